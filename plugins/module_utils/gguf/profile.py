@@ -1,0 +1,260 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A GGUF header, boiled down to what a person and the planner need: the ``gguf`` of the contracts.
+
+The planner sees this dictionary and never a tensor, so everything that placing a model takes must be in it, and it
+must survive JSON: it travels from the leader through Ansible to the planner, and on to the hosts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ..errors import DroverError
+from .types import file_type_name
+
+# Upstream: HASH_THRESHOLD in ggml/src/ggml-rpc/ggml-rpc.cpp. Only strictly larger tensors go through the cache.
+CACHE_THRESHOLD_BYTES = 10 * 1024 * 1024
+
+# No model comes near it; it keeps a hostile header from making us build a list of four billion blocks.
+MAX_BLOCK_COUNT = 4096
+
+_BLOCK_NAME = re.compile(r"^(?:enc\.|dec\.)?blk\.(\d+)\.(.+)$")
+
+# Looked up on the leader's CPU, row by row, and never offloaded.
+# Upstream: LLM_TENSOR_LAYER_INPUT in src/llama-arch.cpp.
+_INPUT_TENSORS = frozenset(("token_embd", "token_types", "position_embd", "per_layer_token_embd"))
+
+# Of no block by name, but applied to the embedding on the device of the first block.
+_FIRST_BLOCK_TENSORS = frozenset(("token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"))
+
+# Upstream declares them once a block and loads them once for every device that holds a block
+# (TENSOR_DUPLICATED): frequency factors of the rotary embedding.
+_EVERY_DEVICE_TENSORS = frozenset(("rope_freqs", "rope_factors_long", "rope_factors_short"))
+
+_ATTENTION_TENSORS = frozenset(("attn_q", "attn_qkv", "attn_q_a", "attn_q_b"))
+
+
+def model_profile(header):
+    """Boil ``header`` (a ``gguf.reader.Header``) down to the ``gguf`` dictionary of the contracts.
+
+    Beside the fields of the contract it holds what the memory model needs:
+
+    - ``hyperparameters``: the values of ``{architecture}.*`` with that prefix stripped: scalars, and arrays of at
+      most ``block_count`` numbers;
+    - ``tied_embeddings``: there is no ``output.weight``, so llama.cpp loads ``token_embd.weight`` a second time as
+      the output layer's matrix; ``output_bytes`` already counts it;
+    - ``every_device_bytes``: small tensors that every device with a block holds a copy of;
+    - ``first_block_bytes``: small tensors that go where block 0 goes;
+    - in each of ``blocks``: ``expert_bytes`` (the part of ``weight_bytes`` of which a token uses only
+      ``expert_used_count`` in ``expert_count``) and ``parts``, which of ``attention``, ``compressed_attention`` (the
+      new style of MLA), ``experts``, ``feed_forward``, ``state`` the block has tensors of.
+
+    Sizes are bytes. A header that cannot be a model of blocks raises ``DroverError``.
+    """
+    metadata = header.metadata
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise DroverError(
+            "The GGUF header has no general.architecture, so this is not a language model: give the GGUF of one."
+        )
+    hyperparameters = _hyperparameters(metadata, architecture)
+    block_count = _block_count(hyperparameters, architecture)
+    hyperparameters = {
+        key: value
+        for key, value in hyperparameters.items()
+        if not isinstance(value, list) or len(value) <= block_count
+    }
+    blocks = _blocks(header.tensors, block_count)
+    embedding_length = _natural(hyperparameters, "embedding_length", 0)
+    head_count = _per_block(hyperparameters, "attention.head_count", block_count, 0)
+    head_count_kv = _per_block(hyperparameters, "attention.head_count_kv", block_count, head_count)
+    _check_heads(blocks, head_count)
+    first_heads = head_count[0] if isinstance(head_count, list) else head_count
+    default_length = embedding_length // first_heads if first_heads else 0
+
+    loose = {"input": 0, "first_block": 0, "output": 0, "every_device": 0}
+    names = set()
+    for tensor in header.tensors:
+        names.add(tensor.name)
+        if not _BLOCK_NAME.match(tensor.name):
+            loose[_place(tensor.name)] += tensor.n_bytes
+    tied = "output.weight" not in names and "token_embd.weight" in names
+    token_embedding = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
+    output_bytes = loose["output"] + (token_embedding.n_bytes if tied else 0)
+    file_type = metadata.get("general.file_type")
+    file_type = file_type if _is_natural(file_type) else None
+
+    return {
+        "architecture": architecture,
+        "name": metadata.get("general.name") or "",
+        "version": header.version,
+        "file_type": file_type,
+        "quantization": None if file_type is None else file_type_name(file_type),
+        "file_bytes": header.file_bytes,
+        "weight_bytes": sum(tensor.n_bytes for tensor in header.tensors),
+        "parameter_count": sum(math.prod(tensor.shape) for tensor in header.tensors),
+        "tensor_count": len(header.tensors),
+        "block_count": block_count,
+        "context_length": _natural(hyperparameters, "context_length", 0),
+        "embedding_length": embedding_length,
+        "feed_forward_length": _per_block(hyperparameters, "feed_forward_length", block_count, 0),
+        "head_count": head_count,
+        "head_count_kv": head_count_kv,
+        "key_length": _natural(hyperparameters, "attention.key_length", default_length),
+        "value_length": _natural(hyperparameters, "attention.value_length", default_length),
+        "expert_count": _natural(hyperparameters, "expert_count", 0),
+        "expert_used_count": _per_block(hyperparameters, "expert_used_count", block_count, 0),
+        "sliding_window": _natural(hyperparameters, "attention.sliding_window", 0),
+        "vocab_size": _vocab_size(metadata, hyperparameters, token_embedding),
+        "chat_template": bool(metadata.get("tokenizer.chat_template")),
+        "shards": list(header.shards),
+        "embedding_bytes": loose["input"],
+        "output_bytes": output_bytes,
+        "every_device_bytes": loose["every_device"],
+        "first_block_bytes": loose["first_block"],
+        "tied_embeddings": tied,
+        "hyperparameters": hyperparameters,
+        "blocks": blocks,
+    }
+
+
+def _place(name):
+    """Where llama.cpp puts a tensor of no block: ``input``, ``first_block``, ``every_device`` or ``output``."""
+    stem = name.rsplit(".", 1)[0]
+    if stem in _INPUT_TENSORS:
+        return "input"
+    if stem in _FIRST_BLOCK_TENSORS:
+        return "first_block"
+    return "every_device" if stem in _EVERY_DEVICE_TENSORS else "output"
+
+
+def _hyperparameters(metadata, architecture):
+    """The ``{architecture}.*`` values that JSON can carry, prefix stripped; text arrays are nobody's dimension."""
+    prefix = architecture + "."
+    return {
+        key[len(prefix):]: value
+        for key, value in metadata.items()
+        if key.startswith(prefix) and (_is_plain(value) or _is_plain_list(value))
+    }
+
+
+def _is_plain(value):
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (bool, int, str))
+
+
+def _is_plain_list(value):
+    return isinstance(value, list) and all(_is_plain(item) and not isinstance(item, str) for item in value)
+
+
+def _is_natural(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _natural(hyperparameters, key, default):
+    value = hyperparameters.get(key, default)
+    if not _is_natural(value):
+        raise DroverError(
+            f"The GGUF header says {key} is {value!r} where a whole number from 0 up belongs: the file is damaged or "
+            "of a kind that Drover does not know."
+        )
+    return value
+
+
+def _per_block(hyperparameters, key, block_count, default):
+    """A value that is one number for all blocks, or a list of one a block."""
+    value = hyperparameters.get(key, default)
+    numbers = value if isinstance(value, list) else [value]
+    if not all(_is_natural(number) for number in numbers) or (
+        isinstance(value, list) and len(value) != block_count
+    ):
+        raise DroverError(
+            f"The GGUF header says {key} is {value!r} where a whole number, or one for each of the {block_count} "
+            "blocks, belongs: the file is damaged or of a kind that Drover does not know."
+        )
+    return value
+
+
+def _block_count(hyperparameters, architecture):
+    value = hyperparameters.get("block_count")
+    if not _is_natural(value) or not 1 <= value <= MAX_BLOCK_COUNT:
+        raise DroverError(
+            f"The GGUF header says {architecture}.block_count is {value!r} where a number from 1 to "
+            f"{MAX_BLOCK_COUNT} belongs: give a language model with blocks."
+        )
+    return value
+
+
+def _blocks(tensors, block_count):
+    blocks = [
+        {"index": index, "weight_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0, "parts": set()}
+        for index in range(block_count)
+    ]
+    highest = -1
+    for tensor in tensors:
+        match = _BLOCK_NAME.match(tensor.name)
+        if not match:
+            continue
+        index = int(match.group(1))
+        if index >= block_count:
+            raise DroverError(
+                f"The GGUF has tensor {tensor.name} but its header says block_count is {block_count}: the file is "
+                "damaged, download it again."
+            )
+        highest = max(highest, index)
+        part = _part(match.group(2))
+        block = blocks[index]
+        block["weight_bytes"] += tensor.n_bytes
+        block["cacheable_bytes"] += tensor.n_bytes if tensor.n_bytes > CACHE_THRESHOLD_BYTES else 0
+        block["expert_bytes"] += tensor.n_bytes if part == "experts" else 0
+        if part:
+            block["parts"].add(part)
+    # An empty block in between is legal (some pruned models have them), an empty end is a wrong block_count.
+    if highest != block_count - 1:
+        raise DroverError(
+            f"The GGUF header says block_count is {block_count} but the tensors make {highest + 1} blocks: the file "
+            "is damaged or a shard is missing."
+        )
+    for block in blocks:
+        block["parts"] = sorted(block["parts"])
+    return blocks
+
+
+def _part(name):
+    """Which part of a block the tensor ``name`` (after ``blk.N.``) belongs to, or None for norms and the like."""
+    stem = name.rsplit(".", 1)[0]
+    if "_exps" in stem:
+        return "experts"
+    if stem.startswith(("ssm_", "time_mix", "shortconv")):
+        return "state"
+    if stem == "attn_k_b":
+        return "compressed_attention"
+    if stem in _ATTENTION_TENSORS:
+        return "attention"
+    if stem in ("ffn_up", "ffn_down"):
+        return "feed_forward"
+    return None
+
+
+def _check_heads(blocks, head_count):
+    for block in blocks:
+        heads = head_count[block["index"]] if isinstance(head_count, list) else head_count
+        if heads == 0 and "attention" in block["parts"]:
+            raise DroverError(
+                f"The GGUF header says attention.head_count is 0 but block {block['index']} has attention tensors: "
+                "the file is damaged, download it again."
+            )
+
+
+def _vocab_size(metadata, hyperparameters, token_embedding):
+    """Tokens of the vocabulary: the list itself, else the header's word for it, else the embedding's rows."""
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if tokens is not None:
+        return tokens.length if hasattr(tokens, "length") else len(tokens)
+    if "vocab_size" in hyperparameters:
+        return _natural(hyperparameters, "vocab_size", 0)
+    return token_embedding.shape[1] if token_embedding is not None and len(token_embedding.shape) > 1 else 0

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bytes of context memory that each block needs: attention caches and recurrent states.
+
+Which block has which kind of memory follows upstream's ``load_arch_hparams`` of each architecture (src/models/) and
+``llama_model::create_memory`` (src/llama-model.cpp); sizes follow src/llama-kv-cache.cpp,
+src/llama-kv-cache-iswa.cpp and src/llama-memory-recurrent.cpp.
+"""
+
+from __future__ import annotations
+
+from ..errors import DroverError
+from .settings import CACHE_TYPES, CONTEXT_PADDING, pad
+
+# Sliding windows: architecture -> (period of the pattern, is the first of a period the full one, default window).
+# A model's own attention.sliding_window_pattern wins. Period 0 means the model must bring its pattern.
+SLIDING_WINDOWS = {
+    "afmoe": (4, False, 0),
+    "cohere2": (4, False, 0),
+    "cohere2moe": (4, True, 0),
+    "exaone-moe": (4, False, 128),
+    "exaone4": (4, False, 0),
+    "gemma2": (2, False, 4096),
+    "gemma3": (6, False, 0),
+    "gemma3n": (5, False, 0),
+    "gemma4": (0, False, 0),
+    "gpt-oss": (2, False, 0),
+    "laguna": (4, True, 0),
+    "llama4": (4, False, 8192),
+    "mellum": (4, False, 0),
+    "mimo2": (0, False, 0),
+    "olmo2": (4, False, 0),
+    "plamo3": (8, False, 0),
+    "smallthinker": (4, True, 4096),
+    "step35": (0, False, 0),
+}
+
+# Every block is recurrent.
+RECURRENT = frozenset(("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"))
+# A block without KV heads is recurrent.
+HEADLESS_RECURRENT = frozenset(("jamba", "plamo2", "granitehybrid", "lfm2", "lfm2moe", "kimi-linear"))
+# A block with neither KV heads nor a feed-forward length is recurrent, one with a feed-forward length has no memory.
+SINGLE_PART = frozenset(("nemotron_h", "nemotron_h_moe"))
+# All but every n-th block are recurrent: architecture -> n.
+INTERVAL_RECURRENT = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}
+# Every block has both.
+BOTH = frozenset(("falcon-h1",))
+
+
+def row_bytes(cache_type, elements):
+    """Bytes of a row of ``elements`` values of a cache type (``ggml_row_size``), or ``DroverError``."""
+    block_elements, block_bytes = CACHE_TYPES[cache_type]
+    if elements % block_elements:
+        raise DroverError(
+            f"The cache type {cache_type} needs rows of a multiple of {block_elements} values but this model has rows "
+            f"of {elements}: use f16."
+        )
+    return elements // block_elements * block_bytes
+
+
+class BlockMemory:
+    """The memory of every block of a ``gguf`` under ``settings``.
+
+    ``is_sliding[i]``, ``is_recurrent[i]``, ``is_attention[i]`` tell the kinds, ``cells[i]`` the tokens of one slot's
+    attention cache, ``block_bytes[i]`` the bytes over all slots.
+    """
+
+    def __init__(self, gguf, settings):
+        self._gguf = gguf
+        self._hyperparameters = gguf["hyperparameters"]
+        self._settings = settings
+        count = gguf["block_count"]
+        # Multi-token-prediction blocks at the end are neither loaded nor attended to.
+        self.trunk_blocks = count - int(self._hyperparameters.get("nextn_predict_layers", 0))
+        self.head_count_kv = each_block(gguf["head_count_kv"], count)
+        self.feed_forward_length = each_block(gguf["feed_forward_length"], count)
+        self.window = self._window()
+        self.is_sliding = self._sliding(count)
+        self.is_recurrent = [self._recurrent(index) for index in range(count)]
+        self.is_attention = [self._attention(index) for index in range(count)]
+        self.key_length = [self._length("key_length", index) for index in range(count)]
+        self.value_length = [self._length("value_length", index) for index in range(count)]
+        self.cells = [self._cells(index) for index in range(count)]
+        self.block_bytes = [self._attention_bytes(index) + self._state_bytes(index) for index in range(count)]
+
+    @property
+    def is_compressed(self):
+        """MLA as it is converted since 2025: one latent row a token that serves as K and as V."""
+        return "attention.key_length_mla" in self._hyperparameters
+
+    def _window(self):
+        architecture = self._gguf["architecture"]
+        if architecture not in SLIDING_WINDOWS:
+            return 0
+        default = SLIDING_WINDOWS[architecture][2]
+        window = self._hyperparameters.get("attention.sliding_window", default)
+        # llama4 reads the key only to learn whether the pattern is switched off.
+        return default if architecture in ("llama4", "smallthinker") and window else window
+
+    def _sliding(self, count):
+        if not self.window:
+            return [False] * count
+        period, full_first, _window = SLIDING_WINDOWS[self._gguf["architecture"]]
+        pattern = self._hyperparameters.get("attention.sliding_window_pattern", period)
+        if isinstance(pattern, list):
+            return [index < len(pattern) and bool(pattern[index]) for index in range(count)]
+        full = 0 if full_first else pattern - 1
+        return [index < self.trunk_blocks and (pattern == 0 or index % pattern != full) for index in range(count)]
+
+    def _recurrent(self, index):
+        architecture = self._gguf["architecture"]
+        if architecture in RECURRENT or architecture in BOTH:
+            return True
+        if architecture in HEADLESS_RECURRENT:
+            return self.head_count_kv[index] == 0
+        if architecture in SINGLE_PART:
+            return self.head_count_kv[index] == 0 and self.feed_forward_length[index] == 0
+        if architecture in INTERVAL_RECURRENT:
+            layers = self._hyperparameters.get("attention.recurrent_layers")
+            if isinstance(layers, list):
+                return bool(layers[index])
+            interval = self._hyperparameters.get("full_attention_interval", INTERVAL_RECURRENT[architecture])
+            return (index + 1) % interval != 0
+        # An architecture unknown to Drover: believe the tensors.
+        return "state" in self._gguf["blocks"][index]["parts"]
+
+    def _attention(self, index):
+        architecture = self._gguf["architecture"]
+        if index >= self.trunk_blocks or not self.head_count_kv[index] or architecture in RECURRENT:
+            return False
+        if architecture == "gemma3n":
+            return index < 20
+        if architecture == "gemma4":
+            shared = self._hyperparameters.get("attention.shared_kv_layers", 0)
+            return index < self._gguf["block_count"] - shared
+        if architecture in SINGLE_PART:
+            return self.feed_forward_length[index] == 0
+        if architecture in HEADLESS_RECURRENT or architecture in INTERVAL_RECURRENT:
+            return not self.is_recurrent[index]
+        return True
+
+    def _length(self, name, index):
+        length = self._gguf[name]
+        return self._hyperparameters.get(f"attention.{name}_swa", length) if self.is_sliding[index] else length
+
+    def _cells(self, index):
+        if not self.is_attention[index]:
+            return 0
+        context = self._settings.slot_context
+        if not self.is_sliding[index]:
+            return context
+        return pad(min(context, self.window + self._settings.micro_batch), CONTEXT_PADDING)
+
+    def _attention_bytes(self, index):
+        heads = self.head_count_kv[index]
+        row = row_bytes(self._settings.cache_type_k, heads * self.key_length[index]) if self.cells[index] else 0
+        if self.cells[index] and not self.is_compressed:
+            row += row_bytes(self._settings.cache_type_v, heads * self._value_length_held(index))
+        return row * self.cells[index] * self._settings.parallel
+
+    def _value_length_held(self, index):
+        """Without flash attention V is stored transposed, in rows of the widest block."""
+        if self._settings.flash_attention != "off" or not self.head_count_kv[index]:
+            return self.value_length[index]
+        widest = max(heads * length for heads, length in zip(self.head_count_kv, self.value_length))
+        return -(-widest // self.head_count_kv[index])
+
+    def _state_bytes(self, index):
+        """Recurrent state, always f32 and per slot (``n_embd_r`` and ``n_embd_s`` in src/llama-hparams.cpp)."""
+        if index >= self.trunk_blocks or not self.is_recurrent[index]:
+            return 0
+        return 4 * self._settings.parallel * (self._convolution_values() + self._state_values())
+
+    def _convolution_values(self):
+        get = self._hyperparameters.get
+        if "wkv.head_size" in self._hyperparameters:
+            return get("token_shift_count", 2) * self._gguf["embedding_length"]
+        if "shortconv.l_cache" in self._hyperparameters:
+            return self._gguf["embedding_length"] * (get("shortconv.l_cache") - 1)
+        kernel = get("ssm.conv_kernel", 0)
+        if "kda.head_dim" in self._hyperparameters:
+            return 3 * (kernel - 1 if kernel else 3) * self._head_count() * get("kda.head_dim")
+        width = get("ssm.inner_size", 0) + 2 * get("ssm.group_count", 0) * get("ssm.state_size", 0)
+        return max(kernel - 1, 0) * width
+
+    def _state_values(self):
+        get = self._hyperparameters.get
+        if "wkv.head_size" in self._hyperparameters:
+            return self._gguf["embedding_length"] * get("wkv.head_size")
+        if "kda.head_dim" in self._hyperparameters:
+            return get("kda.head_dim") ** 2 * self._head_count()
+        return get("ssm.state_size", 0) * get("ssm.inner_size", 0)
+
+    def _head_count(self):
+        return each_block(self._gguf["head_count"], 1)[0]
+
+
+def each_block(value, count):
+    """``value`` as a list of one number for each block."""
+    return value[:count] if isinstance(value, list) else [value] * count
