@@ -1,0 +1,34 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses that are safe to bind."""
+
+from __future__ import annotations
+
+import pytest
+from module_utils.hosts.address import is_private
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("10.1.2.3", True),
+        ("192.168.1.10", True),
+        ("172.31.0.1", True),
+        ("127.0.0.1", True),
+        ("169.254.7.7", True),
+        ("100.64.0.7", True),
+        ("fd00::1", True),
+        ("fe80::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("8.8.8.8", False),
+        ("172.32.0.1", False),
+        ("2a00:1450::1", False),
+        ("239.0.0.1", False),
+        ("pi-1", False),
+        ("", False),
+    ],
+)
+def test_is_private(address, private):
+    assert is_private(address) is private
