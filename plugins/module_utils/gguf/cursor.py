@@ -84,12 +84,11 @@ class Cursor:
         while left:
             self._need(8)
             window, at = self._window, self._at
-            done = 0
             try:
-                for done in range(1, left + 1):
+                for done in range(left):  # noqa: B007 (it is read when the loop was cut short)
                     at += 8 + length_at(window, at)[0]
+                left = 0
             except (struct.error, OverflowError):
-                done -= 1
+                left -= done
             self._at = at
-            left -= done
         self.check(0)

@@ -241,8 +241,8 @@ def _read_name(cursor: Cursor, limit: int, what: str) -> str:
     """A metadata key or tensor name: short and UTF-8, since everything later goes by it."""
     (length,) = cursor.unpack("Q")
     cursor.check(length)
-    if length > limit:
-        raise DroverError(f"{cursor.source.name} is damaged: a {what} of {length} bytes, expected at most {limit}")
+    if not 1 <= length <= limit:
+        raise DroverError(f"{cursor.source.name} is damaged: a {what} of {length} bytes, expected 1 to {limit}")
     data = cursor.raw(length)
     try:
         return data.decode("utf-8")
