@@ -1,0 +1,53 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make demo    real hosts on this machine, one model over them, one answer; leaves them running
+# make test    everything that CI runs
+# Both install what they need the first time (Debian packages as root, Python packages into .venv).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test lint unit molecule bench clean lab-setup
+
+VENV := .venv
+READY := $(VENV)/.ready
+PYTHON := $(CURDIR)/$(VENV)/bin/python
+# Playbooks, linters and tests all find drover.llama in this checkout, and their tools in .venv.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+LAB := $(PYTHON) tests/lab/lab
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: lab-setup ## Three hosts on this machine, the demo model over all of them, one answer
+	@tests/demo
+
+demo-down: $(READY) ## Remove the demo's hosts
+	@$(LAB) down tests/lab/specs/demo.yml
+
+test: lint unit molecule ## Everything that CI runs
+
+lint: $(READY) ## Style, specifications, documentation and licence headers
+	@tests/checks/lint
+
+unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
+	$(PYTHON) -m pytest -q
+
+molecule: lab-setup ## Tests on real hosts
+	@tests/checks/molecule
+
+bench: lab-setup ## Measure planning, header reading and playbook runs
+	@tests/bench/run
+
+clean: $(READY) ## Remove the lab's hosts, the virtual environment and every cache of this checkout
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then $(LAB) down --all; fi
+	rm -rf $(VENV) .cache .ansible .hypothesis .pytest_cache .ruff_cache
+
+lab-setup: $(READY)
+	@$(LAB) setup
+
+$(READY): requirements/development.txt
+	@tests/checks/setup $(VENV)
+	@touch $@
