@@ -1,0 +1,192 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line of the lab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+
+from . import host, lifecycle, network, requirements, sizes, spec, ssh, state
+from .errors import LabError
+
+
+def main(arguments: list | None = None) -> int:
+    """Run one command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.action is not setup:
+            requirements.check()
+        return options.action(options) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(options) -> None:
+    started = time.monotonic()
+    lab = lifecycle.up(options.spec, _say)
+    print(f"lab {lab.name} is up after {time.monotonic() - started:.1f} s")
+    print(f"inventory: {state.inventory_path(lab.name)}")
+
+
+def down(options) -> None:
+    if not options.all and not options.spec:
+        raise LabError("Which lab? Give its name or its spec, or --all for every lab.")
+    for lab in state.labs() if options.all else [_lab_name(options.spec)]:
+        lifecycle.down(lab, _say)
+
+
+def inventory(options) -> None:
+    path = state.inventory_path(_lab_name(options.spec))
+    if not path.exists():
+        raise LabError(f"Lab {options.spec} is not up: `lab up {options.spec}` brings it up.")
+    print(path)
+
+
+def status(options) -> None:
+    rows = [("LAB", "HOST", "ADDRESS", "STATE", "MEMORY USED", "MEMORY LIMIT", "CPU", "LINK")]
+    for lab in state.labs():
+        described = lifecycle.existing(lab) if state.spec_path(lab).exists() else None
+        for name in state.hosts(lab):
+            wanted = described and described.hosts.get(name)
+            rows.append((lab, name, wanted.address if wanted else "?", *_condition(host.Container(lab, name))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _condition(machine: host.Container) -> tuple:
+    if not machine.running():
+        return "stopped", "-", "-", "-", "-"
+    cable, limits = network.link_state(machine.interface), machine.group.limits()
+    rate = sizes.show_rate(cable["rate"]) if cable["rate"] else "unlimited"
+    return (
+        "running",
+        sizes.show_memory(machine.group.memory_used()),
+        sizes.show_memory(limits["memory"]) if limits["memory"] else "none",
+        f"{limits['cpu']:g}" if limits["cpu"] else "none",
+        rate if cable["plugged"] else "down",
+    )
+
+
+def link(options) -> None:
+    _, machine = _host(options)
+    if options.plugged is not None:
+        network.set_plugged(machine.interface, options.plugged)
+    else:
+        machine.link(None if options.unlimited else sizes.parse_rate(options.rate))
+
+
+def limit(options) -> None:
+    _, machine = _host(options)
+    if options.memory is None and options.cpu is None:
+        raise LabError("Which limit? Give --memory, --cpu or both.")
+    if options.memory is not None:
+        machine.group.limit_memory(None if options.memory == "none" else sizes.parse_memory(options.memory))
+    if options.cpu is not None:
+        machine.group.limit_cpu(None if options.cpu == "none" else sizes.parse_cpu(options.cpu))
+
+
+def run(options) -> None:
+    lab, _ = _host(options)
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        raise LabError("What should run? Give the command after --.")
+    arguments = ssh.command(lab.name, lab.hosts[options.host.rpartition("/")[2]].address, *words)
+    os.execvp(arguments[0], arguments)
+
+
+def kill(options) -> None:
+    _, machine = _host(options)
+    machine.kill()
+
+
+def start(options) -> None:
+    lab, machine = _host(options)
+    lifecycle.start(lab, machine.name)
+
+
+def transferred(options) -> None:
+    _, machine = _host(options)
+    if not machine.running():
+        raise LabError(f"Host {machine.name} is not running, so its cable counts nothing: `lab start` boots it.")
+    print(json.dumps(network.transferred(machine.interface)))
+
+
+def doctor(options) -> None:
+    print("everything the lab needs is here")
+
+
+def setup(options) -> None:
+    requirements.setup()
+
+
+def clean(options) -> None:
+    lifecycle.clean(_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _lab_name(reference: str) -> str:
+    """A lab by its own name or by its spec: `down` works even when the spec is gone."""
+    return reference if reference in state.labs() else spec.load(reference).name
+
+
+def _host(options) -> tuple:
+    """(lab, machine) of a host given as ``HOST`` or, where several labs have one of that name, ``LAB/HOST``."""
+    wanted, _, name = options.host.rpartition("/")
+    labs = [lab for lab in state.labs() if name in state.hosts(lab) and wanted in ("", lab)]
+    if not labs:
+        raise LabError(f"There is no host {options.host} in any lab that is up: `lab status` lists them.")
+    if len(labs) > 1:
+        choices = ", ".join(f"{lab}/{name}" for lab in labs)
+        raise LabError(f"Several labs have a host {name}: say which, one of {choices}.")
+    lab = lifecycle.existing(labs[0])
+    if name not in lab.hosts:
+        raise LabError(f"Host {name} is no longer in the spec of lab {lab.name}: `lab up` takes it away.")
+    return lab, host.machine(lab.name, lab.hosts[name])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Real systemd hosts on one machine, to test Drover on.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action, text: str, host_argument: bool = False) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(action=action)
+        if host_argument:
+            added.add_argument("host", metavar="HOST", help="a host's name, or LAB/HOST")
+        return added
+
+    command("up", up, "bring a lab up, or up to date with its spec").add_argument("spec", metavar="SPEC")
+    taken = command("down", down, "take a lab away, with everything that belongs to it")
+    taken.add_argument("spec", metavar="SPEC", nargs="?", help="a spec, or a lab's name")
+    taken.add_argument("--all", action="store_true", help="every lab")
+    command("inventory", inventory, "print the path of a lab's inventory").add_argument("spec", metavar="SPEC")
+    command("status", status, "list the hosts of all labs")
+    cable = command("link", link, "change a host's cable", True).add_mutually_exclusive_group(required=True)
+    cable.add_argument("--rate", help="so much each way, like 100mbit")
+    cable.add_argument("--unlimited", action="store_true", help="as fast as it goes")
+    cable.add_argument("--down", dest="plugged", action="store_const", const=False, help="pull the cable")
+    cable.add_argument("--up", dest="plugged", action="store_const", const=True, help="plug it in")
+    limits = command("limit", limit, "change a host's limits", True)
+    limits.add_argument("--memory", help="like 1GiB, or none")
+    limits.add_argument("--cpu", help="cores, like 0.5, or none")
+    ran = command("run", run, "run a command on a host over SSH", True)
+    ran.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD")
+    command("kill", kill, "cut a host's power", True)
+    command("start", start, "boot a host again after kill", True)
+    command("bytes", transferred, "print the bytes over a host's cable since it booted, as JSON", True)
+    command("doctor", doctor, "check that the machine has what the lab needs")
+    command("setup", setup, "install the Debian packages that the lab needs")
+    command("clean", clean, "delete the cached root file systems and packages that no lab uses")
+    return parser

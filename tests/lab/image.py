@@ -1,0 +1,196 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root file systems: made once with mmdebstrap, kept unpacked, and used by many hosts as their lower layer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import names, state
+from .command import run
+from .errors import LabError
+from .limits import Group
+
+BASE_PACKAGES = (
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+
+# Package lists of a moving suite soon name packages that its mirror no longer has.
+MAX_AGE_SECONDS = 7 * 24 * 3600
+
+_LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+
+_MEMINFO_UNIT = """\
+[Unit]
+Description=Show this host's own memory in /proc/meminfo
+DefaultDependencies=no
+Before=sysinit.target
+ConditionPathExists=/var/lib/lxcfs/proc/meminfo
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/mount --bind /var/lib/lxcfs/proc/meminfo /proc/meminfo
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+# Run by mmdebstrap with the root file system as $1.
+_HOOKS = (
+    # apt's own timers would take apt's lock at times that no test expects.
+    'chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer',
+    'chroot "$1" systemctl enable systemd-networkd.service ssh.service lab-meminfo.service',
+    'rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/etc/machine-id',
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a root file system is made from."""
+
+    suite: str
+    architecture: str
+    packages: tuple
+    mirror: str | None
+    apt_options: tuple
+    certificates: str  # digest of the machine's own certificate authorities, which the hosts must trust too
+
+    @property
+    def key(self) -> str:
+        """Changes when anything changes that the result depends on."""
+        made_from = [self.packages, self.mirror, self.apt_options, self.certificates, BASE_PACKAGES, _HOOKS]
+        text = json.dumps([*made_from, _MEMINFO_UNIT])
+        return f"{self.suite}-{self.architecture}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def command(self, target: Path) -> list:
+        """The mmdebstrap command that makes the root file system in an empty directory."""
+        hooks = [_write_hook("/etc/systemd/system/lab-meminfo.service", _MEMINFO_UNIT)]
+        if self.certificates:
+            hooks.append(
+                f'cp -r {_LOCAL_CERTIFICATES}/. "$1"{_LOCAL_CERTIFICATES}/ && chroot "$1" update-ca-certificates'
+            )
+        return [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            "--format=directory",
+            "--mode=root",
+            f"--architectures={self.architecture}",
+            f"--include={','.join(sorted({*BASE_PACKAGES, *self.packages}))}",
+            # A host that has just booted knows what it could install, as a real one does: check mode relies on it.
+            "--skip=cleanup/apt/lists",
+            *(f"--aptopt={option}" for option in self.apt_options),
+            *(f"--customize-hook={hook}" for hook in (*hooks, *_HOOKS)),
+            self.suite,
+            target,
+            *([self.mirror] if self.mirror else []),
+        ]
+
+
+def _write_hook(path: str, text: str) -> str:
+    return f"cat > \"$1\"{path} <<'END'\n{text}END"
+
+
+def recipe(suite: str, architecture: str, packages: tuple) -> Recipe:
+    """The recipe for a root file system on this machine, with its own mirror, apt proxy and certificates."""
+    # A mirror may be a frozen snapshot whose lists have run out.
+    options = ['Acquire::Check-Valid-Until "false"']
+    for line in run("apt-config", "dump").splitlines():
+        if re.fullmatch(r'Acquire::https?::Proxy ".+";', line):
+            options.append(line.rstrip(";"))
+    digest = hashlib.sha256()
+    certificates = sorted(_LOCAL_CERTIFICATES.rglob("*.crt"))
+    for certificate in certificates:
+        digest.update(certificate.read_bytes())
+    return Recipe(
+        suite=suite,
+        architecture=architecture,
+        packages=tuple(packages),
+        mirror=debian_mirror(run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages")),
+        apt_options=tuple(options),
+        certificates=digest.hexdigest() if certificates else "",
+    )
+
+
+def debian_mirror(repositories: str) -> str | None:
+    """The Debian mirror among the machine's apt repositories (one address a line), or None."""
+    for address in repositories.split():
+        if re.search(r"/debian(/|$)", address):
+            return address.rstrip("/")
+    return None
+
+
+def ensure(lab: str, wanted: Recipe, say) -> Path:
+    """The unpacked root file system for a recipe; made when it is missing, or too old and not in use."""
+    images = state.cache() / "images"
+    final = images / wanted.key
+    with state.hold(state.cache() / "locks" / wanted.key, lambda: say(f"waiting for another lab to make {wanted.key}")):
+        if final.exists() and not (_age(final) > MAX_AGE_SECONDS and wanted.key not in in_use()):
+            return final / "root"
+        say(f"making the root file system {wanted.key} (kept for the next time)")
+        started = time.monotonic()
+        partial = images / f"{wanted.key}.partial-{lab}"
+        state.remove_tree(partial)
+        (partial / "root").mkdir(parents=True)
+        _build(lab, wanted, partial)
+        state.remove_tree(final)
+        partial.rename(final)
+        say(f"made {wanted.key} in {time.monotonic() - started:.0f} s")
+    return final / "root"
+
+
+def _build(lab: str, wanted: Recipe, partial: Path) -> None:
+    log = partial / "mmdebstrap.log"
+    group = Group(names.group(lab, ".image"))
+    group.create()
+    with log.open("wb") as output:
+        result = subprocess.run(
+            group.command(wanted.command(partial / "root")),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": str(partial), "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
+    group.remove()
+    if result.returncode != 0:
+        complaints = re.findall(r"^E: .*", log.read_text(errors="replace"), re.MULTILINE) or ["see the log"]
+        raise LabError(f"mmdebstrap could not make {wanted.key}: {complaints[0]} (log: {log}).")
+
+
+def remove_partial(lab: str) -> None:
+    """Take away what a cut-off build of this lab left."""
+    Group(names.group(lab, ".image")).remove()
+    for partial in (state.cache() / "images").glob(f"*.partial-{lab}"):
+        state.remove_tree(partial)
+
+
+def in_use() -> set:
+    """Keys of the images that some lab's hosts stand on."""
+    fingerprints = state.STATE.glob("[a-z]*/hosts/*/fingerprint.json")
+    return {json.loads(path.read_text())["image"] for path in fingerprints}
+
+
+def _age(image: Path) -> float:
+    return time.time() - image.stat().st_mtime

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing a lab up and taking it down."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import host, image, inventory, limits, meminfo, names, network, spec, ssh, state
+from .errors import LabError
+from .spec import HostSpec, LabSpec
+
+BOOT_SECONDS = 120
+
+
+def up(reference: str, say) -> LabSpec:
+    """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
+    lab = spec.load(reference)
+    machines = {name: host.machine(lab.name, wanted) for name, wanted in lab.hosts.items()}
+    directory = state.lab_directory(lab.name)
+    with state.hold(directory, lambda: say(f"waiting for another command on lab {lab.name}")):
+        state.write(state.spec_path(lab.name), spec.find(reference).read_text(encoding="utf-8"))
+        image.remove_partial(lab.name)
+        recipes = {
+            name: image.recipe(wanted.suite, wanted.architecture, wanted.packages) for name, wanted in lab.hosts.items()
+        }
+        roots = {recipe: image.ensure(lab.name, recipe, say) for recipe in dict.fromkeys(recipes.values())}
+        with state.hold(state.STATE):
+            network.forward_packets()
+            memory_files = meminfo.directory()
+        ssh.ensure_key(lab.name)
+        network.create(lab)
+        for stale in set(state.hosts(lab.name)) - set(lab.hosts):
+            say(f"{stale}: no longer in the spec, taken away")
+            host.Container(lab.name, stale).destroy()
+
+        def bring_up(name: str) -> None:
+            wanted, recipe = lab.hosts[name], recipes[name]
+            say(f"{name}: {_bring_up(lab, wanted, machines[name], recipe, roots[recipe], memory_files)}")
+
+        _in_parallel(bring_up, lab.hosts)
+        inventory.write(lab)
+    return lab
+
+
+def _bring_up(lab: LabSpec, wanted: HostSpec, machine: host.Container, recipe, root: Path, memory_files: Path) -> str:
+    fingerprint = host.fingerprint(lab, wanted, recipe)
+    if machine.made_from() != fingerprint:
+        machine.destroy()
+        machine.make(lab, wanted, fingerprint, root)
+        done = "made and booted"
+    elif not machine.running():
+        done = "booted"
+    else:
+        done = "already running"
+    machine.limit(wanted.memory, wanted.cpu)
+    if machine.running():
+        machine.write_hosts(machine.root, lab)
+    else:
+        machine.start(memory_files)
+    machine.link(wanted.link)
+    network.set_plugged(machine.interface, True)
+    failed = ssh.wait_until_up(lab.name, wanted.name, wanted.address, BOOT_SECONDS, machine.running)
+    return f"{done} at {wanted.address}" + (f", degraded: {failed} failed" if failed else "")
+
+
+def start(lab: LabSpec, name: str) -> None:
+    """Boot a host again after `kill`, from the disk that it had, with the limits and the link of the spec."""
+    machine, wanted = host.machine(lab.name, lab.hosts[name]), lab.hosts[name]
+    if machine.running():
+        return
+    with state.hold(state.lab_directory(lab.name)):
+        with state.hold(state.STATE):
+            memory_files = meminfo.directory()
+        machine.limit(wanted.memory, wanted.cpu)
+        machine.start(memory_files)
+        machine.link(wanted.link)
+        ssh.wait_until_up(lab.name, name, wanted.address, BOOT_SECONDS, machine.running)
+
+
+def down(lab: str, say) -> None:
+    """Take a lab away: all of it, whatever state an earlier run has left it in. Nothing happens when there is none."""
+    if lab not in state.labs():
+        say(f"lab {lab} is not there")
+        return
+    with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
+        image.remove_partial(lab)
+        _in_parallel(lambda name: host.Container(lab, name).destroy(), state.hosts(lab))
+        limits.Group(names.group(lab)).remove()
+        network.remove(lab)
+        state.remove_tree(state.lab_directory(lab))
+    with state.hold(state.STATE):
+        if not state.labs():
+            meminfo.stop()
+            network.restore_forwarding()
+            limits.remove_root_if_empty()
+            state.remove_tree(state.STATE)
+    say(f"lab {lab} is gone")
+
+
+def clean(say) -> None:
+    """Delete what is cached and not used by any lab."""
+    with state.hold(state.STATE):
+        used = image.in_use()
+        for path in (state.cache() / "images").glob("*"):
+            if path.name not in used and ".partial-" not in path.name:
+                state.remove_tree(path)
+                say(f"deleted {path.name}")
+        state.remove_tree(state.cache() / "packages")
+
+
+def existing(lab: str) -> LabSpec:
+    """The spec that a lab was brought up from."""
+    if lab not in state.labs() or not state.spec_path(lab).exists():
+        raise LabError(f"Lab {lab} is not up: `lab up` with its spec brings it up.")
+    return spec.load(str(state.spec_path(lab)))
+
+
+def _in_parallel(action, items) -> None:
+    """Run the action for every item at once; the first failure is raised after all have ended."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for future in [pool.submit(action, item) for item in items]:
+            future.result()

@@ -1,0 +1,173 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The description of a lab: YAML in, checked and complete dataclasses out."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from .errors import LabError
+from .sizes import parse_cpu, parse_memory, parse_rate
+
+SHIPPED = Path(__file__).parent / "specs"
+DEFAULT_GROUP = "llama_cluster"
+
+# Host addresses start here: the bridge has .1, and a few below stay free for experiments by hand.
+_FIRST_ADDRESS = 11
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}(?<!-)")
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_SUITE = re.compile(r"[a-z][a-z-]*")
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """One host: what it is (image), what it may use (limits) and how Ansible sees it."""
+
+    name: str
+    address: str
+    suite: str
+    architecture: str
+    packages: tuple
+    memory: int | None  # bytes
+    cpu: float | None  # cores
+    link: int | None  # bits per second
+    groups: tuple
+    vars: dict
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """A lab: its hosts on one private subnet."""
+
+    name: str
+    subnet: ipaddress.IPv4Network
+    internet: bool
+    hosts: dict
+
+    @property
+    def gateway(self) -> str:
+        return str(self.subnet[1])
+
+
+def find(reference: str) -> Path:
+    """The spec file that a path or the bare name of a shipped spec (``demo``) means."""
+    path = Path(reference)
+    if path.is_file():
+        return path
+    shipped = SHIPPED / f"{reference}.yml"
+    if _NAME.fullmatch(reference) and shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yml")))
+    raise LabError(f"There is no lab spec {reference!r}: give the path of a YAML file, or one of the shipped {names}.")
+
+
+def load(reference: str) -> LabSpec:
+    """Read and check a spec file, given by path or shipped name."""
+    path = find(reference)
+    try:
+        return parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not readable YAML: {' '.join(str(error).split())}.") from None
+    except LabError as error:
+        raise LabError(f"{path}: {error}") from None
+
+
+def parse(document) -> LabSpec:
+    """Check a spec (as loaded from YAML) and fill in what it leaves out."""
+    document = _mapping(document, "the spec")
+    _refuse_unknown(document, {"name", "subnet", "internet", "hosts"}, "the spec")
+    name = _text(document.get("name"), _NAME, "name", "small letters, digits and dashes, like my-lab")
+    subnet = _subnet(document.get("subnet", _default_subnet(name)))
+    internet = document.get("internet", True)
+    if not isinstance(internet, bool):
+        raise LabError(f"internet {internet!r} must be true or false.")
+    hosts = _mapping(document.get("hosts"), "hosts")
+    if not hosts:
+        raise LabError("hosts is empty: a lab needs at least one host.")
+    if len(hosts) > subnet.num_addresses - _FIRST_ADDRESS - 1:
+        raise LabError(f"subnet {subnet} has no room for {len(hosts)} hosts: choose a wider one, such as a /24.")
+    addresses = (str(subnet[_FIRST_ADDRESS + index]) for index in range(len(hosts)))
+    return LabSpec(
+        name=name,
+        subnet=subnet,
+        internet=internet,
+        hosts={host: _host(host, values, address) for (host, values), address in zip(hosts.items(), addresses)},
+    )
+
+
+def _host(name, values, address: str) -> HostSpec:
+    name = _text(name, _NAME, "host name", "small letters, digits and dashes, like pi-1")
+    where = f"host {name}"
+    values = _mapping({} if values is None else values, where)
+    _refuse_unknown(values, {"suite", "architecture", "packages", "memory", "cpu", "link", "groups", "vars"}, where)
+    architecture = values.get("architecture", "amd64")
+    if architecture not in ("amd64", "arm64"):
+        raise LabError(f"{where}: architecture {architecture!r} is not known: choose amd64 or arm64.")
+    packages = _list(values.get("packages", []), _PACKAGE, f"{where}: packages", "Debian package names")
+    groups = _list(values.get("groups", [DEFAULT_GROUP]), _GROUP, f"{where}: groups", "inventory group names")
+    return HostSpec(
+        name=name,
+        address=address,
+        suite=_text(values.get("suite", "forky"), _SUITE, f"{where}: suite", "a Debian suite such as forky"),
+        architecture=architecture,
+        packages=tuple(sorted(set(packages))),
+        memory=None if values.get("memory") is None else _at(where, parse_memory, values["memory"]),
+        cpu=None if values.get("cpu") is None else _at(where, parse_cpu, values["cpu"]),
+        link=None if values.get("link") is None else _at(where, parse_rate, values["link"]),
+        groups=tuple(groups),
+        vars=_mapping(values.get("vars", {}), f"{where}: vars"),
+    )
+
+
+def _default_subnet(name: str) -> str:
+    return f"10.213.{hashlib.sha256(name.encode()).digest()[0]}.0/24"
+
+
+def _subnet(value) -> ipaddress.IPv4Network:
+    try:
+        subnet = ipaddress.IPv4Network(value)
+    except (ValueError, TypeError):
+        raise LabError(f"subnet {value!r} is not an IPv4 network: write it like 10.213.7.0/24.") from None
+    if not subnet.is_private:
+        raise LabError(f"subnet {subnet} is not private: choose one within 10.0.0.0/8 or 192.168.0.0/16.")
+    return subnet
+
+
+def _mapping(value, what: str) -> dict:
+    if not isinstance(value, dict):
+        raise LabError(f"{what} must be a mapping of names to values, not {value!r}.")
+    return value
+
+
+def _refuse_unknown(values: dict, known: set, what: str) -> None:
+    for key in values:
+        if key not in known:
+            raise LabError(f"{what}: {key!r} is not known: the keys are {', '.join(sorted(known))}.")
+
+
+def _text(value, pattern, what: str, expected: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise LabError(f"{what} {value!r} is not right: expected {expected}.")
+    return value
+
+
+def _list(value, pattern, what: str, expected: str) -> list:
+    if not isinstance(value, list):
+        raise LabError(f"{what} must be a list of {expected}, not {value!r}.")
+    return [_text(item, pattern, what, expected) for item in value]
+
+
+def _at(where: str, parse_value, value):
+    try:
+        return parse_value(value)
+    except LabError as error:
+        raise LabError(f"{where}: {error}") from None
