@@ -54,6 +54,13 @@ class Cursor:
         self._window = rest + self.source.read(start + len(rest), size - len(rest))
         self._window_start, self._at = start, 0
 
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, or fewer where the source ends before, without stepping over them."""
+        if self.source.size is not None:
+            size = min(size, self.source.size - self.position)
+        self._need(size)
+        return self._window[self._at : self._at + size]
+
     def raw(self, size: int) -> bytes:
         self._need(size)
         start = self._at

@@ -13,15 +13,20 @@ import re
 import struct
 from dataclasses import dataclass, replace
 from typing import Any, Callable
+from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import DroverError
 from . import foreign
 from .cursor import Cursor
+from .remote import RemoteSource, check_url
 from .source import LocalSource
 from .types import ARRAY, SCALAR_TYPES, STRING, VALUE_TYPE_NAMES, tensor_bytes
 
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
+
+# All but the first shard have no vocabulary: the description of a tensor takes some 70 bytes.
+LATER_SHARD_BLOCK = 256 * 1024
 
 # What a header may hold. Real models stay far below; damaged and hostile files do not.
 MAX_KEYS = 65_536
@@ -80,6 +85,25 @@ def read_header(path: str) -> Header:
     """
     directory, name = os.path.split(path)
     return _read_model(name, lambda shard: LocalSource(os.path.join(directory, shard)))
+
+
+def read_remote_header(url: str, token: str | None = None) -> Header:
+    """Read the header of the model at an http(s) `url`: a file, or the first shard of a split model.
+
+    `token` is a bearer token, sent to the server of `url` only. Raises DroverError when the file cannot be had, or
+    is not a complete, sound GGUF model.
+    """
+    check_url(url)
+    directory, _, quoted_name = urlsplit(url).path.rpartition("/")
+    name = unquote(quoted_name)
+
+    def open_source(shard: str) -> RemoteSource:
+        if shard == name:
+            return RemoteSource(url, token)
+        shard_url = urlsplit(url)._replace(path=f"{directory}/{quote(shard)}").geturl()
+        return RemoteSource(shard_url, token, LATER_SHARD_BLOCK)
+
+    return _read_model(name, open_source)
 
 
 def _read_model(first_name: str, open_source: Callable) -> Header:
@@ -145,9 +169,9 @@ def _read_file(source, file_name: str) -> Header:
 def _read_version(cursor: Cursor) -> int:
     """Check the magic number, find the byte order out and return the format's version."""
     source = cursor.source
-    beginning = source.read(0, 1 if source.size is None else min(source.size, 32))
+    beginning = cursor.peek(32)
     if not beginning or not MAGIC.startswith(beginning[:4]):
-        raise DroverError(f"{source.name} is not a GGUF file: it is {foreign.describe(beginning[:32])}")
+        raise DroverError(f"{source.name} is not a GGUF file: it is {foreign.describe(beginning)}")
     cursor.skip(4)
     (version,) = cursor.unpack("I")
     if version and version & 0xFFFF == 0:
