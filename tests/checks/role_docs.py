@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write one page a role into docs/roles/ from its argument specs; with --check only say which pages are out of date."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def plain(text: str | list[str]) -> str:
+    """Turn Ansible's markup (O(), V(), C(), RV()) into Markdown; a list becomes one paragraph an entry."""
+    if isinstance(text, list):
+        return "\n\n".join(plain(entry) for entry in text)
+    return re.sub(r"\b(?:O|V|C|RV|E)\(([^)]*)\)", r"`\1`", text.strip())
+
+
+def page(role: Path) -> str:
+    """Return the Markdown page of one role: what it does, then a table of its variables."""
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    main = specs["main"]
+    lines = [
+        "<!-- Written by tests/checks/role_docs.py from the role's meta/argument_specs.yml; edit that. -->",
+        f"# Role `drover.llama.{role.name}`",
+        "",
+        main["short_description"] + ".",
+        "",
+        plain(main["description"]),
+        "",
+        "## Variables",
+        "",
+        "| variable | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, option in main["options"].items():
+        default = json.dumps(option["default"]) if not isinstance(option["default"], str) else option["default"]
+        cell = f"`{default}`" if default != "" else "empty"
+        choices = f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}." if "choices" in option else ""
+        meaning = plain(option["description"]).replace("\n\n", " ") + choices
+        lines.append(f"| `{name}` | {option['type']} | {cell.replace('|', chr(92) + '|')} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Write (or check) every page; return 1 when a page is out of date under --check."""
+    check, stale = "--check" in sys.argv[1:], []
+    for role in sorted(path.parents[1] for path in ROOT.glob("roles/*/meta/argument_specs.yml")):
+        target, text = ROOT / "docs" / "roles" / f"{role.name}.md", page(role)
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(target.relative_to(ROOT))
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    for target in stale:
+        print(f"{target} {'is out of date; run tests/checks/role_docs.py' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
