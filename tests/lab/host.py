@@ -80,15 +80,16 @@ class Container:
     def running(self) -> bool:
         return bool(self.group.processes())
 
-    def start(self, memory_files: Path) -> None:
-        """Boot the host; ``memory_files`` is where lxcfs is served. Limits must have been set before."""
+    def start(self, memory: int | None, cpu: float | None, memory_files: Path) -> None:
+        """Boot the host with limits as in `limit`; ``memory_files`` is where lxcfs is served."""
+        # One that powered itself off has left its control groups, and perhaps its cable.
+        self.remove_traces()
+        self.limit(memory, cpu)
         if not state.mounts_below(self.root):
             self.root.mkdir(exist_ok=True)
             lower = (self.directory / "lower").read_text()
             layers = f"lowerdir={lower},upperdir={self.upper},workdir={self.directory / 'work'}"
             run("mount", "-t", "overlay", "overlay", "-o", layers, self.root)
-        # A host that died at once may have left its cable on the bridge.
-        network.remove_link(self.interface)
         command = [
             "systemd-nspawn",
             "--quiet",
@@ -137,7 +138,7 @@ class Container:
 
     def remove_traces(self) -> None:
         """End the host's processes and take away all of it but its disk."""
-        self.group.kill()
+        self.group.remove()
         network.remove_link(self.interface)
         for leftover in Path("/run/systemd/nspawn").glob(f"*/{names.machine(self.lab, self.name)}"):
             state.remove_tree(leftover)
@@ -145,7 +146,6 @@ class Container:
     def destroy(self) -> None:
         """Take the host away with its disk; the packages it downloaded are kept for the next."""
         self.remove_traces()
-        self.group.remove()
         state.unmount_below(self.directory)
         made_from = self.made_from()
         if made_from:

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,8 +189,11 @@ def remove_partial(lab: str) -> None:
 
 def in_use() -> set:
     """Keys of the images that some lab's hosts stand on."""
-    fingerprints = state.STATE.glob("[a-z]*/hosts/*/fingerprint.json")
-    return {json.loads(path.read_text())["image"] for path in fingerprints}
+    keys = set()
+    for path in state.STATE.glob("[a-z]*/hosts/*/fingerprint.json"):
+        with suppress(FileNotFoundError):  # its lab is just going down
+            keys.add(json.loads(path.read_text())["image"])
+    return keys
 
 
 def _age(image: Path) -> float:

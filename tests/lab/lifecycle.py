@@ -55,11 +55,11 @@ def _bring_up(lab: LabSpec, wanted: HostSpec, machine: host.Container, recipe, r
         done = "booted"
     else:
         done = "already running"
-    machine.limit(wanted.memory, wanted.cpu)
     if machine.running():
+        machine.limit(wanted.memory, wanted.cpu)
         machine.write_hosts(machine.root, lab)
     else:
-        machine.start(memory_files)
+        machine.start(wanted.memory, wanted.cpu, memory_files)
     machine.link(wanted.link)
     network.set_plugged(machine.interface, True)
     failed = ssh.wait_until_up(lab.name, wanted.name, wanted.address, BOOT_SECONDS, machine.running)
@@ -74,8 +74,7 @@ def start(lab: LabSpec, name: str) -> None:
     with state.hold(state.lab_directory(lab.name)):
         with state.hold(state.STATE):
             memory_files = meminfo.directory()
-        machine.limit(wanted.memory, wanted.cpu)
-        machine.start(memory_files)
+        machine.start(wanted.memory, wanted.cpu, memory_files)
         machine.link(wanted.link)
         ssh.wait_until_up(lab.name, name, wanted.address, BOOT_SECONDS, machine.running)
 

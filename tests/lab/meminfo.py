@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from . import names, state
@@ -47,6 +48,10 @@ def stop() -> None:
     """End lxcfs if it is the lab's own."""
     _group().remove()
     state.unmount_below(_OWN)
+    # Its own mounts went with it; what it leaves is empty.
+    for left in ("controllers", "root", ""):
+        with suppress(OSError):
+            (Path("/run/lxcfs") / left).rmdir()
 
 
 def _group() -> Group:

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root file systems: made again when, and only when, something changes that they are made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lab import image
+
+RECIPE = image.Recipe(
+    suite="forky",
+    architecture="amd64",
+    packages=("tree",),
+    mirror="http://mirror.example/debian",
+    apt_options=('Acquire::Check-Valid-Until "false"',),
+    certificates="",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"suite": "trixie"},
+        {"architecture": "arm64"},
+        {"packages": ("htop", "tree")},
+        {"mirror": None},
+        {"apt_options": ()},
+        {"certificates": "abc"},
+    ],
+)
+def test_the_key_changes_with_the_recipe(change):
+    assert replace(RECIPE, **change).key != RECIPE.key
+
+
+def test_the_key_is_stable_and_names_the_suite():
+    assert replace(RECIPE).key == RECIPE.key
+    assert RECIPE.key.startswith("forky-amd64-")
+
+
+@pytest.mark.parametrize("changed", ["BASE_PACKAGES", "_HOOKS", "_MEMINFO_UNIT"])
+def test_the_key_changes_when_the_lab_makes_them_otherwise(monkeypatch, changed):
+    before = RECIPE.key
+    value = getattr(image, changed)
+    monkeypatch.setattr(image, changed, value + "x" if isinstance(value, str) else (*value, "x"))
+    assert RECIPE.key != before
+
+
+def test_the_command_has_all_packages_once_and_ends_with_suite_target_mirror():
+    command = RECIPE.command(Path("/target"))
+    included = next(part for part in command if part.startswith("--include="))[len("--include=") :].split(",")
+    assert sorted(set(included)) == included
+    assert {"tree", "systemd", "python3-apt", "openssh-server"} <= set(included)
+    assert command[-3:] == ["forky", Path("/target"), "http://mirror.example/debian"]
+    assert '--aptopt=Acquire::Check-Valid-Until "false"' in command
+
+
+def test_without_a_mirror_mmdebstrap_takes_its_own():
+    assert replace(RECIPE, mirror=None).command(Path("/target"))[-2:] == ["forky", Path("/target")]
+
+
+@pytest.mark.parametrize(
+    ("repositories", "mirror"),
+    [
+        ("", None),
+        ("http://mirror.example/ubuntu/\nhttp://other.example/nodistro\n", None),
+        ("http://mirror.example/debian-security/\n", None),
+        ("http://a.example/debian-security/\nhttp://b.example/debian/\n", "http://b.example/debian"),
+        ("http://s.example/archive/debian/20250520T000000Z/\n", "http://s.example/archive/debian/20250520T000000Z"),
+    ],
+)
+def test_the_mirror_is_the_machines_own_debian_mirror(repositories, mirror):
+    assert image.debian_mirror(repositories) == mirror

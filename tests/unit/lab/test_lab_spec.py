@@ -1,0 +1,176 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lab specs: what is filled in, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from lab import spec
+from lab.errors import LabError
+
+GIB = 1 << 30
+
+
+def parse(**changes):
+    return spec.parse({"name": "my-lab", "hosts": {"a": None}, **changes})
+
+
+def host(**values):
+    return parse(hosts={"a": values}).hosts["a"]
+
+
+def test_what_a_spec_leaves_out_is_filled_in():
+    lab = parse(hosts={"a": None, "b": {"memory": "1GiB"}})
+    assert lab.internet is True
+    assert lab.subnet.is_private and lab.subnet.prefixlen == 24
+    assert lab.gateway == str(lab.subnet[1])
+    assert [one.address for one in lab.hosts.values()] == [str(lab.subnet[11]), str(lab.subnet[12])]
+    alone = lab.hosts["a"]
+    assert (alone.suite, alone.architecture, alone.packages) == ("forky", "amd64", ())
+    assert (alone.memory, alone.cpu, alone.link) == (None, None, None)
+    assert alone.groups == ("llama_cluster",)
+
+
+def test_every_value_is_taken():
+    lab = parse(
+        subnet="10.99.0.0/24",
+        internet=False,
+        hosts={
+            "pi-1": {
+                "suite": "trixie",
+                "architecture": "arm64",
+                "packages": ["tree", "htop", "tree"],
+                "memory": "1.5GiB",
+                "cpu": 0.5,
+                "link": "100mbit",
+                "groups": ["llama_cluster", "llama_leader"],
+                "vars": {"rpc_server_port": 50053},
+            }
+        },
+    )
+    assert (lab.internet, lab.gateway) == (False, "10.99.0.1")
+    assert lab.hosts["pi-1"] == spec.HostSpec(
+        name="pi-1",
+        address="10.99.0.11",
+        suite="trixie",
+        architecture="arm64",
+        packages=("htop", "tree"),
+        memory=3 * GIB // 2,
+        cpu=0.5,
+        link=100_000_000,
+        groups=("llama_cluster", "llama_leader"),
+        vars={"rpc_server_port": 50053},
+    )
+
+
+def test_two_labs_get_different_subnets():
+    assert parse(name="one").subnet != parse(name="two").subnet
+
+
+def test_adding_a_host_at_the_end_moves_nobody():
+    before = parse(hosts={"a": None, "b": None}).hosts
+    after = parse(hosts={"a": None, "b": None, "c": None}).hosts
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "My Lab"}, "name 'My Lab' is not right"),
+        ({"name": None}, "name None is not right"),
+        ({"name": "trailing-"}, "name 'trailing-' is not right"),
+        ({"hots": {}}, "the spec: 'hots' is not known: the keys are hosts, internet, name, subnet"),
+        ({"hosts": {}}, "hosts is empty"),
+        ({"hosts": ["a"]}, "hosts must be a mapping"),
+        ({"hosts": None}, "hosts must be a mapping"),
+        ({"hosts": {"a b": None}}, "host name 'a b' is not right"),
+        ({"hosts": {1: None}}, "host name 1 is not right"),
+        ({"subnet": "10.0.0.1/24"}, "subnet '10.0.0.1/24' is not an IPv4 network"),
+        ({"subnet": "fd00::/64"}, "subnet 'fd00::/64' is not an IPv4 network"),
+        ({"subnet": "8.8.8.0/24"}, "subnet 8.8.8.0/24 is not private"),
+        ({"subnet": "10.9.0.0/29"}, "subnet 10.9.0.0/29 has no room for 1 hosts"),
+        ({"internet": "maybe"}, "internet 'maybe' must be true or false"),
+    ],
+)
+def test_a_bad_lab_is_refused(changes, message):
+    with pytest.raises(LabError) as caught:
+        parse(**changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"memroy": "1GiB"}, "host a: 'memroy' is not known"),
+        ({"memory": "1GB"}, "host a: memory '1GB' is not a size"),
+        ({"memory": "-1GiB"}, "memory '-1GiB' is not a size"),
+        ({"memory": True}, "memory True is not a size"),
+        ({"memory": "1MiB"}, "memory '1MiB' is too small"),
+        ({"cpu": "all"}, "cpu 'all' is not a share of cores"),
+        ({"cpu": 0}, "cpu 0 is not a share of cores"),
+        ({"cpu": float("nan")}, "cpu nan is not a share of cores"),
+        ({"cpu": True}, "cpu True is not a share of cores"),
+        ({"link": "100"}, "link '100' is not a rate"),
+        ({"link": "0mbit"}, "link '0mbit' is not a rate"),
+        ({"suite": "Forky!"}, "host a: suite 'Forky!' is not right"),
+        ({"architecture": "riscv64"}, "host a: architecture 'riscv64' is not known"),
+        ({"packages": "tree"}, "host a: packages must be a list"),
+        ({"packages": ["tree; rm"]}, "host a: packages 'tree; rm' is not right"),
+        ({"groups": ["no-dashes"]}, "host a: groups 'no-dashes' is not right"),
+        ({"vars": []}, "host a: vars must be a mapping"),
+    ],
+)
+def test_a_bad_host_is_refused(values, message):
+    with pytest.raises(LabError) as caught:
+        host(**values)
+    assert message in str(caught.value)
+
+
+def test_a_spec_that_is_no_mapping_is_refused():
+    with pytest.raises(LabError, match="the spec must be a mapping"):
+        spec.parse(None)
+
+
+def test_broken_yaml_names_the_file(tmp_path):
+    path = tmp_path / "broken.yml"
+    path.write_text("hosts: [")
+    with pytest.raises(LabError, match=r"broken\.yml is not readable YAML"):
+        spec.load(str(path))
+
+
+def test_a_bad_value_names_the_file(tmp_path):
+    path = tmp_path / "bad.yml"
+    path.write_text("name: x\nhosts: {a: {cpu: none-at-all}}\n")
+    with pytest.raises(LabError, match=r"bad\.yml: host a: cpu 'none-at-all'"):
+        spec.load(str(path))
+
+
+def test_a_missing_spec_lists_the_shipped_ones():
+    with pytest.raises(LabError, match=r"no lab spec 'dmeo'.*default, demo, oracle"):
+        spec.load("dmeo")
+
+
+@pytest.mark.parametrize(
+    ("name", "memory"),
+    [
+        ("demo", {"pi-1": GIB, "pi-2": GIB, "old-server": 2 * GIB}),
+        ("default", {"pi-1": GIB, "pi-2": GIB, "old-server": 2 * GIB, "stranger": GIB // 4}),
+        ("oracle", {"oracle": 2 * GIB}),
+    ],
+)
+def test_shipped_specs(name, memory):
+    lab = spec.load(name)
+    assert lab.name == name
+    assert {host.name: host.memory for host in lab.hosts.values()} == memory
+
+
+def test_shipped_labs_can_be_up_together():
+    subnets = [spec.load(path.stem).subnet for path in spec.SHIPPED.glob("*.yml")]
+    overlaps = [(one, other) for one in subnets for other in subnets if one is not other and one.overlaps(other)]
+    assert len(subnets) >= 3
+    assert overlaps == []
+
+
+def test_a_stranger_is_not_in_the_cluster():
+    assert "llama_cluster" not in spec.load("default").hosts["stranger"].groups
