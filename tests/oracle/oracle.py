@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A place where llama.cpp's own memory estimate can be asked: a directory to chroot into, or a host by SSH.
+
+Either must have Debian's packages ``llama.cpp-tools-extra`` and ``libggml0-backend-rpc``. RPC servers serve one
+client at a time, so ask one question after another.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shlex
+import subprocess
+
+ROOT_VARIABLE = "DROVER_ORACLE_ROOT"
+SSH_VARIABLE = "DROVER_ORACLE_SSH"
+HOW_TO_CONFIGURE = (
+    f"No oracle to hold the memory model against: set {ROOT_VARIABLE} to a directory with llama.cpp to chroot into, or "
+    f"{SSH_VARIABLE} to the ssh command of a host with llama.cpp (for example 'ssh -F lab/ssh_config leader')."
+)
+ANSWER_SECONDS = 120
+
+# Stops with its standard input, so that nothing outlives the oracle, not even behind SSH.
+_SERVER = """
+server=$(command -v ggml-rpc-server || ls /usr/libexec/*/llama/bin/ggml-rpc-server) || exit 1
+nice -n 10 $server -H 127.0.0.1 -p {port} -t 1 </dev/null >/dev/null 2>&1 & pid=$!
+until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; do kill -0 $pid || exit 1; sleep 0.1; done
+echo ready; read _; kill $pid; wait $pid
+"""
+
+
+class OracleError(Exception):
+    """llama.cpp did not answer; the text holds what it said."""
+
+
+class Oracle:
+    """Runs commands where llama.cpp is, and keeps ``count`` idle RPC servers there. Use it as a context."""
+
+    def __init__(self, prefix, count=2):
+        self._prefix = prefix
+        self._count = count
+        self._servers = []
+        self.endpoints = []
+        self.directory = None
+
+    def __enter__(self):
+        self.directory = self.shell("mktemp -d").strip()
+        for _server in range(self._count):
+            self._start_server()
+        return self
+
+    def __exit__(self, *_exception):
+        for server in self._servers:
+            server.communicate("stop\n", timeout=30)
+        self.shell(f"rm -r {shlex.quote(self.directory)}")
+
+    def _start_server(self):
+        port = random.randrange(30000, 60000)
+        server = subprocess.Popen(
+            self._command(_SERVER.format(port=port)), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if server.stdout.readline() != "ready\n":
+            raise OracleError(f"no RPC server came up on port {port}")
+        self._servers.append(server)
+        self.endpoints.append(f"127.0.0.1:{port}")
+
+    def _command(self, script):
+        """The command that runs a shell script there; SSH hands its words to a shell once more."""
+        words = ["sh", "-c", script]
+        return self._prefix + ([shlex.join(words)] if self._prefix[0] == "ssh" else words)
+
+    def shell(self, script, data=b""):
+        """Run a shell script there and return its standard output; ``data`` is its standard input."""
+        run = subprocess.run(self._command(script), input=data, capture_output=True, timeout=ANSWER_SECONDS)
+        if run.returncode:
+            errors = run.stderr.decode(errors="replace")
+            told = [line for line in errors.splitlines() if " E " in line] or errors.splitlines()[-3:]
+            raise OracleError("; ".join(told) or f"exit status {run.returncode}")
+        return run.stdout.decode()
+
+    def put(self, name, header, size):
+        """Put a file of ``size`` bytes there that holds ``header`` and a hole; return its path."""
+        path = f"{self.directory}/{name}"
+        self.shell(f"cat > {shlex.quote(path)} && truncate -s {size} {shlex.quote(path)}", header)
+        return path
+
+    def build(self):
+        """llama.cpp's build number."""
+        return int(re.search(r"build (\d+)", self.shell("llama-fit-params --version 2>&1")).group(1))
+
+    def memory(self, path, arguments, device_count):
+        """What ``llama-fit-params`` says: ``{"RPC0": [weights, context, compute], ..., "Host": [...]}`` in MiB."""
+        endpoints = ",".join(self.endpoints[:device_count])
+        words = ["nice", "-n", "10", "llama-fit-params", "-m", path, "--rpc", endpoints, "--fit-print", "on", *arguments]
+        rows = {}
+        for line in self.shell(shlex.join(words)).splitlines():
+            match = re.fullmatch(r"(RPC\d+|Host) (\d+) (\d+) (\d+) ?", line)
+            if match:
+                rows[match.group(1)] = [int(number) for number in match.groups()[1:]]
+        if len(rows) != device_count + 1:
+            raise OracleError(f"expected {device_count} devices and Host, got {sorted(rows)}")
+        return rows
+
+
+def configured():
+    """The oracle that the environment names, or ``OracleError`` with what to set."""
+    if os.environ.get(ROOT_VARIABLE):
+        return Oracle(["chroot", os.environ[ROOT_VARIABLE]])
+    if os.environ.get(SSH_VARIABLE):
+        return Oracle(shlex.split(os.environ[SSH_VARIABLE]))
+    raise OracleError(HOW_TO_CONFIGURE)
