@@ -206,7 +206,7 @@ gguf:
           loads a second time.
       returned: success
       type: int
-      sample: 430964736
+      sample: 430956544
     every_device_bytes:
       description: Size of the small tensors of which every device that holds a block gets a copy.
       returned: success
@@ -246,12 +246,12 @@ gguf:
           description: Size of the block's tensors.
           returned: success
           type: int
-          sample: 139485184
+          sample: 138936320
         cacheable_bytes:
           description: Size of those tensors over 10 MiB, which the RPC server's tensor cache takes.
           returned: success
           type: int
-          sample: 129171456
+          sample: 114229248
         expert_bytes:
           description: Size of the experts' tensors, of which one token uses a part.
           returned: success

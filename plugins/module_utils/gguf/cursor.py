@@ -10,7 +10,7 @@ import struct
 from ..errors import DroverError
 
 # Headers of real models stay under 32 MiB, even with 260,000 tokens and their merges.
-HEADER_LIMIT = 256 * 1024 * 1024
+HEADER_LIMIT = 128 * 1024 * 1024
 
 
 class Cursor:
@@ -86,6 +86,7 @@ class Cursor:
         This is where the time goes: a model has some 150,000 tokens and as many merges. So the inner loop does not
         compare positions: a length that is not in the window ends it by an exception, before it was counted.
         """
+        self.check(8 * count)
         length_at = struct.Struct(self.order + "Q").unpack_from
         left = count
         while left:

@@ -10,7 +10,7 @@ import stat
 
 from ..errors import DroverError
 
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
 
 
 class LocalSource:
