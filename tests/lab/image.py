@@ -26,6 +26,7 @@ BASE_PACKAGES = (
     "dbus",
     "iproute2",
     "iputils-ping",
+    "libpam-systemd",  # or all that runs over SSH would be part of ssh.service, and share its fate
     "nftables",
     "openssh-server",
     "procps",

@@ -1,0 +1,323 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab tried out for real: needs root, and takes about two minutes. `pytest tests/lab` runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import names, state
+from lab.limits import Group
+
+EXECUTABLE = Path(__file__).with_name("lab")
+NAME = "selftest"
+SPEC = {
+    "name": NAME,
+    "subnet": "10.213.200.0/24",
+    "hosts": {
+        "small": {"memory": "256MiB", "cpu": 0.5},
+        "large": {"memory": "512MiB", "cpu": 1.0},
+        "third": {"memory": "256MiB"},
+    },
+}
+ALLOCATE = "python3 -c 'b = bytearray(%d << 20); b[::4096] = bytes(len(b[::4096])); print(1)'; exit $?"
+
+
+def lab(*arguments, check=True, **changes):
+    """Run the command line as a person would."""
+    command = [sys.executable, EXECUTABLE, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, **changes})
+    if check:
+        assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def on(host, command, check=True):
+    return lab("run", f"{NAME}/{host}", "--", command, check=check)
+
+
+def booted(host):
+    """Changes when the host has booted again."""
+    return on(host, "stat -c %Y.%i /proc/1 && ps -o lstart= 1").stdout
+
+
+def traces(name):
+    """All that shows on the machine that a lab of this name is, or was, there."""
+    wanted = [names.bridge(name), names.table(name), f"/{name}", f"{name}-", f"-{name}"]
+    found = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=True).stdout.splitlines()
+    found += subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
+    found += Path("/proc/self/mountinfo").read_text().splitlines()
+    found += [str(path) for path in Path("/sys/fs/cgroup").rglob(f"{names.CGROUP}/*")]
+    found += [str(path) for path in Path("/run/systemd").glob("nspawn/*/*")]
+    found += [str(path) for path in (state.STATE, state.cache() / "images") for path in path.glob("*")]
+    found = [line for line in found if any(word in line for word in wanted)]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            arguments = (process / "cmdline").read_text().replace("\0", " ")
+            # Without arguments it is a zombie, which only its parent can take away.
+            if arguments and f"{names.CGROUP}/{name}" in arguments + (process / "cgroup").read_text():
+                found.append(arguments)
+    return found
+
+
+def write(tmp_path, document):
+    path = tmp_path / f"{document['name']}.yml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    lab("down", NAME, check=False)
+    path = write(tmp_path_factory.mktemp("spec"), SPEC)
+    lab("up", path)
+    yield path
+    lab("down", NAME)
+
+
+@pytest.fixture
+def cut_off():
+    """Start `lab up` and kill it after some seconds, as a crash or a closed terminal would."""
+
+    def run(path, seconds, **changes):
+        environment = {**os.environ, **changes}
+        process = subprocess.Popen(
+            [sys.executable, EXECUTABLE, "up", path],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+    return run
+
+
+@pytest.mark.parametrize("host", SPEC["hosts"])
+def test_a_host_is_what_the_spec_says(spec, host):
+    assert on(host, "hostname; systemctl is-system-running").stdout.split() == [host, "running"]
+    total = int(on(host, "free -m").stdout.split("Mem:")[1].split()[0])
+    assert f"{total}MiB" == SPEC["hosts"][host]["memory"]
+
+
+def test_hosts_reach_each_other_by_name_and_the_world(spec):
+    assert (
+        "2 packets transmitted, 2 received" in on("small", "ping -c1 -W2 large >/dev/null && ping -c2 -W2 third").stdout
+    )
+    on("small", "apt-get update")
+
+
+def test_the_inventory_works_with_ansible(spec):
+    inventory = lab("inventory", NAME).stdout.strip()
+    everyone = yaml.safe_load(Path(inventory).read_text())["all"]
+    assert set(everyone["children"]["llama_cluster"]["hosts"]) == set(SPEC["hosts"])
+    variables = everyone["vars"]
+    command = ["ssh", "-i", variables["ansible_ssh_private_key_file"], *variables["ansible_ssh_common_args"].split()]
+    for host, values in everyone["hosts"].items():
+        answer = subprocess.run(
+            [*command, f"root@{values['ansible_host']}", "hostname"], capture_output=True, text=True
+        )
+        assert answer.stdout.strip() == host
+
+
+def test_too_much_memory_is_killed_and_nobody_else_notices(spec):
+    before = booted("large"), booted("third")
+    assert on("small", ALLOCATE % 100).stdout == "1\n"
+    over = on("small", ALLOCATE % 400, check=False)
+    assert (over.returncode, over.stdout) == (137, "")
+    assert (booted("large"), booted("third")) == before
+
+
+def test_memory_can_be_changed_while_running(spec):
+    lab("limit", f"{NAME}/small", "--memory", "768MiB")
+    assert " 768 " in on("small", "free -m").stdout
+    assert on("small", ALLOCATE % 400).stdout == "1\n"
+    lab("limit", f"{NAME}/small", "--memory", "256MiB")
+    assert on("small", ALLOCATE % 400, check=False).returncode == 137
+    refused = lab("limit", f"{NAME}/small", "--memory", "256", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == "lab: memory '256' is too small: systemd needs at least 64MiB to boot.\n"
+
+
+def test_the_cpu_share_holds(spec):
+    group = Group(names.group(NAME, "small"))
+
+    def throttled():
+        counters = (group.layout.cpu / group.path / "cpu.stat").read_text().split()
+        return int(counters[counters.index("nr_throttled") + 1])
+
+    lab("limit", f"{NAME}/small", "--cpu", "0.1")
+    before = throttled()
+    on("small", "timeout 1 sh -c 'while :; do :; done' || true")
+    lab("limit", f"{NAME}/small", "--cpu", "0.5")
+    assert throttled() - before >= 3
+
+
+@pytest.mark.parametrize("command", ["head -c 4000000 /dev/zero", "cat > /dev/null"])
+def test_the_rate_holds_both_ways(spec, command):
+    """4 MB at 16 Mbit/s are 2 s, less the first 256 kB: no machine is fast enough to be quicker."""
+    lab("link", f"{NAME}/large", "--rate", "16mbit")
+    assert "16mbit" in lab("status").stdout
+    started = time.monotonic()
+    with open("/dev/zero", "rb") as zeros:
+        subprocess.run(
+            [sys.executable, EXECUTABLE, "run", f"{NAME}/large", "--", command],
+            input=zeros.read(4_000_000),
+            capture_output=True,
+            check=True,
+        )
+    elapsed = time.monotonic() - started
+    lab("link", f"{NAME}/large", "--unlimited")
+    print(f"{command}: 4 MB in {elapsed:.2f} s at 16mbit")
+    assert elapsed > 1.8
+
+
+def test_bytes_are_counted_as_the_host_sees_them(spec):
+    before = json.loads(lab("bytes", f"{NAME}/large").stdout)
+    on("large", "head -c 3000000 /dev/zero")
+    after = json.loads(lab("bytes", f"{NAME}/large").stdout)
+    assert 3_000_000 < after["sent_bytes"] - before["sent_bytes"] < 3_600_000
+    assert after["received_bytes"] - before["received_bytes"] < 600_000
+
+
+def test_a_pulled_cable_cuts_off_and_comes_back(spec):
+    before = booted("third")
+    lab("link", f"{NAME}/third", "--down")
+    assert on("small", "ping -c1 -W1 third", check=False).returncode == 1
+    lab("link", f"{NAME}/third", "--up")
+    on("small", "for i in $(seq 50); do ping -c1 -W1 third && exit; sleep 0.1; done; exit 1")
+    assert booted("third") == before
+
+
+def test_a_power_cut_keeps_the_disk(spec):
+    on("third", "echo kept > /root/note && sync")
+    before = booted("third")
+    lab("kill", f"{NAME}/third")
+    assert Group(names.group(NAME, "third")).processes() == []
+    assert on("small", "ping -c1 -W1 third", check=False).returncode == 1
+    refused = lab("bytes", f"{NAME}/third", check=False)
+    assert "Host third is not running" in refused.stderr
+    lab("start", f"{NAME}/third")
+    assert on("third", "cat /root/note").stdout == "kept\n"
+    assert booted("third") != before
+    assert " 256 " in on("third", "free -m").stdout
+
+
+def test_a_host_that_powered_off_is_booted_by_up(spec):
+    on("third", "systemctl poweroff", check=False)
+    group = Group(names.group(NAME, "third"))
+    deadline = time.monotonic() + 30
+    while group.processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "third: booted" in lab("up", spec).stdout
+    assert on("third", "cat /root/note").stdout == "kept\n"
+
+
+def test_hosts_install_packages_at_the_same_time(spec):
+    commands = [
+        [sys.executable, EXECUTABLE, "run", f"{NAME}/{host}", "--", "apt-get install --yes tree && tree --version"]
+        for host in SPEC["hosts"]
+    ]
+    started = [subprocess.Popen(one, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for one in commands]
+    outputs = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outputs
+
+
+def test_a_second_up_leaves_running_hosts_alone(spec):
+    before = [booted(host) for host in SPEC["hosts"]]
+    output = lab("up", spec).stdout
+    assert output.count("already running") == 3
+    assert [booted(host) for host in SPEC["hosts"]] == before
+
+
+def test_a_changed_spec_changes_only_what_it_must(spec, tmp_path):
+    before = booted("small")
+    hosts = {
+        "small": {**SPEC["hosts"]["small"], "memory": "320MiB", "link": "50mbit"},
+        "large": SPEC["hosts"]["large"],
+        "late": {"memory": "256MiB"},
+    }
+    output = lab("up", write(tmp_path, {**SPEC, "hosts": hosts})).stdout
+    assert "third: no longer in the spec" in output
+    assert "small: already running" in output
+    assert "late: made and booted" in output
+    assert booted("small") == before
+    assert " 320 " in on("small", "free -m && ping -c1 -W2 late").stdout
+    assert "50mbit" in lab("status").stdout
+    again = lab("up", spec).stdout
+    assert "third: made and booted" in again
+    assert on("third", "test -e /root/note", check=False).returncode == 1
+    # It was installed on the earlier host of that name: what was downloaded is still here.
+    assert list((state.cache() / "packages/forky-amd64").glob("tree_*.deb"))
+
+
+def test_another_lab_with_the_same_host_names_gets_along(spec, tmp_path):
+    other = {"name": "selftest-2", "internet": False, "hosts": {"small": {"memory": "256MiB"}}}
+    lab("up", write(tmp_path, other))
+    try:
+        assert lab("run", "selftest-2/small", "--", "hostname").stdout == "small\n"
+        assert "Several labs have a host small" in lab("link", "small", "--down", check=False).stderr
+        # It has no way out.
+        assert lab("run", "selftest-2/small", "--", "ping -c1 -W1 10.213.200.11", check=False).returncode == 1
+    finally:
+        lab("down", "selftest-2")
+    assert traces("selftest-2") == []
+    on("small", "ping -c1 -W2 large")
+
+
+def test_a_subnet_in_use_is_refused(spec, tmp_path):
+    path = write(tmp_path, {"name": "selftest-3", "subnet": SPEC["subnet"], "hosts": {"a": {"memory": "256MiB"}}})
+    refused = lab("up", path, check=False)
+    assert "subnet 10.213.200.0/24 of lab selftest-3 overlaps with 10.213.200.0/24 on dl-selftest" in refused.stderr
+    lab("down", "selftest-3")
+    assert traces("selftest-3") == []
+
+
+def test_down_leaves_nothing(spec):
+    assert len(traces(NAME)) > 10
+    lab("down", spec)
+    assert traces(NAME) == []
+    assert "lab selftest is not there" in lab("down", NAME).stdout
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, 1.6, 2.5])
+def test_down_after_a_cut_off_up_leaves_nothing(tmp_path, cut_off, seconds):
+    path = write(tmp_path, SPEC)
+    assert cut_off(path, seconds) == -signal.SIGKILL
+    lab("down", path)
+    assert traces(NAME) == []
+
+
+def test_up_after_a_cut_off_up_goes_on(tmp_path, cut_off):
+    path = write(tmp_path, SPEC)
+    assert cut_off(path, 1.2) == -signal.SIGKILL
+    try:
+        lab("up", path)
+        assert on("small", "hostname").stdout == "small\n"
+    finally:
+        lab("down", path)
+    assert traces(NAME) == []
+
+
+@pytest.mark.parametrize("seconds", [3, 12])
+def test_down_after_a_cut_off_build_leaves_nothing(tmp_path, cut_off, seconds):
+    """The first `up` on a machine makes the root file system: here in a cache of its own, to be cut off in it."""
+    path = write(tmp_path, SPEC)
+    cache = tmp_path / "cache"
+    assert cut_off(path, seconds, DROVER_LAB_CACHE=str(cache)) == -signal.SIGKILL
+    assert len(list((cache / "images").glob("*.partial-*"))) == 1
+    lab("down", path, DROVER_LAB_CACHE=str(cache))
+    assert list((cache / "images").iterdir()) == []
+    assert traces(NAME) == []
