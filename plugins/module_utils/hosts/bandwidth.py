@@ -1,0 +1,106 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How fast this machine reads its memory: what bounds the generation of tokens on a CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import threading
+import time
+
+MIB = 1024 * 1024
+# Gone with the next boot, and so never left behind on a disk by a plan that was only looked at.
+CACHE_FILE = "/run/drover/bandwidth.json"
+SECONDS = 0.08
+LEAST_BYTES = 16 * MIB
+MOST_BYTES = 128 * MIB
+
+
+def bandwidth(cpu, memory, cache_file=CACHE_FILE, may_write=True):
+    """Bytes that all cores together read from memory in a second, or None when memory is too short to measure.
+
+    The figure of an earlier run is taken from ``cache_file`` while the hardware is the same: the processor, the cores
+    that may be used, and the memory's size. It is written there only when ``may_write``.
+    """
+    identity = {"model": cpu["model"], "cores": cpu["cores"], "memory_bytes": memory["total_bytes"]}
+    cached = _read(cache_file)
+    if cached and cached.get("identity") == identity and isinstance(cached.get("bytes_per_second"), int):
+        return cached["bytes_per_second"]
+    spare = min(memory["available_bytes"], memory["usable_bytes"])
+    size = min(MOST_BYTES, max(64 * MIB, 4 * _last_level_cache()), spare // 4)
+    if size < LEAST_BYTES:
+        return None
+    measured = measure(size, cpu["cores"], SECONDS)
+    if measured and may_write:
+        _write(cache_file, {"identity": identity, "bytes_per_second": measured})
+    return measured
+
+
+def measure(size, threads, seconds):
+    """Read ``size`` bytes of memory over and over with ``threads`` threads for ``seconds``; return bytes a second.
+
+    The C library's memchr looks for a byte that is not there: it reads every byte with the widest instructions of the
+    processor, writes nothing, and ctypes lets go of Python's lock meanwhile.
+    """
+    share = max(1, size // threads)
+    library = ctypes.CDLL(None)
+    library.memchr.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+    library.memchr.restype = ctypes.c_void_p
+    # Filled, since pages that were never written are all one page of zeros, which fits into every cache.
+    memory = (ctypes.c_char * (share * threads))()
+    ctypes.memset(memory, 1, share * threads)
+    start = ctypes.addressof(memory)
+    totals = [0] * threads
+    deadline = time.perf_counter() + seconds
+
+    def read(index):
+        while time.perf_counter() < deadline:
+            library.memchr(start + index * share, 2, share)
+            totals[index] += share
+
+    readers = [threading.Thread(target=read, args=(index,)) for index in range(threads)]
+    began = time.perf_counter()
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return int(sum(totals) / (time.perf_counter() - began))
+
+
+def _last_level_cache():
+    """Bytes of the largest cache of the first core, 0 when the kernel does not say."""
+    folder = "/sys/devices/system/cpu/cpu0/cache"
+    sizes = [0]
+    try:
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name, "size"), encoding="ascii") as file:
+                text = file.read().strip()
+            if text.endswith("K") and text[:-1].isdigit():
+                sizes.append(int(text[:-1]) * 1024)
+    except OSError:
+        pass
+    return max(sizes)
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _write(path, content):
+    """Best effort: without a cache the next run measures again, which is slower and not wrong."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        temporary = f"{path}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(temporary, path)
+    except OSError:
+        pass
