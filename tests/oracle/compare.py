@@ -5,7 +5,7 @@
 """Hold the memory model against llama.cpp's own numbers and print the errors as a table.
 
     python tests/oracle/compare.py            against the recorded numbers
-    python tests/oracle/compare.py --live     ask the oracle (see oracle.py for how to name one)
+    python tests/oracle/compare.py --live     ask the oracle (see host.py for how to name one)
     python tests/oracle/compare.py --record   ask the oracle and record its numbers
 """
 
@@ -18,10 +18,10 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent.parent / "plugins"), str(HERE.parent)]
+sys.path[0:1] = [str(HERE.parent.parent / "plugins"), str(HERE.parent)]
 
 from oracle import cases, errors  # noqa: E402
-from oracle.oracle import OracleError, configured  # noqa: E402
+from oracle.host import OracleError, configured  # noqa: E402
 
 RECORDED = HERE / "recorded.json"
 

@@ -34,7 +34,7 @@ _FIRST_BLOCK_TENSORS = frozenset(("token_embd_norm", "per_layer_model_proj", "pe
 # (TENSOR_DUPLICATED): frequency factors of the rotary embedding.
 _EVERY_DEVICE_TENSORS = frozenset(("rope_freqs", "rope_factors_long", "rope_factors_short"))
 
-_ATTENTION_TENSORS = frozenset(("attn_q", "attn_qkv", "attn_q_a", "attn_q_b"))
+_ATTENTION_TENSORS = ("attn_q", "attn_qkv", "attn_q_a", "attn_q_b")
 
 
 def model_profile(header):
@@ -49,8 +49,9 @@ def model_profile(header):
     - ``every_device_bytes``: small tensors that every device with a block holds a copy of;
     - ``first_block_bytes``: small tensors that go where block 0 goes;
     - in each of ``blocks``: ``expert_bytes`` (the part of ``weight_bytes`` of which a token uses only
-      ``expert_used_count`` in ``expert_count``) and ``parts``, which of ``attention``, ``compressed_attention`` (the
-      new style of MLA), ``experts``, ``feed_forward``, ``state`` the block has tensors of.
+      ``expert_used_count`` in ``expert_count``) and ``kind``, an index into
+    - ``block_kinds``: for every kind of block its matrices and how many values each makes of a token, for example
+      ``{"attn_q": 4096, "ffn_up": 14336, ...}``; blocks of the same shape are of the same kind.
 
     Sizes are bytes. A header that cannot be a model of blocks raises ``DroverError``.
     """
@@ -67,11 +68,11 @@ def model_profile(header):
         for key, value in hyperparameters.items()
         if not isinstance(value, list) or len(value) <= block_count
     }
-    blocks = _blocks(header.tensors, block_count)
+    blocks, block_kinds = _blocks(header.tensors, block_count)
     embedding_length = _natural(hyperparameters, "embedding_length", 0)
     head_count = _per_block(hyperparameters, "attention.head_count", block_count, 0)
     head_count_kv = _per_block(hyperparameters, "attention.head_count_kv", block_count, head_count)
-    _check_heads(blocks, head_count)
+    _check_heads(blocks, block_kinds, head_count)
     first_heads = head_count[0] if isinstance(head_count, list) else head_count
     default_length = embedding_length // first_heads if first_heads else 0
 
@@ -117,6 +118,7 @@ def model_profile(header):
         "first_block_bytes": loose["first_block"],
         "tied_embeddings": tied,
         "hyperparameters": hyperparameters,
+        "block_kinds": block_kinds,
         "blocks": blocks,
     }
 
@@ -190,10 +192,11 @@ def _block_count(hyperparameters, architecture):
 
 
 def _blocks(tensors, block_count):
+    """The blocks, and the distinct kinds among them."""
     blocks = [
-        {"index": index, "weight_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0, "parts": set()}
-        for index in range(block_count)
+        {"index": index, "weight_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0} for index in range(block_count)
     ]
+    matrices = [{} for _block in blocks]
     highest = -1
     for tensor in tensors:
         match = _BLOCK_NAME.match(tensor.name)
@@ -206,44 +209,33 @@ def _blocks(tensors, block_count):
                 "damaged, download it again."
             )
         highest = max(highest, index)
-        part = _part(match.group(2))
+        stem, _dot, suffix = match.group(2).rpartition(".")
         block = blocks[index]
         block["weight_bytes"] += tensor.n_bytes
         block["cacheable_bytes"] += tensor.n_bytes if tensor.n_bytes > CACHE_THRESHOLD_BYTES else 0
-        block["expert_bytes"] += tensor.n_bytes if part == "experts" else 0
-        if part:
-            block["parts"].add(part)
+        block["expert_bytes"] += tensor.n_bytes if stem.endswith("_exps") else 0
+        if suffix == "weight" and len(tensor.shape) > 1:
+            # Columns; of the stacked matrices of experts, those of one expert.
+            matrices[index][stem] = tensor.shape[1]
     # An empty block in between is legal (some pruned models have them), an empty end is a wrong block_count.
     if highest != block_count - 1:
         raise DroverError(
             f"The GGUF header says block_count is {block_count} but the tensors make {highest + 1} blocks: the file "
             "is damaged or a shard is missing."
         )
-    for block in blocks:
-        block["parts"] = sorted(block["parts"])
-    return blocks
+    kinds = []
+    for block, kind in zip(blocks, matrices):
+        kind = dict(sorted(kind.items()))
+        if kind not in kinds:
+            kinds.append(kind)
+        block["kind"] = kinds.index(kind)
+    return blocks, kinds
 
 
-def _part(name):
-    """Which part of a block the tensor ``name`` (after ``blk.N.``) belongs to, or None for norms and the like."""
-    stem = name.rsplit(".", 1)[0]
-    if "_exps" in stem:
-        return "experts"
-    if stem.startswith(("ssm_", "time_mix", "shortconv")):
-        return "state"
-    if stem == "attn_k_b":
-        return "compressed_attention"
-    if stem in _ATTENTION_TENSORS:
-        return "attention"
-    if stem in ("ffn_up", "ffn_down"):
-        return "feed_forward"
-    return None
-
-
-def _check_heads(blocks, head_count):
+def _check_heads(blocks, block_kinds, head_count):
     for block in blocks:
         heads = head_count[block["index"]] if isinstance(head_count, list) else head_count
-        if heads == 0 and "attention" in block["parts"]:
+        if heads == 0 and any(name in block_kinds[block["kind"]] for name in _ATTENTION_TENSORS):
             raise DroverError(
                 f"The GGUF header says attention.head_count is 0 but block {block['index']} has attention tensors: "
                 "the file is damaged, download it again."

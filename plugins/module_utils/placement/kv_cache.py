@@ -44,6 +44,7 @@ HEADLESS_RECURRENT = frozenset(("jamba", "plamo2", "granitehybrid", "lfm2", "lfm
 SINGLE_PART = frozenset(("nemotron_h", "nemotron_h_moe"))
 # All but every n-th block are recurrent: architecture -> n.
 INTERVAL_RECURRENT = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}
+STATE_TENSORS = ("ssm_", "time_mix", "shortconv")
 # Every block has both.
 BOTH = frozenset(("falcon-h1",))
 
@@ -81,6 +82,8 @@ class BlockMemory:
         self.is_attention = [self._attention(index) for index in range(count)]
         self.key_length = [self._length("key_length", index) for index in range(count)]
         self.value_length = [self._length("value_length", index) for index in range(count)]
+        self.widest_value_row = max(heads * length for heads, length in zip(self.head_count_kv, self.value_length))
+        self.state_values = self._state_values()
         self.cells = [self._cells(index) for index in range(count)]
         self.block_bytes = [self._attention_bytes(index) + self._state_bytes(index) for index in range(count)]
 
@@ -123,7 +126,8 @@ class BlockMemory:
             interval = self._hyperparameters.get("full_attention_interval", INTERVAL_RECURRENT[architecture])
             return (index + 1) % interval != 0
         # An architecture unknown to Drover: believe the tensors.
-        return "state" in self._gguf["blocks"][index]["parts"]
+        kind = self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
+        return any(name.startswith(STATE_TENSORS) for name in kind)
 
     def _attention(self, index):
         architecture = self._gguf["architecture"]
@@ -163,14 +167,13 @@ class BlockMemory:
         """Without flash attention V is stored transposed, in rows of the widest block."""
         if self._settings.flash_attention != "off" or not self.head_count_kv[index]:
             return self.value_length[index]
-        widest = max(heads * length for heads, length in zip(self.head_count_kv, self.value_length))
-        return -(-widest // self.head_count_kv[index])
+        return -(-self.widest_value_row // self.head_count_kv[index])
 
     def _state_bytes(self, index):
         """Recurrent state, always f32 and per slot (``n_embd_r`` and ``n_embd_s`` in src/llama-hparams.cpp)."""
         if index >= self.trunk_blocks or not self.is_recurrent[index]:
             return 0
-        return 4 * self._settings.parallel * (self._convolution_values() + self._state_values())
+        return 4 * self._settings.parallel * (self._convolution_values() + self.state_values)
 
     def _convolution_values(self):
         get = self._hyperparameters.get

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kv_cache import BlockMemory, each_block
+from .compute_buffers import ComputeBuffers
+from .kv_cache import BlockMemory
 from .settings import Settings
 
 __all__ = ["HostBytes", "MemoryModel", "Settings"]
-
-FLOAT = 4
 
 
 @dataclass(frozen=True)
@@ -37,59 +36,38 @@ class MemoryModel:
 
     def __init__(self, gguf: dict, settings: Settings):
         self._gguf = gguf
-        self._settings = settings
         self._memory = BlockMemory(gguf, settings)
-        blocks = gguf["blocks"]
+        self._compute = ComputeBuffers(gguf, settings, self._memory)
         trunk = self._memory.trunk_blocks
-        self.layer_weight_bytes = [block["weight_bytes"] if block["index"] < trunk else 0 for block in blocks]
+        self.layer_weight_bytes = [
+            block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]
+        ]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
         self.layer_kv_bytes = [*self._memory.block_bytes, 0]
         self.reasons = []
-        self._block_compute = [self._block_compute_bytes(index) for index in range(len(blocks))]
 
-    def device_compute_bytes(self, first_layer: int, layer_count: int) -> int:
-        """Bytes of the compute buffer of a device that holds layers ``first_layer`` up to, not including,
-        ``first_layer + layer_count``; layer ``block_count`` is the output layer."""
-        block_count = self._gguf["block_count"]
-        last = first_layer + layer_count
-        held = self._block_compute[first_layer:min(last, block_count)]
-        peak = max(held, default=0)
-        if last > block_count:
-            peak = max(peak, self._output_compute_bytes())
-        return peak
+    def device_weight_bytes(self, first_layer: int, layer_count: int) -> int:
+        """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
+        held = sum(self.layer_weight_bytes[first_layer:first_layer + layer_count])
+        return held + (self._gguf["every_device_bytes"] if first_layer < self._gguf["block_count"] else 0)
 
-    def host_bytes(self, leader_blocks: int) -> HostBytes:
-        """Bytes on the leader's CPU when it keeps the first ``leader_blocks`` blocks (all of ``block_count + 1``
-        layers: no device at all)."""
-        compute = self.device_compute_bytes(0, leader_blocks) if leader_blocks else 0
+    def device_compute_bytes(self, first_layer: int, layer_count: int, pipelined: bool = True) -> int:
+        """Bytes of the compute buffer of a device that holds the layers ``device_weight_bytes`` speaks of.
+
+        ``pipelined`` says that several devices share the model and that no block is left to the leader's CPU: then
+        llama.cpp keeps four copies of every input. Say False where that is known; True is never too little.
+        """
+        return self._compute.device_bytes(first_layer, layer_count, pipelined)
+
+    def host_bytes(self, leader_blocks: int, pipelined: bool = False) -> HostBytes:
+        """Bytes on the leader's CPU when it keeps the first ``leader_blocks`` layers (all ``block_count + 1`` of
+        them: there is no device)."""
         return HostBytes(
-            weight_bytes=self._gguf["embedding_bytes"] + sum(self.layer_weight_bytes[:leader_blocks]),
+            weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_blocks),
             kv_bytes=sum(self.layer_kv_bytes[:leader_blocks]),
-            compute_bytes=max(compute, self._input_bytes()),
+            compute_bytes=self._compute.host_bytes(leader_blocks, pipelined),
         )
 
-    def _activation_bytes(self):
-        return FLOAT * self._gguf["embedding_length"] * self._settings.micro_batch
-
-    def _input_bytes(self):
-        return 2 * self._activation_bytes() + 4 * self._settings.slot_context * self._settings.micro_batch
-
-    def _block_compute_bytes(self, index):
-        tokens = self._settings.micro_batch
-        heads = each_block(self._gguf["head_count"], self._gguf["block_count"])[index]
-        attention = FLOAT * tokens * heads * (self._gguf["key_length"] + self._gguf["value_length"]) * 2
-        attention += 4 * self._memory.cells[index] * tokens
-        if self._settings.flash_attention == "off":
-            attention += 2 * FLOAT * heads * self._memory.cells[index] * tokens
-        feed_forward = 3 * FLOAT * self._memory.feed_forward_length[index] * tokens
-        if self._gguf["expert_count"]:
-            width = self._gguf["hyperparameters"].get(
-                "expert_feed_forward_length", self._memory.feed_forward_length[index]
-            )
-            used = each_block(self._gguf["expert_used_count"], self._gguf["block_count"])[index]
-            feed_forward += FLOAT * used * tokens * (2 * width + 2 * self._gguf["embedding_length"])
-        return 2 * self._activation_bytes() + max(attention, feed_forward)
-
-    def _output_compute_bytes(self):
-        return 2 * self._activation_bytes() + FLOAT * self._gguf["vocab_size"] * self._settings.micro_batch
+    def _kept_weight_bytes(self, leader_blocks):
+        return self.device_weight_bytes(0, leader_blocks) if leader_blocks else 0

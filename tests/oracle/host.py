@@ -94,9 +94,9 @@ class Oracle:
     def memory(self, path, arguments, device_count):
         """What ``llama-fit-params`` says: ``{"RPC0": [weights, context, compute], ..., "Host": [...]}`` in MiB."""
         endpoints = ",".join(self.endpoints[:device_count])
-        words = ["nice", "-n", "10", "llama-fit-params", "-m", path, "--rpc", endpoints, "--fit-print", "on", *arguments]
+        question = ["llama-fit-params", "-m", path, "--rpc", endpoints, "--fit-print", "on", *arguments]
         rows = {}
-        for line in self.shell(shlex.join(words)).splitlines():
+        for line in self.shell("nice -n 10 " + shlex.join(question)).splitlines():
             match = re.fullmatch(r"(RPC\d+|Host) (\d+) (\d+) (\d+) ?", line)
             if match:
                 rows[match.group(1)] = [int(number) for number in match.groups()[1:]]
