@@ -23,8 +23,8 @@ options:
   address:
     description:
       - The IPv4 address that the other hosts should reach this one by. It must be one of the host's own.
-      - Without it, the private address that Ansible's SSH connection arrives at; then that of the default route; then any
-        other. Private addresses come before public ones.
+      - Without it, the private address that Ansible's SSH connection arrives at; then that of the default route; then
+        any other. Private addresses come before public ones.
     type: str
   disk_path:
     description:
@@ -34,8 +34,8 @@ options:
   bandwidth:
     description:
       - Whether to measure how fast the host reads its memory.
-      - It takes about 0.1 seconds once. The figure is kept in C(/run/drover/bandwidth.json) until the next boot, or until
-        the processor, its usable cores or the memory's size change. In check mode it is not kept.
+      - It takes about 0.1 seconds once. The figure is kept in C(/run/drover/bandwidth.json) until the next boot, or
+        until the processor, its usable cores or the memory's size change. In check mode it is not kept.
     type: bool
     default: true
   units:
@@ -187,8 +187,8 @@ tally:
           sample: 845416038
         usable_bytes:
           description:
-            - What the host can lend, RV(tally.memory.available_bytes) plus RV(tally.memory.held_bytes), or what the limit
-              leaves when others' use is taken off it if that is less, minus RV(tally.memory.reserve_bytes).
+            - What the host can lend, RV(tally.memory.available_bytes) plus RV(tally.memory.held_bytes), or what the
+              limit leaves when others' use is taken off it if that is less, minus RV(tally.memory.reserve_bytes).
           returned: success
           type: int
           sample: 7175502234

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the kernel's control groups bound this machine's services, and which processes belong to a systemd unit.
 
-Understands the unified hierarchy (v2), the old one (v1) and both side by side (hybrid), in containers with and without a
-cgroup namespace.
+Understands the unified hierarchy (v2), the old one (v1) and both side by side (hybrid), in containers with and without
+a cgroup namespace.
 """
 
 from __future__ import annotations

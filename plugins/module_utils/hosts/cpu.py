@@ -65,8 +65,8 @@ ARM_CORES = {
 def read_cpu(tree, units, online=None):
     """Describe the processor of the machine in ``tree``.
 
-    ``cores`` are the threads that services may really use: the online ones (``online``, a count; asked of the kernel when
-    it is None), no more than a cgroup quota is worth. ``physical_cores`` leaves out SMT siblings.
+    ``cores`` are the threads that services may really use: the online ones (``online``, a count; asked of the kernel
+    when it is None), no more than a cgroup quota is worth. ``physical_cores`` leaves out SMT siblings.
     """
     processors = _processors(tree)
     online = online or _online() or len(processors) or 1
@@ -103,7 +103,7 @@ def _processors(tree):
 
 def _physical(processors):
     """Distinct (socket, core) pairs; 0 where /proc/cpuinfo does not tell them (ARM: no SMT to leave out)."""
-    return len({(cpu["physical id"], cpu["core id"]) for cpu in processors if "core id" in cpu and "physical id" in cpu})
+    return len({(cpu["physical id"], cpu["core id"]) for cpu in processors if {"physical id", "core id"} <= cpu.keys()})
 
 
 def _model(tree, processors):

@@ -55,7 +55,12 @@ def _nvidia_smi(arguments):
         return None
     try:
         result = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -85,9 +90,9 @@ def _amd(tree, pids):
 
 
 def _amd_held(tree, pids, uevent):
-    """Video memory of the processes ``pids`` on one card, from /proc/PID/fdinfo (Linux Documentation/gpu/drm-usage-stats.rst).
+    """Video memory of the processes ``pids`` on one card, from /proc/PID/fdinfo.
 
-    A client with several descriptors shows its memory on each of them, so it counts once.
+    Source: Linux Documentation/gpu/drm-usage-stats.rst. A client with several descriptors shows its memory on each of them, so it counts once.
     """
     slot = next((line.partition("=")[2] for line in uevent.splitlines() if line.startswith("PCI_SLOT_NAME=")), None)
     clients = {}

@@ -27,10 +27,10 @@ def read_memory(tree, units, reserve=None):
       pages are no part of it and are never lent.
     - ``held_bytes`` is the anonymous and shared memory of the processes of ``units``: it comes back when they restart,
       so it counts as available.
-    - ``limit_bytes`` is the cgroup limit with the least room, or None. ``limit_used_bytes`` is what the processes within
-      that limit, ``units`` among them, hold for good.
-    - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - reserve. MemAvailable may speak of the whole
-      machine while the limit is what really binds (a container without lxcfs), so what *others* hold within the
+    - ``limit_bytes`` is the cgroup limit with the least room, or None. ``limit_used_bytes`` is what the processes
+      within that limit, ``units`` among them, hold for good.
+    - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - reserve. MemAvailable may speak of the
+      whole machine while the limit is what really binds (a container without lxcfs), so what *others* hold within the
       limit is taken off it.
     """
     meminfo = tree.table("/proc/meminfo")

@@ -23,9 +23,9 @@ MOST_ADDRESSES = 1024
 def read_network(tree, wanted=None, addresses=None, arrived_at=None):
     """Choose the address that the other hosts should reach this one by, and describe its interface.
 
-    ``wanted`` is the user's own choice. ``addresses`` (pairs of interface and IPv4 address) and ``arrived_at`` (the local
-    address of the SSH connection that we come by) are asked of the kernel when they are None. Without a choice: the
-    address that Ansible comes by, then that of the default route, then any other, private ones first.
+    ``wanted`` is the user's own choice. ``addresses`` (pairs of interface and IPv4 address) and ``arrived_at`` (the
+    local address of the SSH connection that we come by) are asked of the kernel when they are None. Without a choice:
+    the address that Ansible comes by, then that of the default route, then any other, private ones first.
     Raises DroverError when ``wanted`` is not one of the machine's addresses.
     """
     addresses = local_addresses() if addresses is None else addresses
@@ -36,7 +36,7 @@ def read_network(tree, wanted=None, addresses=None, arrived_at=None):
         if interface is None:
             present = ", ".join(f"{address} ({name})" for name, address in addresses) or "none"
             raise DroverError(
-                f"{wanted} is not an IPv4 address of this host, which has {present}; set rpc_server_address to one of them."
+                f"{wanted} is not an address of this host, which has {present}; set rpc_server_address to one of them."
             )
         return _describe(tree, interface, wanted)
     interface, address = _choose(tree, addresses, arrived_at)
@@ -122,4 +122,4 @@ def _require_address(text):
     try:
         ipaddress.IPv4Address(text)
     except ValueError as error:
-        raise DroverError(f"{text!r} is not an IPv4 address such as 192.168.1.10; llama.cpp's RPC has no IPv6.") from error
+        raise DroverError(f"{text!r} is no IPv4 address such as 192.168.1.10; llama.cpp's RPC has no IPv6.") from error

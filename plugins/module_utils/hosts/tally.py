@@ -22,7 +22,14 @@ DISK_PATH = "/var/lib/drover"
 
 
 def take_tally(
-    tree, units=UNITS, reserve_bytes=None, address=None, disk_path=DISK_PATH, measure=True, cache_file=CACHE_FILE, may_write=True
+    tree,
+    units=UNITS,
+    reserve_bytes=None,
+    address=None,
+    disk_path=DISK_PATH,
+    measure=True,
+    cache_file=CACHE_FILE,
+    may_write=True,
 ):
     """Tally what the machine in ``tree`` can lend. Sizes in bytes; raises DroverError when ``address`` is not its own.
 
