@@ -217,7 +217,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self._source = source
 
     def redirect_request(self, request, response, code, message, headers, url):
-        check_url(url)
+        try:
+            check_url(url)
+        except DroverError as error:
+            raise DroverError(f"{self._source.name} redirects to where we do not follow: {error}") from None
         redirected = super().redirect_request(request, response, code, message, headers, url)
         if redirected is not None and self._source.allowed_token(url) is None:
             redirected.remove_header("Authorization")
