@@ -1,0 +1,225 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search for the best chain: which blocks the leader keeps, which devices follow, in which order, with how much.
+
+Layers form a chain: the leader's CPU holds the first ones, then come the RPC servers in the order of ``--rpc``, then
+the leader's own GPUs. For one leader and one order the best split is found exactly, by a dynamic program over (device,
+first layer not yet placed). What a device costs is linear in the layers it holds, and the segments that fit form a
+window that only moves forward, so one device is a sliding-window minimum: linear in the number of layers.
+
+Over orders it is exact for up to ``EXACT_WORKERS`` workers, by running the same step over subsets of workers instead
+of prefixes of an order. For more, a few orders are tried, each a sort by something of the host alone, so that another
+host never takes away a chain that was possible before. The order matters little there: devices cost the same wherever
+they stand, but for which unequal layers fall together and for who is last and holds the output layer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .layout import Layout, Segment
+
+EXACT_WORKERS = 5
+# Leaders and workers that are looked at closely in a large fleet.
+MOST_LEADERS = 17
+MOST_WORKERS = 32
+
+INFINITE = float("inf")
+
+
+class Front:
+    """The cheapest ways to place the first layers: ``costs[end]`` for layers 0 to ``end - 1`` and how, as a chain of
+    ``(device, first, earlier chain)``."""
+
+    def __init__(self, costs, chains):
+        self.costs = costs
+        self.chains = chains
+
+    def merge(self, other):
+        """The cheaper of both at every point; this front wins a tie."""
+        pairs = [
+            (cost, chain) if cost <= other_cost else (other_cost, other_chain)
+            for cost, chain, other_cost, other_chain in zip(self.costs, self.chains, other.costs, other.chains)
+        ]
+        return Front([cost for cost, _chain in pairs], [chain for _cost, chain in pairs])
+
+
+class Search:
+    """The best layouts that a ``layout.Judge`` knows how to judge, with at most ``max_devices`` devices."""
+
+    def __init__(self, judge, max_devices):
+        self.judge = judge
+        self.layers = judge.layers
+        self.max_devices = max_devices
+
+    def best(self, leaders, workers):
+        """The best feasible layout with one of ``leaders`` and any of ``workers`` (all, if the judge must spread).
+
+        ``None`` if there is none. Equal scores go to fewer devices, then to the leader that comes first.
+        """
+        layouts = [self._led_by(leader, [host for host in workers if host is not leader]) for leader in leaders]
+        found = [layout for layout in layouts if layout]
+        return min(found, key=lambda layout: (self.judge.score(layout), len(layout.segments)), default=None)
+
+    # --- One leader -----------------------------------------------------------------------------------------------
+
+    def _led_by(self, leader, workers):
+        room = self.max_devices - len(leader.gpus)
+        if len(workers) <= EXACT_WORKERS:
+            return self._any_order(leader, workers, room)
+        layouts = [self._in_order(leader, order, room) for order in _orders(workers)]
+        best = self._better(layouts)
+        if best:
+            used = [host for host in workers if host.name in best.worker_names]
+            if len(used) <= EXACT_WORKERS:
+                return self._better([best, self._any_order(leader, used, room)])
+            by_name = {host.name: host for host in used}
+            order = [by_name[name] for name in best.worker_names]
+            turned = [[*order[:at], *order[at + 1:], order[at]] for at in range(len(order) - 1)]
+            return self._better([best, *(self._in_order(leader, turn, room) for turn in turned)])
+        return None
+
+    def _better(self, layouts):
+        return min(filter(None, layouts), key=lambda layout: (self.judge.score(layout), len(layout.segments)),
+                   default=None)
+
+    def _any_order(self, leader, workers, room):
+        """Exact over all orders and subsets of ``workers``."""
+        fronts = {0: self._start(leader)}
+        for subset in range(1, 1 << len(workers)):
+            members = [index for index in range(len(workers)) if subset >> index & 1]
+            if sum(len(workers[index].lent) for index in members) > room:
+                continue
+            # Who comes last in the alphabet stands last where it makes no difference.
+            ends = [
+                self._with_host(fronts[subset ^ (1 << index)], leader, workers[index])
+                for index in reversed(members)
+            ]
+            fronts[subset] = _merged(ends)
+        everyone = (1 << len(workers)) - 1
+        if self.judge.must_spread:
+            complete = [fronts[everyone]] if everyone in fronts else []
+        else:
+            complete = list(fronts.values())
+        return self._finish(leader, _merged(complete)) if complete else None
+
+    def _in_order(self, leader, order, room):
+        """Exact for one order of the workers, any of which may be skipped unless all must take part."""
+        fronts = {0: self._start(leader)}  # by the number of devices used
+        must = self.judge.must_spread
+        counts = not must and sum(len(host.lent) for host in order) > room
+        for host in order:
+            used = len(host.lent) if counts else 0
+            following = {} if must else dict(fronts)
+            for taken, front in fronts.items():
+                if taken + used <= room:
+                    ahead = self._with_host(front, leader, host)
+                    known = following.get(taken + used)
+                    following[taken + used] = known.merge(ahead) if known else ahead
+            fronts = following
+        return self._finish(leader, _merged(list(fronts.values())))
+
+    # --- Steps of the dynamic program -----------------------------------------------------------------------------
+
+    def _start(self, leader):
+        """Only the leader's CPU: the first 0, 1, 2 … layers, as far as its memory goes."""
+        read = self.layers.read
+        costs = [
+            self._weigh(read[blocks] * leader.cpu.seconds_per_byte)
+            if self.layers.leader_bytes(blocks) <= leader.cpu.capacity else INFINITE
+            for blocks in range(self.layers.count + 1)
+        ]
+        if self.judge.must_spread and len(self.judge.hosts) > 1:
+            # With others to share with, the leader keeps a part but not all.
+            costs[0] = costs[-1] = INFINITE
+        return Front(costs, [(None, blocks, None) for blocks in range(self.layers.count + 1)])
+
+    def _finish(self, leader, front):
+        """Add the leader's own GPUs, which come last in the chain, and read off the best complete layout."""
+        for device in leader.gpus[: self.max_devices]:
+            front = front.merge(self._with_device(front, leader, device))
+        if front.costs[-1] == INFINITE:
+            return None
+        segments, end, chain = [], self.layers.count, front.chains[-1]
+        while chain[0] is not None:
+            device, first, earlier = chain
+            segments.append(Segment(device, first, end))
+            end, chain = first, earlier
+        return Layout(leader, chain[1], tuple(reversed(segments)))
+
+    def _with_host(self, front, leader, host):
+        """``front`` followed by at least one of the devices of ``host``, in the order its RPC server lists them."""
+        used = None
+        for device in host.lent:
+            before = front.merge(used) if used else front
+            ahead = self._with_device(before, leader, device)
+            used = used.merge(ahead) if used else ahead
+        return used
+
+    def _with_device(self, front, leader, device):
+        """``front`` followed by a segment of at least one layer on ``device``."""
+        step = self._even_step if self.judge.must_spread else self._linear_step
+        per_byte, visit = self.judge.per_byte(leader, device), self.judge.visit(leader, device)
+        costs, firsts = step(front.costs, self.layers.starts(device.capacity), per_byte, visit)
+        chains = [None if first is None else (device, first, front.chains[first]) for first in firsts]
+        return Front(costs, chains)
+
+    def _linear_step(self, costs, starts, per_byte, visit):
+        """Cost of a segment = bytes read x ``per_byte`` + visit: a sliding-window minimum over its first layer."""
+        read = self.layers.read
+        ahead, firsts = [INFINITE], [None]
+        window = deque()  # (cost up to first - read[first] x per_byte, first), costs increasing
+        for end in range(1, len(costs)):
+            before = costs[end - 1]
+            if before != INFINITE:
+                key = before - read[end - 1] * per_byte
+                while window and window[-1][0] > key:
+                    window.pop()
+                window.append((key, end - 1))
+            while window and window[0][1] < starts[end]:
+                window.popleft()
+            if window:
+                key, first = window[0]
+                ahead.append(key + read[end] * per_byte + visit.seconds)
+                firsts.append(first)
+            else:
+                ahead.append(INFINITE)
+                firsts.append(None)
+        ahead[-1] += visit.output_seconds - visit.seconds
+        return ahead, firsts
+
+    def _even_step(self, costs, starts, per_byte, _visit):
+        """Cost of a segment = the seconds it reads, squared: every first layer is tried."""
+        read = self.layers.read
+        ahead, firsts = [INFINITE], [None]
+        for end in range(1, len(costs)):
+            cost, first = min(
+                (
+                    (costs[first] + ((read[end] - read[first]) * per_byte) ** 2, first)
+                    for first in range(starts[end], end)
+                ),
+                default=(INFINITE, None),
+            )
+            ahead.append(cost)
+            firsts.append(None if cost == INFINITE else first)
+        return ahead, firsts
+
+    def _weigh(self, seconds):
+        return seconds ** 2 if self.judge.must_spread else seconds
+
+
+def _merged(fronts):
+    front = fronts[0]
+    for other in fronts[1:]:
+        front = front.merge(other)
+    return front
+
+
+def _orders(workers):
+    """Orders of more workers than can be tried exhaustively: each ends with what may suit the output layer best."""
+    return [
+        sorted(workers, key=lambda host: (host.lent_capacity, host.name)),
+        sorted(workers, key=lambda host: (host.link_bytes_per_second, -host.lent[0].seconds_per_byte, host.name)),
+        sorted(workers, key=lambda host: (-host.lent_capacity, host.name)),
+    ]
