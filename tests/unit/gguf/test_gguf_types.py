@@ -8,20 +8,23 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.gguf import types
 
-# What llama.cpp 0.7.0 has and version 0.19.0 of the package does not (seen with ggml_type_name and ggml_type_size).
-NEWER_TENSOR_TYPES = {42: types.TensorType(42, "Q2_0", 64, 18)}
-NEWER_FILE_TYPES = {41: "Q2_0"}
-
 # The package says 40 bytes, from when the block held two 32-bit floats; ggml_type_size says 36. It is never stored.
 Q8_1 = types.TensorType(9, "Q8_1", 32, 36)
 
 
-def test_tensor_types_are_those_of_the_gguf_package():
+def test_every_tensor_type_of_the_gguf_package_is_known():
     expected = {
         kind.value: types.TensorType(kind.value, kind.name, *gguf.GGML_QUANT_SIZES[kind])
         for kind in gguf.GGMLQuantizationType
     }
-    assert {**NEWER_TENSOR_TYPES, **expected, 9: Q8_1} == types.TENSOR_TYPES
+    expected[9] = Q8_1
+    assert {number: types.TENSOR_TYPES.get(number) for number in expected} == expected
+
+
+def test_types_that_llama_cpp_has_and_the_gguf_package_has_not():
+    """Seen with ggml_type_name, ggml_blck_size and ggml_type_size of llama.cpp 0.7.0 (build 11669)."""
+    assert types.TENSOR_TYPES[42] == types.TensorType(42, "Q2_0", 64, 18)
+    assert types.FILE_TYPES[41] == "Q2_0"
 
 
 def test_value_types_are_those_of_the_gguf_package():
@@ -34,13 +37,13 @@ def test_scalar_formats_are_those_of_the_gguf_package():
     assert {number: code for number, (_, code) in types.SCALAR_TYPES.items()} == expected
 
 
-def test_file_types_are_those_of_the_gguf_package():
+def test_every_file_type_of_the_gguf_package_is_known():
     expected = {
         kind.value: kind.name.replace("MOSTLY_", "").replace("ALL_", "")
         for kind in gguf.LlamaFileType
         if kind is not gguf.LlamaFileType.GUESSED
     }
-    assert {**NEWER_FILE_TYPES, **expected} == types.FILE_TYPES
+    assert {number: types.FILE_TYPES.get(number) for number in expected} == expected
 
 
 @pytest.mark.parametrize(
