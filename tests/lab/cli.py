@@ -65,6 +65,8 @@ def status(options) -> None:
 def _condition(machine: host.Container) -> tuple:
     if not machine.running():
         return "stopped", "-", "-", "-", "-"
+    if not network.exists(machine.interface):
+        return "starting", "-", "-", "-", "-"
     cable, limits = network.link_state(machine.interface), machine.group.limits()
     rate = sizes.show_rate(cable["rate"]) if cable["rate"] else "unlimited"
     return (

@@ -29,6 +29,9 @@ _NETWORK = """\
 [Match]
 Name=host0
 
+[Link]
+MACAddress={mac}
+
 [Network]
 Address={address}/{prefix}
 Gateway={gateway}
@@ -61,7 +64,9 @@ class Container:
         self.upper.mkdir()
         state.write(self.directory / "lower", str(lower))
         packages.seed(spec.suite, spec.architecture, self.upper)
-        address = _NETWORK.format(address=spec.address, prefix=lab.subnet.prefixlen, gateway=lab.gateway)
+        # An address keeps its hardware address when its host is made anew, or its neighbours would miss it for a while.
+        mac = "02:d1:" + ":".join(f"{int(part):02x}" for part in spec.address.split("."))
+        address = _NETWORK.format(address=spec.address, prefix=lab.subnet.prefixlen, gateway=lab.gateway, mac=mac)
         # It must sort before systemd's own 80-container-host0.network.
         state.write(self.upper / "etc/systemd/network/10-lab.network", address)
         state.write(self.upper / "etc/hostname", f"{spec.name}\n")
@@ -132,7 +137,7 @@ class Container:
     def kill(self) -> None:
         """Cut the power: nothing is written back, nobody is told. The disk stays as it is."""
         # A dying kernel would otherwise still close its connections politely.
-        if self.running() and (Path("/sys/class/net") / self.interface).exists():
+        if self.running() and network.exists(self.interface):
             network.set_plugged(self.interface, False)
         self.remove_traces()
 
@@ -160,7 +165,7 @@ class Container:
         while True:
             with suppress(LabError):
                 self._init()
-                if (Path("/sys/class/net") / self.interface).exists():
+                if network.exists(self.interface):
                     return
             if time.monotonic() > deadline:
                 raise LabError(f"Host {self.name} did not start: its console says {self.last_words()!r}.")

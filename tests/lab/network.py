@@ -22,7 +22,7 @@ def create(lab: LabSpec) -> None:
     """Make the bridge and the table of firewall rules, or bring them up to date."""
     bridge = names.bridge(lab.name)
     _refuse_overlap(lab, bridge)
-    if not _exists(bridge):
+    if not exists(bridge):
         run("ip", "link", "add", bridge, "type", "bridge")
     address = f"{lab.gateway}/{lab.subnet.prefixlen}"
     if address not in run("ip", "-4", "-brief", "address", "show", "dev", bridge).split():
@@ -107,14 +107,15 @@ def transferred(interface: str) -> dict:
 
 
 def remove_link(name: str) -> None:
-    if _exists(name):
+    if exists(name):
         # The kernel may take it away by itself between the look and the command: only what stays is a failure.
         run("ip", "link", "delete", name, check=False)
-        if _exists(name):
+        if exists(name):
             raise LabError(f"The interface {name} cannot be removed: `ip link delete {name}` says why.")
 
 
-def _exists(interface: str) -> bool:
+def exists(interface: str) -> bool:
+    """Whether the machine has an interface of that name now."""
     return (Path("/sys/class/net") / interface).exists()
 
 

@@ -9,9 +9,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import state
+from . import names, state
 from .command import run
 from .errors import LabError
+from .limits import Group
 
 # Hosts come and go at the same addresses, so their keys are not remembered. A pulled cable ends a connection in time.
 OPTIONS = (
@@ -47,13 +48,17 @@ def command(lab: str, address: str, *arguments: str, connect_timeout: int = 10) 
 def wait_until_up(lab: str, host: str, address: str, seconds: float, alive) -> str:
     """Wait for SSH and for systemd to have finished booting.
 
+    The SSH clients are in a control group of the lab, so that `down` ends them too when `up` was cut off.
+
     Returns "" when everything on the host is well, else the names of the units that failed. ``alive`` tells whether
     the host still runs, so that one that died is not waited for.
     """
+    group = Group(names.group(lab, ".ssh"))
+    group.create()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = subprocess.run(
-            command(lab, address, "systemctl is-system-running --wait", connect_timeout=1),
+            group.command(command(lab, address, "systemctl is-system-running --wait", connect_timeout=1)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -83,7 +83,7 @@ def spec(tmp_path_factory):
     path = write(tmp_path_factory.mktemp("spec"), SPEC)
     lab("up", path)
     yield path
-    lab("down", NAME)
+    lab("down", path)
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_down_leaves_nothing(spec):
     assert len(traces(NAME)) > 10
     lab("down", spec)
     assert traces(NAME) == []
-    assert "lab selftest is not there" in lab("down", NAME).stdout
+    assert "lab selftest is not there" in lab("down", spec).stdout
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, 1.6, 2.5])
