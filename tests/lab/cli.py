@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 
@@ -41,6 +42,7 @@ def down(options) -> None:
         raise LabError("Which lab? Give its name or its spec, or --all for every lab.")
     for lab in state.labs() if options.all else [_lab_name(options.spec)]:
         lifecycle.down(lab, _say)
+    lifecycle.release_machine()
 
 
 def inventory(options) -> None:
@@ -97,11 +99,13 @@ def limit(options) -> None:
 
 
 def run(options) -> None:
-    lab, _ = _host(options)
+    lab, machine = _host(options)
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise LabError("What should run? Give the command after --.")
-    arguments = ssh.command(lab.name, lab.hosts[options.host.rpartition("/")[2]].address, *words)
+    # One word is a line for the host's shell; several are a command with its arguments.
+    line = words[0] if len(words) == 1 else shlex.join(words)
+    arguments = ssh.command(lab.name, lab.hosts[machine.name].address, line)
     os.execvp(arguments[0], arguments)
 
 

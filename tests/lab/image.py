@@ -158,6 +158,7 @@ def ensure(lab: str, wanted: Recipe, say) -> Path:
         _build(lab, wanted, partial)
         state.remove_tree(final)
         partial.rename(final)
+        remove_unused(MAX_AGE_SECONDS)
         say(f"made {wanted.key} in {time.monotonic() - started:.0f} s")
     return final / "root"
 
@@ -186,6 +187,18 @@ def remove_partial(lab: str) -> None:
     Group(names.group(lab, ".image")).remove()
     for partial in (state.cache() / "images").glob(f"*.partial-{lab}"):
         state.remove_tree(partial)
+
+
+def remove_unused(age: float) -> list:
+    """Delete the images that no lab uses and that are older than so many seconds; returns their keys."""
+    used = in_use()
+    stale = [
+        path for path in (state.cache() / "images").glob("*") if ".partial-" not in path.name and _age(path) >= age
+    ]
+    unused = [path for path in stale if path.name not in used]
+    for path in unused:
+        state.remove_tree(path)
+    return [path.name for path in unused]
 
 
 def in_use() -> set:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from . import host, image, inventory, limits, meminfo, names, network, spec, ssh, state
@@ -81,32 +82,37 @@ def start(lab: LabSpec, name: str) -> None:
 
 def down(lab: str, say) -> None:
     """Take a lab away: all of it, whatever state an earlier run has left it in. Nothing happens when there is none."""
-    if lab not in state.labs():
+    if lab in state.labs():
+        with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
+            image.remove_partial(lab)
+            _in_parallel(lambda name: host.Container(lab, name).destroy(), state.hosts(lab))
+            limits.Group(names.group(lab)).remove()
+            network.remove(lab)
+            state.remove_tree(state.lab_directory(lab))
+        say(f"lab {lab} is gone")
+    else:
         say(f"lab {lab} is not there")
-        return
-    with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
-        image.remove_partial(lab)
-        _in_parallel(lambda name: host.Container(lab, name).destroy(), state.hosts(lab))
-        limits.Group(names.group(lab)).remove()
-        network.remove(lab)
-        state.remove_tree(state.lab_directory(lab))
+
+
+def release_machine() -> None:
+    """Undo what all labs share, once there is none; also what a cut-off `down` has left of it."""
     with state.hold(state.STATE):
-        if not state.labs():
-            meminfo.stop()
-            network.restore_forwarding()
-            limits.remove_root_if_empty()
-            state.remove_tree(state.STATE)
-    say(f"lab {lab} is gone")
+        if state.labs():
+            return
+        meminfo.stop()
+        network.restore_forwarding()
+        limits.remove_root_if_empty()
+        state.remove_tree(state.MACHINE)
+        # A lab that is just coming up may have been quicker: then this is no longer empty.
+        with suppress(OSError):
+            state.STATE.rmdir()
 
 
 def clean(say) -> None:
     """Delete what is cached and not used by any lab."""
     with state.hold(state.STATE):
-        used = image.in_use()
-        for path in (state.cache() / "images").glob("*"):
-            if path.name not in used and ".partial-" not in path.name:
-                state.remove_tree(path)
-                say(f"deleted {path.name}")
+        for key in image.remove_unused(0):
+            say(f"deleted {key}")
         state.remove_tree(state.cache() / "packages")
 
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import image
+from lab import image, state
 
 RECIPE = image.Recipe(
     suite="forky",
@@ -74,3 +75,17 @@ def test_without_a_mirror_mmdebstrap_takes_its_own():
 )
 def test_the_mirror_is_the_machines_own_debian_mirror(repositories, mirror):
     assert image.debian_mirror(repositories) == mirror
+
+
+def test_only_old_images_that_no_lab_stands_on_are_deleted(monkeypatch, tmp_path):
+    monkeypatch.setenv("DROVER_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(state, "STATE", tmp_path / "state")
+    images = tmp_path / "cache/images"
+    for name in ("used", "old", "new", "old.partial-demo"):
+        (images / name / "root").mkdir(parents=True)
+        if name != "new":
+            os.utime(images / name, (1, 1))
+    state.write(tmp_path / "state/demo/hosts/pi-1/fingerprint.json", '{"image": "used"}')
+    (tmp_path / "state/demo/hosts/half-made").mkdir()
+    assert image.remove_unused(3600) == ["old"]
+    assert sorted(path.name for path in images.iterdir()) == ["new", "old.partial-demo", "used"]
