@@ -32,7 +32,7 @@ options:
     description:
       - A bearer token, for models that are gated or private.
       - It is sent to the server of O(url) only, never to one that this server redirects to.
-      - Without O(url) it has no effect.
+      - An empty token means none. Without O(url) it has no effect.
     type: str
 attributes:
   check_mode:
@@ -285,12 +285,10 @@ def main():
         required_one_of=[("path", "url")],
         supports_check_mode=True,
     )
+    path, url, token = (module.params[name] for name in ("path", "url", "token"))
     try:
-        header = (
-            reader.read_header(module.params["path"])
-            if module.params["path"] is not None
-            else reader.read_remote_header(module.params["url"], module.params["token"])
-        )
+        # A lookup of a variable that is not set gives an empty token, which means none.
+        header = reader.read_header(path) if path is not None else reader.read_remote_header(url, token or None)
         gguf = profile.model_profile(header)
     except DroverError as error:
         module.fail_json(msg=str(error))

@@ -13,7 +13,7 @@ import struct
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.gguf import cursor, reader
+from module_utils.gguf import cursor, metadata, reader
 from unit.gguf import raw_gguf as raw
 
 HUGE = 2**63
@@ -155,15 +155,15 @@ def test_counts_that_fit_into_a_sparse_file_are_still_refused(tmp_path, pairs):
 
 
 def test_what_is_kept_of_the_metadata_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(metadata, "KEPT_BYTES", 1000)
     pairs = [raw.pair(f"k{index}", raw.STRING, raw.text("x" * 400)) for index in range(4)]
     pairs.append(raw.pair("array", raw.ARRAY, raw.array(raw.UINT8, 100, bytes(100))))
     path = tmp_path / "model.gguf"
     path.write_bytes(raw.model(pairs))
-    metadata = reader.read_header(str(path)).metadata
-    assert [metadata[key] for key in ("k0", "k1")] == ["x" * 400] * 2
-    assert [metadata[key] for key in ("k2", "k3")] == [reader.SkippedArray("byte", 400)] * 2
-    assert metadata["array"] == reader.SkippedArray("uint8", 100)
+    kept = reader.read_header(str(path)).metadata
+    assert [kept[key] for key in ("k0", "k1")] == ["x" * 400] * 2
+    assert [kept[key] for key in ("k2", "k3")] == [reader.SkippedArray("byte", 400)] * 2
+    assert kept["array"] == reader.SkippedArray("uint8", 100)
 
 
 def sound_model(order="<"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from pathlib import Path
 
 import gguf
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from module_utils.gguf import reader
+from module_utils.gguf.metadata import KEPT_ARRAY, KEPT_STRING_BYTES
 from module_utils.gguf.reader import SkippedArray
 from unit.gguf import raw_gguf as raw
 
@@ -145,6 +147,13 @@ def test_alignment(tmp_path, alignment):
     assert_same_tensors(header, path)
 
 
+def test_the_demo_model():
+    path = str(Path(__file__).parents[2] / "assets" / "drover-demo.gguf")
+    header = reader.read_header(path)
+    assert header.metadata["general.architecture"] == "llama"
+    assert_same_tensors(header, path)
+
+
 def test_a_model_without_tensors(tmp_path):
     header = reader.read_header(write(tmp_path / "vocabulary.gguf"))
     assert header.tensors == []
@@ -197,12 +206,12 @@ def test_long_arrays_are_skipped(tmp_path, item_type, items):
         pairs = [raw.pair("x", raw.ARRAY, value), raw.uint32("after", 5)]
         return reader.read_header(write_bytes(tmp_path / "model.gguf", raw.model(pairs))).metadata
 
-    longest = read(reader.KEPT_ARRAY)
-    assert len(longest["x"]) == reader.KEPT_ARRAY
+    longest = read(KEPT_ARRAY)
+    assert len(longest["x"]) == KEPT_ARRAY
     assert longest["after"] == 5
     names = {raw.UINT8: "uint8", raw.FLOAT32: "float32", raw.STRING: "string", raw.ARRAY: "array"}
-    assert read(reader.KEPT_ARRAY + 1) == {
-        "x": SkippedArray(names[item_type], reader.KEPT_ARRAY + 1),
+    assert read(KEPT_ARRAY + 1) == {
+        "x": SkippedArray(names[item_type], KEPT_ARRAY + 1),
         "after": 5,
     }
 
@@ -215,7 +224,7 @@ def test_nested_arrays(tmp_path):
 
 
 def test_a_long_string_is_skipped(tmp_path):
-    length = reader.KEPT_STRING_BYTES
+    length = KEPT_STRING_BYTES
     pairs = [
         raw.pair("kept", raw.STRING, raw.text("x" * length)),
         raw.pair("skipped", raw.STRING, raw.text("x" * (length + 1))),
@@ -233,7 +242,7 @@ def test_values_that_are_not_utf8_stay_printable(tmp_path):
 @pytest.mark.parametrize("lengths", [[0], [1, 0, 255, 256, 65536], [2**20 - 8], [2**20 + 1, 3], [5] * 200_000])
 def test_strings_are_skipped_across_chunks(tmp_path, lengths):
     """The walk must come out right wherever the chunks of the source happen to end."""
-    lengths = lengths + [1] * (reader.KEPT_ARRAY + 1)
+    lengths = lengths + [1] * (KEPT_ARRAY + 1)
     strings = b"".join(raw.text(b"x" * length) for length in lengths)
     pairs = [raw.pair("x", raw.ARRAY, raw.array(raw.STRING, len(lengths), strings)), raw.uint32("after", 5)]
     metadata = reader.read_header(write_bytes(tmp_path / "model.gguf", raw.model(pairs))).metadata
