@@ -40,6 +40,8 @@ class Case:
         return [
             "-c", str(values.context_size), "-np", str(values.parallel), "-b", str(values.batch_size),
             "-ub", str(values.ubatch_size), "-ctk", values.cache_type_k, "-ctv", values.cache_type_v,
+            # Repacked weights are missing in what llama.cpp says of Host.
+            "--no-repack",
             "-fa", values.flash_attention, "-ngl", str(sum(self.layers)), "-ts", ",".join(map(str, self.layers)),
         ]
 
@@ -73,15 +75,14 @@ def predict(gguf, case):
     """What the memory model says, in the oracle's form: MiB of weights, context and compute for each row."""
     model = MemoryModel(gguf, case.settings)
     rows, first = {}, case.leader_blocks
-    pipelined = len(case.layers) > 1 and not case.leader_blocks
     for index, count in enumerate(case.layers):
         rows[f"RPC{index}"] = [
             model.device_weight_bytes(first, count) / MIB,
             sum(model.layer_kv_bytes[first:first + count]) / MIB,
-            model.device_compute_bytes(first, count, pipelined) / MIB,
+            model.device_compute_bytes(first, count, case.leader_blocks) / MIB,
         ]
         first += count
-    host = model.host_bytes(case.leader_blocks, pipelined)
+    host = model.host_bytes(case.leader_blocks, len(case.layers))
     rows["Host"] = [host.weight_bytes / MIB, host.kv_bytes / MIB, host.compute_bytes / MIB]
     return rows
 

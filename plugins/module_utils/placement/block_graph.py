@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tensors that llama.cpp computes in one block, with their sizes and the order in which they live and die.
+"""The tensors that llama.cpp computes in a block, with their sizes and the order in which they live and die.
 
 The widths come from the model's own matrices (``block_kinds`` of the profile), the order of operations from upstream's
 graphs (src/llama-graph.cpp and src/models/). Only what takes memory is here: views, reshapes and the like are not.
@@ -9,237 +9,285 @@ graphs (src/llama-graph.cpp and src/models/). Only what takes memory is here: vi
 
 from __future__ import annotations
 
+from .graph_memory import Graph
+from .kv_cache import STATE_TENSORS
 from .settings import QUANTISED_CACHE_TYPES
 
 FLOAT = 4
+DELTA_NET_TENSORS = ("ssm_ba", "ssm_beta", "ssm_alpha")
 
 
-class BlockGraph:
-    """Adds blocks to a ``graph_memory.Graph`` for ``tokens`` tokens at once.
-
-    ``memory`` is the ``kv_cache.BlockMemory`` of the model. A residual is a pair (tensor, None) or, on entry to a
-    device, whatever tensor holds it.
-    """
+class BlockGraph(Graph):
+    """A graph that knows blocks, computed for a full micro-batch of tokens; ``memory`` is a ``BlockMemory``."""
 
     def __init__(self, gguf, settings, memory):
+        super().__init__()
         self._gguf = gguf
         self._hyperparameters = gguf["hyperparameters"]
         self._settings = settings
         self._memory = memory
-        self.tokens = settings.micro_batch
+        self._next_state = None
         self.width = gguf["embedding_length"]
 
     def bytes_of(self, values):
         """Bytes of ``values`` floats for each token."""
-        return FLOAT * self.tokens * values
+        return FLOAT * self._settings.micro_batch * values
 
-    def add(self, graph, index, residual, mask, is_last=False):
-        """Add block ``index`` that reads ``residual``; return the residual after it."""
-        kind = self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
-        normed = graph.node(self.bytes_of(self.width), residual)
-        if "ssm_in" in kind:
-            mixed = self._mamba(graph, kind, normed)
-        elif "ssm_ba" in kind or "ssm_beta" in kind or "ssm_alpha" in kind:
-            mixed = self._delta_net(graph, kind, normed)
-        elif "attn_kv_a_mqa" in kind:
-            mixed = self._latent_attention(graph, kind, index, normed, mask)
-        elif any(name in kind for name in ("attn_q", "attn_qkv")):
-            mixed = self._attention(graph, kind, index, normed, mask)
-        elif any(name.startswith(("ssm_", "time_mix", "shortconv")) for name in kind):
-            mixed = self._unknown_mixer(graph, kind, normed)
+    def floats(self, values, *sources, in_place=False, kept=False):
+        """A node of ``values`` floats for each token."""
+        return self.node(self.bytes_of(values), *sources, in_place=in_place, kept=kept)
+
+    def received(self, widths, copies):
+        """Inputs of so many floats for each token; several copies of an input all stay to the end."""
+        return [
+            [self.input(self.bytes_of(width), kept=copies > 1) for _copy in range(copies)][-1] for width in widths
+        ]
+
+    def enter_after_leader(self, before):
+        """Add what a device is sent after the leader's CPU, whose last block is ``before``; return the residual.
+
+        The CPU stops at its last matrix: the device that follows adds up the experts and the residual itself.
+        """
+        kind = self._kind(before)
+        if "ffn_down_exps" in kind and "ffn_down_shexp" not in kind:
+            made, residual = self.received((self.width * self._used(before), self.width), copies=1)
+            received = [self._sum_of_experts(made, before), residual]
         else:
-            mixed = None
+            received = self.received((self.width,) * (3 if "ffn_down_exps" in kind else 2), copies=1)
+        total = received[0]
+        for part in received[1:]:
+            total = self.floats(self.width, total, part, in_place=True)
+        return total
+
+    def exchanged(self, is_first, is_last):
+        """Widths of further inputs: where blocks are either mixers or feed-forward, the scheduler computes the gate
+        of the last mixer before a boundary beyond it, and sends its input there and its result back."""
+        mixers = [kind for kind in self._gguf["block_kinds"] if "ssm_in" in kind and not _has_feed_forward(kind)]
+        if not mixers:
+            return ()
+        there = () if is_first else (mixers[0]["ssm_in"],)
+        back = () if is_last else (self._hyperparameters.get("ssm.inner_size", 0),)
+        return there + back
+
+    def add_block(self, index, residual, masks, norm=None, is_last=False):
+        """Add block ``index`` that reads ``residual``, of which the device before may have sent the ``norm``; return
+        the residual after it. ``masks`` are the inputs that mixing tokens uses."""
+        kind = self._kind(index)
+        normed = self.floats(self.width, residual if norm is None else norm, in_place=norm is not None)
+        mixed = self._mixer(kind, index, normed, masks)
         if mixed is not None:
             if is_last:
                 # Only the rows that become outputs go on.
-                mixed = graph.node(self.bytes_of(self.width), mixed)
-                residual = graph.node(self.bytes_of(self.width), residual)
-            residual = graph.node(self.bytes_of(self.width), mixed, residual, in_place=True)
+                mixed = self.floats(self.width, mixed)
+                residual = self.floats(self.width, residual)
+            residual = self.floats(self.width, mixed, residual, in_place=True)
             if not _has_feed_forward(kind):
                 return residual
-            normed = graph.node(self.bytes_of(self.width), residual)
-        made = self._feed_forward(graph, kind, index, normed)
-        return graph.node(self.bytes_of(self.width), made, residual, in_place=True)
+            normed = self.floats(self.width, residual)
+        made = self._feed_forward(kind, index, normed)
+        return self.floats(self.width, made, residual, in_place=True)
 
-    # --- attention
+    def add_output(self, residual):
+        """Add the output layer, for as many outputs as there are tokens."""
+        normed = self.floats(self.width, residual, in_place=True)
+        return self.floats(self._gguf["vocab_size"], normed)
 
-    def _attention(self, graph, kind, index, normed, mask):
-        heads = self._heads(index)
-        key, value = self._memory.key_length[index], self._memory.value_length[index]
-        heads_kv = self._memory.head_count_kv[index]
-        gate = None
-        if "attn_qkv" in kind:
-            fused = graph.node(self.bytes_of(kind["attn_qkv"]), normed)
-            q = graph.node(self.bytes_of(heads * key), fused)
-            k = graph.node(self.bytes_of(heads_kv * key), fused)
-            v = fused
-        else:
-            q = graph.node(self.bytes_of(kind["attn_q"]), normed)
-            if kind["attn_q"] == 2 * heads * key:
-                gate = q
-                q = graph.node(self.bytes_of(heads * key), q)
-            q = self._rotated(graph, q, heads * key, self._settings.cache_type_k, key)
-            v = graph.node(self.bytes_of(heads_kv * value), normed)
-            v = self._rotated(graph, v, heads_kv * value, self._settings.cache_type_v, value)
-            k = graph.node(self.bytes_of(heads_kv * key), normed)
-            k = self._rotated(graph, k, heads_kv * key, self._settings.cache_type_k, key)
-        graph.use(k)
-        graph.use(v)
-        out = self._scores_times_values(graph, q, heads, value, self._memory.cells[index], mask)
-        out = self._rotated(graph, out, heads * value, self._settings.cache_type_v, value)
-        if gate is not None:
-            gate = graph.node(self.bytes_of(heads * key), gate)
-            out = graph.node(self.bytes_of(heads * value), out, gate, in_place=True)
-        return graph.node(self.bytes_of(self.width), out)
+    def _kind(self, index):
+        return self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
 
-    def _rotated(self, graph, tensor, width, cache_type, length):
-        """A quantised cache is rotated on its way in and out (``attn_rot_k`` in src/llama-kv-cache.cpp)."""
-        if cache_type in QUANTISED_CACHE_TYPES and length % 64 == 0:
-            return graph.node(self.bytes_of(width), tensor)
-        return tensor
-
-    def _scores_times_values(self, graph, q, heads, value, cells, mask):
-        width = self.bytes_of(heads * value)
-        if self._settings.flash_attention != "off":
-            return graph.node(width, q, mask)
-        scores = graph.node(self.bytes_of(heads * cells), q)
-        scores = graph.node(self.bytes_of(heads * cells), scores, mask, in_place=True)
-        return graph.node(width, graph.node(width, scores))
-
-    def _latent_attention(self, graph, kind, index, normed, mask):
-        """MLA. New files keep one latent row a token and absorb the projections, old ones spell K and V out."""
-        heads = self._heads(index)
-        rope = self._hyperparameters.get("rope.dimension_count", 64)
-        latent = self._hyperparameters.get("attention.kv_lora_rank", 512)
-        cells = self._memory.cells[index]
-        q = normed
-        if "attn_q_a" in kind:
-            q = graph.node(self.bytes_of(kind["attn_q_a"]), normed)
-        q = graph.node(self.bytes_of(kind.get("attn_q_b", kind.get("attn_q", 0))), q)
-        if self._memory.is_compressed:
-            absorbed = graph.node(self.bytes_of(heads * latent), q)
-            rotary = graph.node(self.bytes_of(heads * rope), q)
-            q = graph.node(self.bytes_of(heads * (latent + rope)), absorbed, rotary)
-            row = graph.node(self.bytes_of(kind["attn_kv_a_mqa"]), normed)
-            k = graph.node(self.bytes_of(latent), row)
-            k_rotary = graph.node(self.bytes_of(rope), row)
-            graph.use(graph.node(self.bytes_of(latent + rope), k, k_rotary))
-            out = self._scores_times_values(graph, q, heads, latent, cells, mask)
-            out = graph.node(self.bytes_of(heads * self._hyperparameters["attention.value_length_mla"]), out)
-            out = graph.node(self.bytes_of(heads * self._hyperparameters["attention.value_length_mla"]), out)
-        else:
-            key, value = self._memory.key_length[index], self._memory.value_length[index]
-            row = graph.node(self.bytes_of(kind["attn_kv_a_mqa"]), normed)
-            latent_row = graph.node(self.bytes_of(latent), row)
-            spelled = graph.node(self.bytes_of(kind["attn_kv_b"]), latent_row)
-            v = graph.node(self.bytes_of(heads * value), spelled)
-            rotary = graph.node(self.bytes_of(rope), row)
-            repeated = graph.node(self.bytes_of(heads * rope), rotary)
-            k = graph.node(self.bytes_of(heads * key), spelled, repeated)
-            q = self._rotated(graph, q, heads * key, self._settings.cache_type_k, key)
-            v = self._rotated(graph, v, heads * value, self._settings.cache_type_v, value)
-            k = self._rotated(graph, k, heads * key, self._settings.cache_type_k, key)
-            graph.use(k)
-            graph.use(v)
-            out = self._scores_times_values(graph, q, heads, value, cells, mask)
-            out = self._rotated(graph, out, heads * value, self._settings.cache_type_v, value)
-        return graph.node(self.bytes_of(self.width), out)
+    def _used(self, index):
+        used = self._gguf["expert_used_count"]
+        return used[index] if isinstance(used, list) else used
 
     def _heads(self, index):
         heads = self._gguf["head_count"]
         return heads[index] if isinstance(heads, list) else heads
+
+    def _mixer(self, kind, index, normed, masks):
+        """What mixes tokens: attention or a recurrent network; None where a block has neither."""
+        if "attn_kv_a_mqa" in kind:
+            latent = self._absorbed_attention if self._memory.is_compressed else self._latent_attention
+            return latent(kind, index, normed, masks)
+        if self._memory.is_attention[index] and ("attn_q" in kind or "attn_qkv" in kind):
+            return self._attention(kind, index, normed, masks)
+        self.use(*masks)
+        if "ssm_in" in kind:
+            return self._mamba(kind, normed)
+        if any(name in kind for name in DELTA_NET_TENSORS):
+            return self._delta_net(kind, normed)
+        if any(name.startswith(STATE_TENSORS) for name in kind):
+            return self._unknown_mixer(kind, normed)
+        return None
+
+    # --- attention
+
+    def _attention(self, kind, index, normed, masks):
+        heads, heads_kv = self._heads(index), self._memory.head_count_kv[index]
+        key, value = self._memory.key_length[index], self._memory.value_length[index]
+        gate = None
+        if "attn_qkv" in kind:
+            v = self.floats(kind["attn_qkv"], normed)
+            q = self.floats(heads * key, v)
+            k = self.floats(heads_kv * key, v)
+        else:
+            q = self.floats(kind["attn_q"], normed)
+            # The matrix may make a gate beside each head.
+            gate = q if kind["attn_q"] == 2 * heads * key else None
+            # Norm and rotary embedding work on a reshaped view, so the first of them takes memory of its own.
+            q = self._rotated(self.floats(heads * key, q), heads, key, self._settings.cache_type_k)
+            v = self._rotated(self.floats(heads_kv * value, normed), heads_kv, value, self._settings.cache_type_v)
+            k = self.floats(heads_kv * key, self.floats(heads_kv * key, normed))
+            k = self._rotated(k, heads_kv, key, self._settings.cache_type_k)
+        out = self._attend(q, k, v, heads, value, index, masks)
+        if gate is not None:
+            out = self.floats(heads * value, out, self.floats(heads * value, gate), in_place=True)
+        return self.floats(self.width, out)
+
+    def _latent_attention(self, kind, index, normed, masks):
+        """MLA as files of before 2025 have it: K and V are spelled out for every head."""
+        heads, rope = self._heads(index), self._hyperparameters.get("rope.dimension_count", 0)
+        key, value = self._memory.key_length[index], self._memory.value_length[index]
+        q = self._latent_query(kind, normed)
+        row = self.floats(kind["attn_kv_a_mqa"], normed)
+        spelled = self.floats(kind["attn_kv_b"], self.floats(kind["attn_kv_a_mqa"] - rope, row))
+        v = self.floats(heads * value, spelled)
+        k = self.floats(heads * key, spelled, self.floats(heads * rope, self.floats(rope, row)))
+        q = self._rotated(q, heads, key, self._settings.cache_type_k)
+        v = self._rotated(v, heads, value, self._settings.cache_type_v)
+        k = self._rotated(k, heads, key, self._settings.cache_type_k)
+        return self.floats(self.width, self._attend(q, k, v, heads, value, index, masks))
+
+    def _absorbed_attention(self, kind, index, normed, masks):
+        """MLA as files have it since: the query is taken into the latent space, where one row is K and V."""
+        heads, rope = self._heads(index), self._hyperparameters.get("rope.dimension_count", 0)
+        latent = kind["attn_kv_a_mqa"] - rope
+        q = self._latent_query(kind, normed)
+        q = self.floats(heads * (latent + rope), self.floats(heads * latent, q), self.floats(heads * rope, q))
+        row = self.floats(kind["attn_kv_a_mqa"], normed)
+        k = self.floats(latent + rope, self.floats(latent, row), self.floats(rope, row))
+        out = self._attend(q, k, None, heads, latent, index, masks)
+        value = heads * self._hyperparameters.get("attention.value_length_mla", 0)
+        return self.floats(self.width, self.floats(value, self.floats(value, out)))
+
+    def _latent_query(self, kind, normed):
+        if "attn_q_a" in kind:
+            return self.floats(kind["attn_q_b"], self.floats(kind["attn_q_a"], normed))
+        return self.floats(kind["attn_q"], normed)
+
+    def _rotated(self, tensor, heads, length, cache_type):
+        """A quantised cache is rotated on its way in and out (``attn_rot_k`` in src/llama-kv-cache.cpp)."""
+        if cache_type in QUANTISED_CACHE_TYPES and length % 64 == 0:
+            return self.floats(heads * length, tensor)
+        return tensor
+
+    def _attend(self, q, k, v, heads, value, index, masks):
+        """Write ``k`` and ``v`` (None: there is only ``k``) into the cache and attend to all its cells."""
+        for written in (k, v):
+            if written is not None:
+                self.use(written)
+        if self._settings.flash_attention == "off":
+            scores = self.floats(heads * self._memory.cells[index], q)
+            scores = self.floats(heads * self._memory.cells[index], scores, *masks, in_place=True)
+            return self.floats(heads * value, self.floats(heads * value, scores))
+        out = self.floats(heads * value, q, *masks)
+        return out if v is None else self._rotated(out, heads, value, self._settings.cache_type_v)
 
     # --- recurrent mixers
 
     def _state_bytes(self):
         return FLOAT * self._settings.parallel * self._memory.state_values
 
-    def _mamba(self, graph, kind, normed):
+    def _read_next_state(self):
+        """The convolution's state of the next block is read early and lies in the way of what is freed around it."""
+        self._next_state = self.node(FLOAT * self._settings.parallel * self._memory.convolution_values)
+
+    def _mamba(self, kind, normed):
         inner = self._hyperparameters.get("ssm.inner_size", 0)
         convolution = kind.get("ssm_conv1d", inner)
-        projected = graph.node(self.bytes_of(kind["ssm_in"]), normed)
-        window = graph.node(self.bytes_of(convolution), projected)
-        convolved = graph.node(self.bytes_of(convolution), window)
-        graph.use(window)
-        steps = graph.node(self.bytes_of(self._hyperparameters.get("ssm.time_step_rank", 0)), projected)
-        scanned = graph.node(self.bytes_of(inner) + self._state_bytes(), convolved, steps)
-        gate = graph.node(self.bytes_of(inner), projected)
-        skipped = graph.node(self.bytes_of(inner), convolved)
-        skipped = graph.node(self.bytes_of(inner), skipped, scanned, in_place=True)
-        gated = graph.node(self.bytes_of(inner), gate, skipped)
-        return graph.node(self.bytes_of(self.width), gated)
+        projected = self.floats(kind["ssm_in"], normed)
+        window = self.floats(convolution, projected, *([] if self._next_state is None else [self._next_state]))
+        convolved = self.floats(convolution, window)
+        self.use(window)
+        steps = self.floats(self._hyperparameters.get("ssm.time_step_rank", 0), projected)
+        scanned = self.node(self.bytes_of(inner) + self._state_bytes(), convolved, steps)
+        if not _has_feed_forward(kind):
+            self._read_next_state()
+        gate = self.floats(inner, projected)
+        skipped = self.floats(inner, convolved)
+        skipped = self.floats(inner, skipped, scanned, in_place=True)
+        return self.floats(self.width, self.floats(inner, gate, skipped))
 
-    def _delta_net(self, graph, kind, normed):
+    def _delta_net(self, kind, normed):
         inner = self._hyperparameters.get("ssm.inner_size", 0)
         keys = self._hyperparameters.get("ssm.group_count", 0) * self._hyperparameters.get("ssm.state_size", 0)
-        projected = graph.node(self.bytes_of(kind.get("attn_qkv", inner)), normed)
-        window = graph.node(self.bytes_of(kind.get("ssm_conv1d", inner)), projected)
-        state = graph.node(self._state_bytes())
-        convolved = graph.node(self.bytes_of(kind.get("ssm_conv1d", inner)), window)
-        q = graph.node(self.bytes_of(inner), graph.node(self.bytes_of(keys), convolved))
-        k = graph.node(self.bytes_of(inner), graph.node(self.bytes_of(keys), convolved))
-        mixed = graph.node(self.bytes_of(inner) + self._state_bytes(), q, k, convolved, state)
-        out = graph.node(self.bytes_of(inner), mixed)
-        gate = graph.node(self.bytes_of(kind.get("attn_gate", inner)), normed)
-        out = graph.node(self.bytes_of(inner), out, gate, in_place=True)
-        return graph.node(self.bytes_of(self.width), out)
+        window = self.floats(kind.get("ssm_conv1d", inner), self.floats(kind.get("attn_qkv", inner), normed))
+        state = self.node(self._state_bytes())
+        convolved = self.floats(kind.get("ssm_conv1d", inner), window)
+        q = self.floats(inner, self.floats(keys, convolved))
+        k = self.floats(inner, self.floats(keys, convolved))
+        mixed = self.node(self.bytes_of(inner) + self._state_bytes(), q, k, convolved, state)
+        out = self.floats(inner, mixed)
+        gate = self.floats(kind.get("attn_gate", inner), normed)
+        return self.floats(self.width, self.floats(inner, out, gate, in_place=True))
 
-    def _unknown_mixer(self, graph, kind, normed):
+    def _unknown_mixer(self, kind, normed):
         """A mixer that Drover does not know: all that its matrices make, alive at once, and its state twice."""
-        made = [
-            graph.node(self.bytes_of(columns), normed)
-            for name, columns in kind.items() if not name.startswith("ffn_") and columns
-        ]
-        state = graph.node(2 * self._state_bytes())
-        return graph.node(self.bytes_of(self.width), *made, state)
+        made = [self.floats(columns, normed) for name, columns in kind.items() if not name.startswith("ffn_")]
+        return self.floats(self.width, *made, self.node(2 * self._state_bytes()))
 
     # --- feed-forward
 
-    def _feed_forward(self, graph, kind, index, normed):
-        made = None
+    def _feed_forward(self, kind, index, normed):
+        made = []
         if "ffn_down_exps" in kind:
-            made = self._experts(graph, kind, index, normed)
+            made.append(self._experts(kind, index, normed))
+            if "ssm_in" in kind:
+                self._read_next_state()
         for suffix in ("_shexp", ""):
             if f"ffn_down{suffix}" in kind:
-                dense = self._dense(graph, kind, suffix, normed)
-                made = dense if made is None else graph.node(self.bytes_of(self.width), made, dense, in_place=True)
-        return made if made is not None else normed
+                made.append(self._dense(kind, suffix, normed))
+                if len(made) > 1:
+                    made = [self.floats(self.width, *made, in_place=True)]
+        return made[0] if made else normed
 
-    def _dense(self, graph, kind, suffix, normed):
+    def _dense(self, kind, suffix, normed):
         length = kind[f"ffn_up{suffix}"]
         if f"ffn_gate{suffix}" in kind:
-            gate = graph.node(self.bytes_of(length), normed)
-            up = graph.node(self.bytes_of(length), normed)
-            hidden = graph.node(self.bytes_of(length), gate, up)
+            gate = self.floats(kind[f"ffn_gate{suffix}"], normed)
+            hidden = self.floats(length, gate, self.floats(length, normed))
         else:
-            hidden = graph.node(self.bytes_of(length), normed)
-            half = self._memory.feed_forward_length
-            if half and length == 2 * max(half):
-                hidden = graph.node(self.bytes_of(length // 2), hidden)
-        return graph.node(self.bytes_of(self.width), hidden)
+            hidden = self.floats(length, normed)
+            if length == 2 * max(self._memory.feed_forward_length):
+                # Gate and up in one matrix.
+                hidden = self.floats(length // 2, hidden)
+        return self.floats(self.width, hidden)
 
-    def _experts(self, graph, kind, index, normed):
-        used = self._gguf["expert_used_count"]
-        used = used[index] if isinstance(used, list) else used
-        count = self._gguf["expert_count"]
-        probabilities = graph.node(self.bytes_of(count), normed)
-        chosen = graph.node(self.bytes_of(count), probabilities)
-        weights = graph.node(self.bytes_of(used), probabilities, chosen)
+    def _experts(self, kind, index, normed):
+        used, count = self._used(index), self._gguf["expert_count"]
+        probabilities = self.floats(count, normed)
+        chosen = self.floats(count, probabilities)
+        weights = self.floats(used, probabilities, chosen)
+        if self._gguf["architecture"] == "llama4":
+            # Weighs the input of the experts, not their output.
+            normed = self.floats(used * self.width, normed, weights)
         if "ffn_gate_up_exps" in kind:
-            both = graph.node(self.bytes_of(used * kind["ffn_gate_up_exps"]), normed, chosen)
-            hidden = graph.node(self.bytes_of(used * kind["ffn_gate_up_exps"] // 2), both)
+            both = self.floats(used * kind["ffn_gate_up_exps"], normed, chosen)
+            hidden = self.floats(used * kind["ffn_gate_up_exps"] // 2, both)
         elif "ffn_gate_exps" in kind:
-            gate = graph.node(self.bytes_of(used * kind["ffn_gate_exps"]), normed, chosen)
-            up = graph.node(self.bytes_of(used * kind["ffn_up_exps"]), normed, chosen)
-            hidden = graph.node(self.bytes_of(used * kind["ffn_up_exps"]), gate, up)
+            gate = self.floats(used * kind["ffn_gate_exps"], normed, chosen)
+            up = self.floats(used * kind["ffn_up_exps"], normed, chosen)
+            hidden = self.floats(used * kind["ffn_up_exps"], gate, up)
         else:
-            hidden = graph.node(self.bytes_of(used * kind["ffn_up_exps"]), normed, chosen)
-        made = graph.node(self.bytes_of(used * self.width), hidden, chosen)
-        made = graph.node(self.bytes_of(used * self.width), made, weights, in_place=True)
-        # Every expert's row is added to the sum, so all of them live until the last.
-        total = graph.node(self.bytes_of(self.width), made)
-        for _expert in range(2, used):
-            total = graph.node(self.bytes_of(self.width), total, made, in_place=True)
+            hidden = self.floats(used * kind["ffn_up_exps"], normed, chosen)
+        made = self.floats(used * self.width, hidden, chosen)
+        made = self.floats(used * self.width, made, weights, in_place=True)
+        return self._sum_of_experts(made, index)
+
+    def _sum_of_experts(self, made, index):
+        """Every expert's row is added to the sum, so all of them live until the last."""
+        total = self.floats(self.width, made)
+        for _expert in range(2, self._used(index)):
+            total = self.floats(self.width, total, made, in_place=True)
         return total
 
 

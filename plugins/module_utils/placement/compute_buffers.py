@@ -10,8 +10,10 @@ worst of its kinds of block, and not of their sum.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from .block_graph import FLOAT, BlockGraph
-from .graph_memory import Graph
+from .settings import QUANTISED_CACHE_TYPES
 
 # With several devices and nothing on the leader's CPU, the scheduler keeps this many copies of every input so that
 # devices can work on different micro-batches (GGML_SCHED_MAX_COPIES in ggml/src/ggml-backend.cpp).
@@ -25,95 +27,112 @@ class ComputeBuffers:
         self._gguf = gguf
         self._settings = settings
         self._memory = memory
-        self._blocks = BlockGraph(gguf, settings, memory)
         self._answers = {}
-        # Blocks with the same matrices still differ by their cache.
-        looks = [(block["kind"], memory.cells[block["index"]]) for block in gguf["blocks"]]
-        self._look = [looks.index(look) for look in looks]
+        # Blocks that look the same compute the same. Each is known by the first block of its look.
+        looks = [
+            (block["kind"], memory.cells[index], memory.is_sliding[index])
+            for index, block in enumerate(gguf["blocks"])
+        ]
+        first_of = {look: index for index, look in reversed(list(enumerate(looks)))}
+        self._look = [first_of[look] for look in looks]
+        # How many blocks of each look there are before every block: which looks a range has is then a subtraction.
+        self._seen = {
+            look: [0, *accumulate(int(other == look) for other in self._look)] for look in sorted(set(self._look))
+        }
 
-    def device_bytes(self, first_layer, layer_count, pipelined):
-        """Bytes on a device that holds layers ``first_layer`` up to ``first_layer + layer_count``, exclusive."""
+    def device_bytes(self, first_layer, layer_count, pipelined, after_leader):
+        """Bytes on a device that holds layers ``first_layer`` up to ``first_layer + layer_count``, exclusive;
+        ``after_leader``: the layer before the first is on the leader's CPU."""
         if layer_count <= 0:
             return 0
         block_count = self._gguf["block_count"]
-        last = first_layer + layer_count
-        looks = frozenset(self._look[first_layer:min(last, block_count)])
-        key = (looks, first_layer == 0, last > block_count, pipelined)
+        last_layer = first_layer + layer_count
+        before = self._look[first_layer - 1] if first_layer else None
+        end = max(-1, min(1, last_layer - block_count))
+        key = (self._looks(first_layer, last_layer), before, end, pipelined, after_leader)
         if key not in self._answers:
-            self._answers[key] = self._device_graphs(*key)
+            self._answers[key] = max(self._device_peak(look, *key[1:]) for look in key[0])
         return self._answers[key]
 
-    def host_bytes(self, leader_blocks, pipelined):
-        """Bytes on the leader's CPU when it keeps the first ``leader_blocks`` layers."""
-        block_count = self._gguf["block_count"]
-        looks = frozenset(self._look[:min(leader_blocks, block_count)])
-        key = ("host", looks, leader_blocks > block_count, pipelined)
+    def host_bytes(self, leader_layers, pipelined):
+        """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers."""
+        key = (self._looks(0, leader_layers), leader_layers > self._gguf["block_count"], pipelined)
         if key not in self._answers:
-            self._answers[key] = self._host_graphs(looks, leader_blocks > block_count, pipelined)
+            self._answers[key] = max(self._host_peak(look, *key[1:]) for look in key[0])
         return self._answers[key]
 
-    def _device_graphs(self, looks, is_first, has_output, pipelined):
-        copies = PIPELINE_COPIES if pipelined else 1
-        row = self._blocks.bytes_of(self._blocks.width)
-        # A first device gets the embedded tokens, the embeddings that images may bring, and both mixed; a later one
-        # the residual and its norm.
-        entry = 3 if is_first else 2
-        peaks = []
-        for look in looks or (None,):
-            graph = Graph()
-            received = [graph.input(row, kept=pipelined) for _copy in range(copies * entry)]
-            masks = self._masks(graph, copies, pipelined)
-            residual = received[0]
-            if is_first:
-                graph.use(graph.node(row, received[1]), received[2])
-            else:
-                graph.use(received[1])
-            peaks.append(self._run(graph, look, residual, masks, has_output))
-        return max(peaks)
+    def _looks(self, first_layer, last_layer):
+        """The looks of the blocks in a range of layers; (None,) where it has no block."""
+        first, last = (min(layer, self._gguf["block_count"]) for layer in (first_layer, last_layer))
+        return tuple(look for look, seen in self._seen.items() if seen[last] > seen[first]) or (None,)
 
-    def _host_graphs(self, looks, has_output, pipelined):
+    def _device_peak(self, look, before, end, pipelined, after_leader):
+        """``end``: 1 with the output layer, 0 up to it, -1 when other devices follow."""
         copies = PIPELINE_COPIES if pipelined else 1
-        row = self._blocks.bytes_of(self._blocks.width)
-        peaks = []
-        for look in looks or (None,):
-            graph = Graph()
-            for _copy in range(copies):
-                given = graph.input(row, kept=True)
-            masks = self._masks(graph, copies, kept=True)
-            mixed = [graph.input(row, kept=pipelined) for _copy in range(copies)]
-            embedded = graph.node(row)
-            embedded_too = graph.node(row)
-            if look is None:
-                graph.use(given, embedded, embedded_too, *mixed)
-                peaks.append(graph.peak_bytes())
-            else:
-                graph.use(graph.node(row, mixed[0]), embedded_too)
-                peaks.append(self._run(graph, look, embedded, masks, has_output))
-        return max(peaks)
+        graph = BlockGraph(self._gguf, self._settings, self._memory)
+        norm = None
+        if before is None:
+            # The embedded tokens, the embeddings that images may bring, and both mixed in a tensor that nothing frees.
+            residual, image, mixed = graph.received((graph.width,) * 3, copies)
+            masks = self._masks(graph, copies)
+            graph.use(graph.floats(graph.width, image, kept=True), mixed)
+        elif after_leader:
+            residual = graph.enter_after_leader(before)
+            masks = self._masks(graph, copies)
+        else:
+            [norm] = graph.received((graph.width,), copies)
+            masks = self._masks(graph, copies)
+            [residual] = graph.received((graph.width,), copies)
+        graph.use(*graph.received(graph.exchanged(before is None, end == 1), copies))
+        return self._peak(graph, look, residual, norm, masks, has_output=end == 1)
 
-    def _masks(self, graph, copies, kept):
-        """The attention masks that the whole graph uses, by the number of cells; and other inputs of a token."""
-        size = 2 if self._settings.flash_attention != "off" else FLOAT
+    def _host_peak(self, look, has_output, pipelined):
+        copies = PIPELINE_COPIES if pipelined else 1
+        graph = BlockGraph(self._gguf, self._settings, self._memory)
+        row = graph.bytes_of(graph.width)
+        given = [graph.input(row, kept=True) for _copy in range(copies)]
+        masks = self._masks(graph, copies)
+        image = graph.received((graph.width,), copies)[0]
+        embedded, mixed = graph.node(row), graph.node(row)
+        if look is not None:
+            graph.use(graph.node(row, image, kept=True), mixed)
+            return self._peak(graph, look, embedded, None, masks, has_output)
+        graph.use(*given, image, embedded, mixed, *(tensor for tensors in masks.values() for tensor in tensors))
+        return graph.peak_bytes()
+
+    def _masks(self, graph, copies):
+        """The attention masks of the graph, one for all full and one for all sliding blocks, with their companions:
+        ``{is_sliding: [tensors, the mask itself last]}``."""
+        element = FLOAT if self._settings.flash_attention == "off" else FLOAT // 2
         masks = {}
-        for cells in sorted({cells for cells in self._memory.cells if cells}):
-            for _copy in range(copies):
-                masks[cells] = graph.input(size * cells * self._blocks.tokens, kept)
-            if self._settings.flash_attention == "off":
-                # V is written transposed, with an index for every value.
-                for _copy in range(copies):
-                    graph.input(8 * self._memory.widest_value_row * self._blocks.tokens, kept)
+        for look in self._seen:
+            sliding = self._memory.is_sliding[look]
+            if self._memory.cells[look] and sliding not in masks:
+                mask = element * self._memory.cells[look] * self._settings.micro_batch
+                masks[sliding] = [
+                    graph.input(size, kept=copies > 1)
+                    for _copy in range(copies) for size in (*self._companions(look), mask)
+                ]
         return masks
 
-    def _run(self, graph, look, residual, masks, has_output):
-        """The peak of two blocks that look like block ``look``, and of the output layer after them."""
+    def _companions(self, look):
+        """Sizes of what comes with a mask: rotations for a quantised cache, and where the rows go in the cache."""
+        if self._settings.cache_type_k in QUANTISED_CACHE_TYPES:
+            length = self._memory.key_length[look]
+            yield FLOAT * (length & -length) ** 2  # the largest power of two in it, squared
+        if self._settings.flash_attention == "off" and not self._memory.is_compressed:
+            # V is stored transposed then, so every value has a place of its own.
+            yield 8 * self._memory.widest_value_row * self._settings.micro_batch
+
+    def _peak(self, graph, look, residual, norm, masks, has_output):
+        """The peak of three blocks that look like block ``look``, and of the output layer after them."""
+        everything = [tensor for tensors in masks.values() for tensor in tensors]
         if look is not None:
-            mask = masks.get(self._memory.cells[look], residual)
-            residual = self._blocks.add(graph, look, residual, mask)
-            residual = self._blocks.add(graph, look, residual, mask, is_last=has_output)
-        if has_output:
-            row = self._blocks.bytes_of(self._blocks.width)
-            normed = graph.node(row, residual, in_place=True)
-            graph.node(self._blocks.bytes_of(self._gguf["vocab_size"]), normed)
+            own = masks.get(self._memory.is_sliding[look], [])[-1:]
+            residual = graph.add_block(look, residual, own, norm)
+            residual = graph.add_block(look, residual, own)
+            residual = graph.add_block(look, residual, everything, is_last=has_output)
         else:
-            graph.use(residual)
+            graph.use(*everything)
+        graph.use(graph.add_output(residual) if has_output else residual)
         return graph.peak_bytes()

@@ -28,9 +28,9 @@ class Graph:
         """A tensor of ``size`` bytes that is there from the start; a ``kept`` one stays to the end."""
         return self._add(size, (), False, kept)
 
-    def node(self, size, *sources, in_place=False):
+    def node(self, size, *sources, in_place=False, kept=False):
         """The result of an operation on ``sources``; ``in_place`` when it may write over one of the same size."""
-        tensor = self._add(size, sources, in_place, False)
+        tensor = self._add(size, sources, in_place, kept)
         self._steps.append(tensor)
         return tensor
 

@@ -83,6 +83,7 @@ class BlockMemory:
         self.key_length = [self._length("key_length", index) for index in range(count)]
         self.value_length = [self._length("value_length", index) for index in range(count)]
         self.widest_value_row = max(heads * length for heads, length in zip(self.head_count_kv, self.value_length))
+        self.convolution_values = self._convolution_values()
         self.state_values = self._state_values()
         self.cells = [self._cells(index) for index in range(count)]
         self.block_bytes = [self._attention_bytes(index) + self._state_bytes(index) for index in range(count)]
@@ -173,7 +174,7 @@ class BlockMemory:
         """Recurrent state, always f32 and per slot (``n_embd_r`` and ``n_embd_s`` in src/llama-hparams.cpp)."""
         if index >= self.trunk_blocks or not self.is_recurrent[index]:
             return 0
-        return 4 * self._settings.parallel * (self._convolution_values() + self.state_values)
+        return 4 * self._settings.parallel * (self.convolution_values + self.state_values)
 
     def _convolution_values(self):
         get = self._hyperparameters.get

@@ -52,22 +52,26 @@ class MemoryModel:
         held = sum(self.layer_weight_bytes[first_layer:first_layer + layer_count])
         return held + (self._gguf["every_device_bytes"] if first_layer < self._gguf["block_count"] else 0)
 
-    def device_compute_bytes(self, first_layer: int, layer_count: int, pipelined: bool = True) -> int:
+    def device_compute_bytes(self, first_layer: int, layer_count: int, leader_layers: int | None = None) -> int:
         """Bytes of the compute buffer of a device that holds the layers ``device_weight_bytes`` speaks of.
 
-        ``pipelined`` says that several devices share the model and that no block is left to the leader's CPU: then
-        llama.cpp keeps four copies of every input. Say False where that is known; True is never too little.
+        ``leader_layers`` is how many layers the leader's CPU keeps; it decides how the device is fed. Without it the
+        answer is the largest of all.
         """
-        return self._compute.device_bytes(first_layer, layer_count, pipelined)
+        feeds = [(True, False), (False, False), (False, True)] if leader_layers is None else [(
+            leader_layers == 0 and layer_count <= self._gguf["block_count"],
+            leader_layers == first_layer,
+        )]
+        return max(self._compute.device_bytes(first_layer, layer_count, *feed) for feed in feeds)
 
-    def host_bytes(self, leader_blocks: int, pipelined: bool = False) -> HostBytes:
-        """Bytes on the leader's CPU when it keeps the first ``leader_blocks`` layers (all ``block_count + 1`` of
-        them: there is no device)."""
+    def host_bytes(self, leader_layers: int, device_count: int = 2) -> HostBytes:
+        """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers (all ``block_count + 1`` of
+        them: there is no device); only for none of them does it matter whether there are several devices."""
         return HostBytes(
-            weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_blocks),
-            kv_bytes=sum(self.layer_kv_bytes[:leader_blocks]),
-            compute_bytes=self._compute.host_bytes(leader_blocks, pipelined),
+            weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_layers),
+            kv_bytes=sum(self.layer_kv_bytes[:leader_layers]),
+            compute_bytes=self._compute.host_bytes(leader_layers, leader_layers == 0 and device_count > 1),
         )
 
-    def _kept_weight_bytes(self, leader_blocks):
-        return self.device_weight_bytes(0, leader_blocks) if leader_blocks else 0
+    def _kept_weight_bytes(self, leader_layers):
+        return self.device_weight_bytes(0, leader_layers) if leader_layers else 0
