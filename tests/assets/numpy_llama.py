@@ -88,70 +88,88 @@ class Model:
         text = template.render(messages=messages, add_generation_prompt=True)
         return [self.tokenizer.bos, *self.tokenizer.encode(text)]
 
-    def logits(self, ids: list[int]) -> numpy.ndarray:
-        """Logits after each of `ids`: float32, (len(ids), vocabulary)."""
+    def logits(self, sequences: list[list[int]]) -> numpy.ndarray:
+        """Logits after each token of each sequence: float32, (sequences, longest, vocabulary).
+
+        Shorter sequences are filled up at their end, which no earlier token can see; skip what is behind it.
+        """
         meta, weights = self.metadata, self.weights
         heads, heads_kv = meta["llama.attention.head_count"], meta["llama.attention.head_count_kv"]
         size = meta["llama.embedding_length"] // heads
         epsilon = meta["llama.attention.layer_norm_rms_epsilon"]
-        count = len(ids)
+        longest = max(map(len, sequences))
+        ids = numpy.array([sequence + [0] * (longest - len(sequence)) for sequence in sequences])
 
         def norm(values: numpy.ndarray, name: str) -> numpy.ndarray:
             return values / numpy.sqrt(numpy.mean(values**2, axis=-1, keepdims=True) + epsilon) * weights[name]
 
         speeds = meta["llama.rope.freq_base"] ** (-numpy.arange(0, size, 2) / size)
-        turn = numpy.exp(1j * numpy.outer(numpy.arange(count), speeds)).astype(numpy.complex64)
+        turn = numpy.exp(1j * numpy.outer(numpy.arange(longest), speeds)).astype(numpy.complex64)
 
         def split(values: numpy.ndarray, parts: int) -> numpy.ndarray:
-            return values.reshape(count, parts, size).transpose(1, 0, 2)
+            return values.reshape(len(ids), longest, parts, size).transpose(0, 2, 1, 3)
 
         def rotate(values: numpy.ndarray) -> numpy.ndarray:
             """RoPE on neighbouring pairs, the order of the `llama` architecture: each pair is one complex number."""
             return (numpy.ascontiguousarray(values).view(numpy.complex64) * turn).view(numpy.float32)
 
-        future = numpy.triu(numpy.full((count, count), -numpy.inf, numpy.float32), 1)
-        state = weights["token_embd.weight"][ids]
+        future = numpy.triu(numpy.full((longest, longest), -numpy.inf, numpy.float32), 1)
+        state = weights["token_embd.weight"][ids.ravel()]  # one row a token: one large product is faster than many
         for block in range(meta["llama.block_count"]):
             name = f"blk.{block}."
             normed = norm(state, name + "attn_norm.weight")
             query = rotate(split(normed @ weights[name + "attn_q.weight"].T, heads))
             key = rotate(split(normed @ weights[name + "attn_k.weight"].T, heads_kv))
             value = split(normed @ weights[name + "attn_v.weight"].T, heads_kv)
-            key, value = (numpy.repeat(each, heads // heads_kv, axis=0) for each in (key, value))
-            scores = query @ key.transpose(0, 2, 1) * numpy.float32(size**-0.5) + future
+            key, value = (numpy.repeat(each, heads // heads_kv, axis=1) for each in (key, value))
+            scores = query @ key.transpose(0, 1, 3, 2) * numpy.float32(size**-0.5) + future
             scores = numpy.exp(scores - scores.max(axis=-1, keepdims=True))
             scores /= scores.sum(axis=-1, keepdims=True)
-            mixed = (scores @ value).transpose(1, 0, 2).reshape(count, heads * size)
+            mixed = (scores @ value).transpose(0, 2, 1, 3).reshape(-1, heads * size)
             state = state + mixed @ weights[name + "attn_output.weight"].T
             normed = norm(state, name + "ffn_norm.weight")
             gate = normed @ weights[name + "ffn_gate.weight"].T
             up = normed @ weights[name + "ffn_up.weight"].T
             state = state + (gate / (1 + numpy.exp(-gate)) * up) @ weights[name + "ffn_down.weight"].T
-        return norm(state, "output_norm.weight") @ weights["output.weight"].T
+        logits = norm(state, "output_norm.weight") @ weights["output.weight"].T
+        return logits.reshape(len(ids), longest, -1)
 
-    def greedy(self, question: str, limit: int = 128) -> str:
-        """The greedy answer to one question, up to the end token or `limit` tokens."""
-        ids = self.prompt([{"role": "user", "content": question}])
-        start = len(ids)
-        while len(ids) < start + limit:
-            best = int(self.logits(ids)[-1].argmax())
-            if best == self.tokenizer.eos:
-                break
-            ids.append(best)
-        return self.tokenizer.decode(ids[start:])
+    def greedy(self, questions: list[str], limit: int = 128) -> list[str]:
+        """The greedy answer to each question, up to the end token or `limit` tokens."""
+        prompts = [self.prompt([{"role": "user", "content": question}]) for question in questions]
+        answers: list[list[int]] = [[] for _ in questions]
+        running = list(range(len(questions)))
+        while running:
+            logits = self.logits([prompts[at] + answers[at] for at in running])
+            for row, at in enumerate(list(running)):
+                best = int(logits[row, len(prompts[at]) + len(answers[at]) - 1].argmax())
+                if best != self.tokenizer.eos:
+                    answers[at].append(best)
+                if best == self.tokenizer.eos or len(answers[at]) == limit:
+                    running.remove(at)
+        return [self.tokenizer.decode(answer) for answer in answers]
 
-    def margin(self, question: str, answer: str) -> float:
-        """By how much, at the closest step of `answer` and its end token, the right token's logit beats the next best.
+    def margins(self, pairs: dict[str, str], batch: int = 16) -> dict[str, float]:
+        """By how much, for each question, the right token's logit beats the next best at the closest step.
 
-        Above 0 means: greedy decoding gives exactly this answer. The margin is how much numerical noise it can stand.
+        Above 0 means: greedy decoding gives exactly this answer and its end token, for at every step the text so far
+        is the right one. The margin is how much numerical noise that can stand.
         """
-        prompt = self.prompt([{"role": "user", "content": question}])
-        target = [*self.tokenizer.encode(answer), self.tokenizer.eos]
-        logits = self.logits([*prompt, *target[:-1]])[len(prompt) - 1 :].copy()
-        steps = numpy.arange(len(target))
-        right = logits[steps, target]
-        logits[steps, target] = -numpy.inf
-        return float((right - logits.max(axis=-1)).min())
+        prompts = {question: self.prompt([{"role": "user", "content": question}]) for question in pairs}
+        targets = {question: [*self.tokenizer.encode(answer), self.tokenizer.eos] for question, answer in pairs.items()}
+        lengths = {question: len(prompts[question]) + len(targets[question]) for question in pairs}
+        order = sorted(pairs, key=lengths.get)
+        margins = {}
+        for at in range(0, len(order), batch):
+            questions = order[at : at + batch]
+            logits = self.logits([prompts[question] + targets[question][:-1] for question in questions])
+            for row, question in enumerate(questions):
+                target = targets[question]
+                scores = logits[row, len(prompts[question]) - 1 :][: len(target)]
+                right = numpy.take_along_axis(scores, numpy.array(target)[:, None], axis=-1)[:, 0]
+                numpy.put_along_axis(scores, numpy.array(target)[:, None], -numpy.inf, axis=-1)
+                margins[question] = float((right - scores.max(axis=-1)).min())
+        return margins
 
 
 def load(path: str | Path) -> Model:
