@@ -18,15 +18,20 @@ DELTA_NET_TENSORS = ("ssm_ba", "ssm_beta", "ssm_alpha")
 
 
 class BlockGraph(Graph):
-    """A graph that knows blocks, computed for a full micro-batch of tokens; ``memory`` is a ``BlockMemory``."""
+    """A graph that knows blocks, computed for a full micro-batch of tokens; ``memory`` is a ``BlockMemory``.
 
-    def __init__(self, gguf, settings, memory):
+    Of every input there are ``copies``; when they are several, all stay to the end.
+    """
+
+    def __init__(self, gguf, settings, memory, copies):
         super().__init__()
+        self.copies = copies
         self._gguf = gguf
         self._hyperparameters = gguf["hyperparameters"]
         self._settings = settings
         self._memory = memory
         self._next_state = None
+        self._is_last = False
         self.width = gguf["embedding_length"]
 
     def bytes_of(self, values):
@@ -37,42 +42,41 @@ class BlockGraph(Graph):
         """A node of ``values`` floats for each token."""
         return self.node(self.bytes_of(values), *sources, in_place=in_place, kept=kept)
 
-    def received(self, widths, copies):
-        """Inputs of so many floats for each token; several copies of an input all stay to the end."""
-        return [
-            [self.input(self.bytes_of(width), kept=copies > 1) for _copy in range(copies)][-1] for width in widths
-        ]
+    def received(self, *sizes):
+        """Inputs of so many bytes each, as the scheduler copies them to a device."""
+        return [[self.input(size, kept=self.copies > 1) for _copy in range(self.copies)][-1] for size in sizes]
 
     def enter_after_leader(self, before):
         """Add what a device is sent after the leader's CPU, whose last block is ``before``; return the residual.
 
         The CPU stops at its last matrix: the device that follows adds up the experts and the residual itself.
         """
-        kind = self._kind(before)
+        kind, row = self._kind(before), self.bytes_of(self.width)
         if "ffn_down_exps" in kind and "ffn_down_shexp" not in kind:
-            made, residual = self.received((self.width * self._used(before), self.width), copies=1)
+            made, residual = self.received(row * self._used(before), row)
             received = [self._sum_of_experts(made, before), residual]
         else:
-            received = self.received((self.width,) * (3 if "ffn_down_exps" in kind else 2), copies=1)
+            received = self.received(*([row] * (3 if "ffn_down_exps" in kind else 2)))
         total = received[0]
         for part in received[1:]:
             total = self.floats(self.width, total, part, in_place=True)
         return total
 
     def exchanged(self, is_first, is_last):
-        """Widths of further inputs: where blocks are either mixers or feed-forward, the scheduler computes the gate
+        """Bytes of further inputs: where blocks are either mixers or feed-forward, the scheduler computes the gate
         of the last mixer before a boundary beyond it, and sends its input there and its result back."""
         mixers = [kind for kind in self._gguf["block_kinds"] if "ssm_in" in kind and not _has_feed_forward(kind)]
         if not mixers:
             return ()
-        there = () if is_first else (mixers[0]["ssm_in"],)
-        back = () if is_last else (self._hyperparameters.get("ssm.inner_size", 0),)
+        there = () if is_first else (self.bytes_of(mixers[0]["ssm_in"]),)
+        back = () if is_last else (self.bytes_of(self._hyperparameters.get("ssm.inner_size", 0)),)
         return there + back
 
     def add_block(self, index, residual, masks, norm=None, is_last=False):
         """Add block ``index`` that reads ``residual``, of which the device before may have sent the ``norm``; return
         the residual after it. ``masks`` are the inputs that mixing tokens uses."""
         kind = self._kind(index)
+        self._is_last = is_last
         normed = self.floats(self.width, residual if norm is None else norm, in_place=norm is not None)
         mixed = self._mixer(kind, index, normed, masks)
         if mixed is not None:
@@ -86,6 +90,10 @@ class BlockGraph(Graph):
             normed = self.floats(self.width, residual)
         made = self._feed_forward(kind, index, normed)
         return self.floats(self.width, made, residual, in_place=True)
+
+    def leaves_no_hole(self, index):
+        """Whether the states that recurrent blocks read ahead cut up the free memory so that logits find no room."""
+        return "ssm_in" in self._kind(index) and _has_feed_forward(self._kind(index))
 
     def add_output(self, residual):
         """Add the output layer, for as many outputs as there are tokens."""
@@ -199,7 +207,8 @@ class BlockGraph(Graph):
 
     def _read_next_state(self):
         """The convolution's state of the next block is read early and lies in the way of what is freed around it."""
-        self._next_state = self.node(FLOAT * self._settings.parallel * self._memory.convolution_values)
+        if not self._is_last:
+            self._next_state = self.node(FLOAT * self._settings.parallel * self._memory.convolution_values)
 
     def _mamba(self, kind, normed):
         inner = self._hyperparameters.get("ssm.inner_size", 0)

@@ -66,41 +66,44 @@ class ComputeBuffers:
         first, last = (min(layer, self._gguf["block_count"]) for layer in (first_layer, last_layer))
         return tuple(look for look, seen in self._seen.items() if seen[last] > seen[first]) or (None,)
 
+    def _graph(self, pipelined):
+        return BlockGraph(self._gguf, self._settings, self._memory, PIPELINE_COPIES if pipelined else 1)
+
     def _device_peak(self, look, before, end, pipelined, after_leader):
         """``end``: 1 with the output layer, 0 up to it, -1 when other devices follow."""
-        copies = PIPELINE_COPIES if pipelined else 1
-        graph = BlockGraph(self._gguf, self._settings, self._memory)
+        graph = self._graph(pipelined)
+        row = graph.bytes_of(graph.width)
         norm = None
         if before is None:
             # The embedded tokens, the embeddings that images may bring, and both mixed in a tensor that nothing frees.
-            residual, image, mixed = graph.received((graph.width,) * 3, copies)
-            masks = self._masks(graph, copies)
-            graph.use(graph.floats(graph.width, image, kept=True), mixed)
+            residual, image, mixed = graph.received(row, row, row)
+            masks = self._masks(graph)
+            graph.use(graph.node(row, image, kept=True), mixed)
         elif after_leader:
             residual = graph.enter_after_leader(before)
-            masks = self._masks(graph, copies)
+            masks = self._masks(graph)
         else:
-            [norm] = graph.received((graph.width,), copies)
-            masks = self._masks(graph, copies)
-            [residual] = graph.received((graph.width,), copies)
-        graph.use(*graph.received(graph.exchanged(before is None, end == 1), copies))
+            # A device sends on the residual and its norm.
+            [norm] = graph.received(row)
+            masks = self._masks(graph)
+            [residual] = graph.received(row)
+        graph.use(*graph.received(*graph.exchanged(before is None, end == 1)))
         return self._peak(graph, look, residual, norm, masks, has_output=end == 1)
 
     def _host_peak(self, look, has_output, pipelined):
-        copies = PIPELINE_COPIES if pipelined else 1
-        graph = BlockGraph(self._gguf, self._settings, self._memory)
+        graph = self._graph(pipelined)
         row = graph.bytes_of(graph.width)
-        given = [graph.input(row, kept=True) for _copy in range(copies)]
-        masks = self._masks(graph, copies)
-        image = graph.received((graph.width,), copies)[0]
+        tokens = [graph.input(row, kept=True) for _copy in range(graph.copies)]
+        masks = self._masks(graph)
+        [image] = graph.received(row)
         embedded, mixed = graph.node(row), graph.node(row)
         if look is not None:
             graph.use(graph.node(row, image, kept=True), mixed)
             return self._peak(graph, look, embedded, None, masks, has_output)
-        graph.use(*given, image, embedded, mixed, *(tensor for tensors in masks.values() for tensor in tensors))
+        graph.use(*tokens, image, embedded, mixed, *_all_of(masks))
         return graph.peak_bytes()
 
-    def _masks(self, graph, copies):
+    def _masks(self, graph):
         """The attention masks of the graph, one for all full and one for all sliding blocks, with their companions:
         ``{is_sliding: [tensors, the mask itself last]}``."""
         element = FLOAT if self._settings.flash_attention == "off" else FLOAT // 2
@@ -109,10 +112,7 @@ class ComputeBuffers:
             sliding = self._memory.is_sliding[look]
             if self._memory.cells[look] and sliding not in masks:
                 mask = element * self._memory.cells[look] * self._settings.micro_batch
-                masks[sliding] = [
-                    graph.input(size, kept=copies > 1)
-                    for _copy in range(copies) for size in (*self._companions(look), mask)
-                ]
+                masks[sliding] = graph.received(*self._companions(look), mask)
         return masks
 
     def _companions(self, look):
@@ -125,14 +125,23 @@ class ComputeBuffers:
             yield 8 * self._memory.widest_value_row * self._settings.micro_batch
 
     def _peak(self, graph, look, residual, norm, masks, has_output):
-        """The peak of three blocks that look like block ``look``, and of the output layer after them."""
-        everything = [tensor for tensors in masks.values() for tensor in tensors]
+        """The peak of four blocks that look like block ``look``, and of the output layer after them."""
         if look is not None:
             own = masks.get(self._memory.is_sliding[look], [])[-1:]
             residual = graph.add_block(look, residual, own, norm)
-            residual = graph.add_block(look, residual, own)
-            residual = graph.add_block(look, residual, everything, is_last=has_output)
+            for _block in range(2):
+                residual = graph.add_block(look, residual, own)
+            residual = graph.add_block(look, residual, _all_of(masks), is_last=has_output)
         else:
-            graph.use(*everything)
-        graph.use(graph.add_output(residual) if has_output else residual)
-        return graph.peak_bytes()
+            graph.use(*_all_of(masks))
+        if not has_output:
+            graph.use(residual)
+            return graph.peak_bytes()
+        crowded = look is not None and norm is not None and graph.copies == 1 and graph.leaves_no_hole(look)
+        blocks = graph.peak_bytes() if crowded else 0
+        graph.use(graph.add_output(residual))
+        return max(graph.peak_bytes(), blocks + graph.bytes_of(self._gguf["vocab_size"]))
+
+
+def _all_of(masks):
+    return [tensor for tensors in masks.values() for tensor in tensors]
