@@ -81,7 +81,7 @@ def _condition(machine: host.Container) -> tuple:
 
 
 def link(options) -> None:
-    _, machine = _host(options)
+    _, machine = _running_host(options)
     if options.plugged is not None:
         network.set_plugged(machine.interface, options.plugged)
     else:
@@ -89,7 +89,7 @@ def link(options) -> None:
 
 
 def limit(options) -> None:
-    _, machine = _host(options)
+    _, machine = _running_host(options)
     if options.memory is None and options.cpu is None:
         raise LabError("Which limit? Give --memory, --cpu or both.")
     if options.memory is not None:
@@ -99,7 +99,7 @@ def limit(options) -> None:
 
 
 def run(options) -> None:
-    lab, machine = _host(options)
+    lab, machine = _running_host(options)
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise LabError("What should run? Give the command after --.")
@@ -120,9 +120,7 @@ def start(options) -> None:
 
 
 def transferred(options) -> None:
-    _, machine = _host(options)
-    if not machine.running():
-        raise LabError(f"Host {machine.name} is not running, so its cable counts nothing: `lab start` boots it.")
+    _, machine = _running_host(options)
     print(json.dumps(network.transferred(machine.interface)))
 
 
@@ -160,6 +158,13 @@ def _host(options) -> tuple:
     if name not in lab.hosts:
         raise LabError(f"Host {name} is no longer in the spec of lab {lab.name}: `lab up` takes it away.")
     return lab, host.machine(lab.name, lab.hosts[name])
+
+
+def _running_host(options) -> tuple:
+    lab, machine = _host(options)
+    if not machine.running():
+        raise LabError(f"Host {machine.name} of lab {lab.name} is not running: `lab start {options.host}` boots it.")
+    return lab, machine
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -208,7 +208,7 @@ def test_a_power_cut_keeps_the_disk(spec):
     assert Group(names.group(NAME, "third")).processes() == []
     assert on("small", "ping -c1 -W1 third", check=False).returncode == 1
     refused = lab("bytes", f"{NAME}/third", check=False)
-    assert "Host third is not running" in refused.stderr
+    assert "Host third of lab selftest is not running: `lab start selftest/third` boots it." in refused.stderr
     lab("start", f"{NAME}/third")
     assert on("third", "cat /root/note").stdout == "kept\n"
     assert booted("third") != before
