@@ -57,17 +57,17 @@ class RemoteSource:
 
     def read(self, position: int, minimum: int) -> bytes:
         """Bytes from `position` on: at least `minimum` of them, usually a whole chunk."""
+        wanted = max(minimum, CHUNK)
         pieces = []
         received = 0
-        while received < max(minimum, CHUNK):
-            if not self._reach(position + received):
-                if received >= minimum:
-                    break
+        while received < wanted:
+            if self._reach(position + received):
+                pieces.append(self._receive(wanted - received))
+                received += len(pieces[-1])
+            elif received < minimum:
                 self._open(position + received)
-                continue
-            piece = self._receive(max(minimum, CHUNK) - received)
-            pieces.append(piece)
-            received += len(piece)
+            else:
+                break
         return b"".join(pieces)
 
     def allowed_token(self, url: str) -> str | None:
@@ -220,6 +220,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         try:
             check_url(url)
         except DroverError as error:
+            response.close()
             raise DroverError(f"{self._source.name} redirects to where we do not follow: {error}") from None
         redirected = super().redirect_request(request, response, code, message, headers, url)
         if redirected is not None and self._source.allowed_token(url) is None:
