@@ -39,9 +39,9 @@ class Closed(Exception):
 def probe(address, port=PORT, timeout=SECONDS):
     """Ask the server at ``address`` and ``port`` who it is, within ``timeout`` seconds in all. Never raises.
 
-    Returns ``state``, ``problem`` (a sentence, None for an idle server), ``version`` (``major``, ``minor``, ``patch``, or
-    None) and ``devices`` (``index``, ``total_bytes``, ``free_bytes``, as the server reports them: for a CPU it is the
-    machine's memory, whatever is in use or out of bounds).
+    Returns ``state``, ``problem`` (a sentence, None for an idle server), ``version`` (``major``, ``minor``, ``patch``,
+    or None) and ``devices`` (``index``, ``total_bytes``, ``free_bytes``, as the server reports them: for a CPU it is
+    the machine's memory, whatever is in use or out of bounds).
 
     - ``idle``: it answered.
     - ``busy``: it took the connection and said nothing, as a server does that works for another client.
@@ -112,7 +112,14 @@ def _failed(result, state, problem):
 
 
 def _connect(address, port, deadline):
-    return socket.create_connection((address, port), timeout=_left(deadline))
+    """Connect so that closing resets the connection.
+
+    A busy server finds our greeting when its leader has gone. Had we just closed, it would write its answer into a
+    broken pipe and end by SIGPIPE (seen with llama.cpp 0.7.0). After a reset it goes on to the next client.
+    """
+    connection = socket.create_connection((address, port), timeout=_left(deadline))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return connection
 
 
 def _left(deadline):
