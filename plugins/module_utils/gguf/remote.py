@@ -86,10 +86,12 @@ class RemoteSource:
         """What the open response has next, at most `limit` bytes; nothing when it broke off or ended."""
         if time.monotonic() > self._deadline:
             raise DroverError(f"{self.name} is too slow: its header had not arrived after {DEADLINE_SECONDS} s")
+        if self._end is not None:
+            limit = min(limit, self._end - self._at)
         try:
             piece = self._response.read1(min(limit, CHUNK))
         except (OSError, http.client.HTTPException) as error:
-            self._fail(f"the connection broke ({error!r})")
+            self._fail(f"the connection broke ({error})")
             return b""
         self._at += len(piece)
         if not piece and self._end is None:
@@ -190,7 +192,7 @@ class RemoteSource:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         broken = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError, socket.timeout)
         if isinstance(cause, (*broken, http.client.IncompleteRead)):
-            self._fail(f"the connection broke ({cause!r})")
+            self._fail(f"the connection broke ({cause})")
         elif isinstance(cause, ConnectionRefusedError):
             raise DroverError(f"{self.name} cannot be reached: connection refused; check the address and the port")
         elif isinstance(cause, socket.gaierror):

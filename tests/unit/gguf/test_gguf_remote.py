@@ -108,9 +108,10 @@ def test_a_server_that_gives_less_than_asked(site, tmp_path):
     assert_same_as_local(reader.read_remote_header(site.url("/model.gguf")), content, tmp_path)
 
 
-def test_a_server_that_does_not_tell_the_size(site, tmp_path):
+@pytest.mark.parametrize("length", [True, False], ids=["with the block's length", "without"])
+def test_a_server_that_does_not_tell_the_size(site, tmp_path, length):
     content, _ = model_of(tokens=250_000)
-    site.pages["/model.gguf"] = Page(content, total="*")
+    site.pages["/model.gguf"] = Page(content, total="*", length=length)
     assert_same_as_local(reader.read_remote_header(site.url("/model.gguf")), content, tmp_path)
 
 
