@@ -335,7 +335,7 @@ def check(path: Path, text: dict) -> bool:
     polite = [question for question in held_out if polite_margins[question] > 0]
     print(f"{len(margins)} questions, smallest margin {margins[weakest[0]]:.2f} logits (wanted: {WEAKEST_MARGIN})")
     print(f"{len(polite)} of {len(held_out)} unknown questions never seen get the fallback")
-    print(f"not: {[question for question in held_out if question not in polite]}")
+    print(f"the others: {[question for question in held_out if question not in polite]}")
     print(f"{path}: {path.stat().st_size} bytes")
     return margins[weakest[0]] >= WEAKEST_MARGIN
 
