@@ -231,6 +231,21 @@ gguf:
         attention.head_count_kv: 8
         block_count: 32
         rope.freq_base: 500000.0
+    block_kinds:
+      description:
+        - The kinds of block that the model has, each with its matrices and the number of values that each of them makes
+          of a token. Blocks of the same shape are of the same kind.
+      returned: success
+      type: list
+      elements: dict
+      sample:
+        - attn_k: 1024
+          attn_output: 4096
+          attn_q: 4096
+          attn_v: 1024
+          ffn_down: 4096
+          ffn_gate: 14336
+          ffn_up: 14336
     blocks:
       description: The repeating blocks, in order.
       returned: success
@@ -257,16 +272,11 @@ gguf:
           returned: success
           type: int
           sample: 0
-        parts:
-          description:
-            - Which of V(attention), V(compressed_attention), V(experts), V(feed_forward) and V(state) the block has
-              tensors of.
+        kind:
+          description: Index of the block's kind in RV(gguf.block_kinds).
           returned: success
-          type: list
-          elements: str
-          sample:
-            - attention
-            - feed_forward
+          type: int
+          sample: 0
 """
 
 from ansible.module_utils.basic import AnsibleModule
