@@ -45,10 +45,23 @@ def faults(role: Path) -> list[str]:
     return [f"roles/{role.name}: {sentence}" for sentence in found]
 
 
+def borrowed_faults(roles: list[Path]) -> list[str]:
+    """Return one sentence for each default that falls back, for another role's variable, to another value than its."""
+    defaults = {}
+    for role in roles:
+        defaults.update(yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {})
+    found = []
+    for name, value in defaults.items():
+        for borrowed, fallback in re.findall(r"\{\{ (\w+) \| default\(([^)]*)\) \}\}", str(value)):
+            if borrowed in defaults and yaml.safe_load(fallback) != defaults[borrowed]:
+                found.append(f"{name} falls back to {fallback}, but the default of {borrowed} is {defaults[borrowed]!r}")
+    return found
+
+
 def main() -> int:
     """Print every fault of every role and return 1 when there is one."""
     roles = sorted(path.parent.parent for path in ROLES.glob("*/defaults/main.yml"))
-    found = [sentence for role in roles for sentence in faults(role)]
+    found = [sentence for role in roles for sentence in faults(role)] + borrowed_faults(roles)
     print("\n".join(found) or f"argument specs and defaults agree in {len(roles)} roles")
     return 1 if found or not roles else 0
 
