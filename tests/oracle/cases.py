@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
@@ -53,8 +53,19 @@ class Case:
         return cls(record["model"], Settings(**record["settings"]), record["leader_blocks"], tuple(record["layers"]))
 
 
-def cases(model, block_count):
-    """Two contexts, two cache types and two splits of every model, and each further setting once."""
+def fit_cases(model, block_count):
+    """For llama-fit-params: two contexts, two cache types and two splits of a model, each further setting once."""
+    for case in _layouts(model, block_count):
+        yield replace(case, settings=replace(case.settings, outputs=case.settings.micro_batch))
+
+
+def server_cases(model, block_count):
+    """For llama-server: some of the same; it reserves fewer outputs."""
+    layouts = list(_layouts(model, block_count))
+    yield from (layouts[0], layouts[7], layouts[8], layouts[9])
+
+
+def _layouts(model, block_count):
     layers = block_count + 1
     half = (layers // 2, layers - layers // 2)
     third = layers // 3

@@ -32,9 +32,12 @@ def ask(oracle, profiles):
     for name, (path, header_bytes, gguf) in profiles.items():
         with open(path, "rb") as file:
             remote = oracle.put(path.name, file.read(header_bytes), path.stat().st_size)
-        for case in cases.cases(name, gguf["block_count"]):
+        for case in cases.fit_cases(name, gguf["block_count"]):
             rows = oracle.memory(remote, case.arguments(), len(case.layers))
             answers.append({**case.as_record(), "mib": rows})
+        for case in cases.server_cases(name, gguf["block_count"]):
+            rows = oracle.server_compute(remote, case.arguments(), len(case.layers))
+            answers.append({**case.as_record(), "compute_mib": rows})
     return {"build": oracle.build(), "answers": answers}
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from . import cases
 
-PARTS = ("weights", "context", "compute")
+PARTS = ("weights", "context", "compute")  # of llama-fit-params
+SERVER = "server compute"  # of llama-server
 WEIGHT_AND_CONTEXT_SHARE = 0.01
 COMPUTE_SHARE = 0.10
 COMPUTE_MIB = 32
@@ -23,14 +24,13 @@ class Error(NamedTuple):
     row: str
     part: str
     predicted: float
-    measured: int
+    measured: float
 
     @property
     def off(self):
-        """MiB off. The oracle cuts off the fraction, so anything within its MiB is exact."""
-        if self.predicted < self.measured:
-            return self.predicted - self.measured
-        return max(0.0, self.predicted - self.measured - 1)
+        """MiB off. llama-fit-params cuts off the fraction, so anything within its MiB is exact."""
+        off = self.predicted - self.measured
+        return off if off < 0 or self.part == SERVER else max(0.0, off - 1)
 
     @property
     def share(self):
@@ -38,7 +38,7 @@ class Error(NamedTuple):
 
     @property
     def allowed(self):
-        if self.part == "compute":
+        if self.part in ("compute", SERVER):
             return max(COMPUTE_MIB, COMPUTE_SHARE * self.measured)
         if self.part == "total":
             return BELOW_SHARE * self.measured if self.off < 0 else float("inf")
@@ -53,7 +53,9 @@ def errors_of(answer, gguf):
     """Every number of one recorded answer beside the prediction for the same case."""
     case = cases.Case.from_record(answer)
     predicted = cases.predict(gguf, case)
-    for row, measured in answer["mib"].items():
+    for row, measured in answer.get("compute_mib", {}).items():
+        yield Error(case.name, row, SERVER, predicted[row][2], measured)
+    for row, measured in answer.get("mib", {}).items():
         for part, ours, theirs in zip(PARTS, predicted[row], measured):
             yield Error(case.name, row, part, ours, theirs)
         yield Error(case.name, row, "total", sum(predicted[row]), sum(measured))
@@ -62,7 +64,7 @@ def errors_of(answer, gguf):
 def table(recorded, profiles, each_case=False):
     """The largest errors of each model, as text."""
     lines = [f"llama.cpp build {recorded['build']}: MiB off (and share), worst of all cases of a model; * not allowed"]
-    lines.append(f"{'model':<20}{'cases':>6}  " + "".join(f"{part:>22}" for part in (*PARTS, "total below")))
+    lines.append(f"{'model':<20}{'cases':>6}  " + "".join(f"{part:>22}" for part in (*PARTS, "total below", SERVER)))
     for name, gguf in profiles.items():
         answers = [answer for answer in recorded["answers"] if answer["model"] == name]
         found = [error for answer in answers for error in errors_of(answer, gguf)]
@@ -70,10 +72,11 @@ def table(recorded, profiles, each_case=False):
         for part in PARTS:
             cells.append(_worst([error for error in found if error.part == part]))
         cells.append(_worst([error for error in found if error.part == "total" and error.off < 0]))
+        cells.append(_worst([error for error in found if error.part == SERVER]))
         lines.append(f"{name:<20}{len(answers):>6}  " + "".join(f"{cell:>22}" for cell in cells))
         if each_case:
             lines += [
-                f"    {error.case:<72}{error.row:>5} {error.part:<8}{error.predicted:10.1f}{error.measured:8}"
+                f"    {error.case:<72}{error.row:>5} {error.part:<15}{error.predicted:10.1f}{error.measured:10}"
                 for error in found if not error.is_allowed
             ]
     return "\n".join(lines)

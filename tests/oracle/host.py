@@ -23,12 +23,22 @@ HOW_TO_CONFIGURE = (
 )
 ANSWER_SECONDS = 120
 
-# Stops with its standard input, so that nothing outlives the oracle, not even behind SSH.
+# Stops with its standard input, so that nothing outlives the oracle, not even behind SSH. A client that is killed in
+# the middle of an answer would take the server with it by SIGPIPE.
 _SERVER = """
+trap '' PIPE
 server=$(command -v ggml-rpc-server || ls /usr/libexec/*/llama/bin/ggml-rpc-server) || exit 1
 nice -n 10 $server -H 127.0.0.1 -p {port} -t 1 </dev/null >/dev/null 2>&1 & pid=$!
 until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; do kill -0 $pid || exit 1; sleep 0.1; done
 echo ready; read _; kill $pid; wait $pid
+"""
+
+# llama-server estimates its memory before it loads the model; it is stopped between the two.
+_ASK_SERVER = """
+log=$(mktemp)
+nice -n 10 {server} --host $log.sock >$log 2>&1 </dev/null & pid=$!
+for _ in $(seq 400); do grep -q 'reserve took' $log && break; kill -0 $pid || break; sleep 0.05; done
+kill -9 $pid; wait $pid 2>/dev/null; cat $log; rm -f $log $log.sock
 """
 
 
@@ -58,9 +68,10 @@ class Oracle:
         self.shell(f"rm -r {shlex.quote(self.directory)}")
 
     def _start_server(self):
-        port = random.randrange(30000, 60000)
+        port = _port()
         server = subprocess.Popen(
-            self._command(_SERVER.format(port=port)), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self._command(_SERVER.format(port=port)), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )
         if server.stdout.readline() != "ready\n":
             raise OracleError(f"no RPC server came up on port {port}")
@@ -77,7 +88,8 @@ class Oracle:
         run = subprocess.run(self._command(script), input=data, capture_output=True, timeout=ANSWER_SECONDS)
         if run.returncode:
             errors = run.stderr.decode(errors="replace")
-            told = [line for line in errors.splitlines() if " E " in line] or errors.splitlines()[-3:]
+            told = [line for line in errors.splitlines() if " E " in line or "what():" in line]
+            told = told or errors.splitlines()[-3:]
             raise OracleError("; ".join(told) or f"exit status {run.returncode}")
         return run.stdout.decode()
 
@@ -103,6 +115,23 @@ class Oracle:
         if len(rows) != device_count + 1:
             raise OracleError(f"expected {device_count} devices and Host, got {sorted(rows)}")
         return rows
+
+    def server_compute(self, path, arguments, device_count):
+        """What ``llama-server`` says before it loads anything: ``{"RPC0": compute, ..., "Host": compute}`` in MiB."""
+        endpoints = ",".join(self.endpoints[:device_count])
+        question = ["llama-server", "-m", path, "--rpc", endpoints, "--fit", "on", "-lv", "5", *arguments]
+        told = self.shell(_ASK_SERVER.format(server=shlex.join(question)))
+        rows = {}
+        for match in re.finditer(r"sched_reserve: +(RPC|CPU)\S* compute buffer size = +([\d.]+) MiB", told):
+            rows["Host" if match.group(1) == "CPU" else f"RPC{len(rows)}"] = float(match.group(2))
+        if len(rows) != device_count + 1:
+            raise OracleError(f"expected {device_count} devices and Host, got {sorted(rows)}: {told[-500:]}")
+        return rows
+
+
+def _port():
+    """A port below those that outgoing connections take."""
+    return random.randrange(20000, 32000)
 
 
 def configured():

@@ -32,11 +32,12 @@ class BlockGraph(Graph):
         self._memory = memory
         self._next_state = None
         self._is_last = False
+        self._rows = settings.micro_batch
         self.width = gguf["embedding_length"]
 
     def bytes_of(self, values):
         """Bytes of ``values`` floats for each token."""
-        return FLOAT * self._settings.micro_batch * values
+        return FLOAT * self._rows * values
 
     def floats(self, values, *sources, in_place=False, kept=False):
         """A node of ``values`` floats for each token."""
@@ -82,6 +83,7 @@ class BlockGraph(Graph):
         if mixed is not None:
             if is_last:
                 # Only the rows that become outputs go on.
+                self._rows = self._settings.output_rows
                 mixed = self.floats(self.width, mixed)
                 residual = self.floats(self.width, residual)
             residual = self.floats(self.width, mixed, residual, in_place=True)
@@ -96,7 +98,10 @@ class BlockGraph(Graph):
         return "ssm_in" in self._kind(index) and _has_feed_forward(self._kind(index))
 
     def add_output(self, residual):
-        """Add the output layer, for as many outputs as there are tokens."""
+        """Add the output layer."""
+        if self._rows != self._settings.output_rows:
+            self._rows = self._settings.output_rows
+            residual = self.floats(self.width, residual)
         normed = self.floats(self.width, residual, in_place=True)
         return self.floats(self._gguf["vocab_size"], normed)
 

@@ -34,7 +34,8 @@ class ComputeBuffers:
             for index, block in enumerate(gguf["blocks"])
         ]
         first_of = {look: index for index, look in reversed(list(enumerate(looks)))}
-        self._look = [first_of[look] for look in looks]
+        self._look = [first_of[look] for look in looks[:memory.trunk_blocks]]
+        self._look += self._look[-1:] * (len(looks) - memory.trunk_blocks)  # nothing of these is computed
         # How many blocks of each look there are before every block: which looks a range has is then a subtraction.
         self._seen = {
             look: [0, *accumulate(int(other == look) for other in self._look)] for look in sorted(set(self._look))

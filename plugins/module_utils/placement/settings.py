@@ -33,7 +33,8 @@ class Settings:
     """What ``llama-server`` is started with; the defaults are its own, but for one slot where it picks a number.
 
     ``context_size`` is the total over all slots, in tokens; every slot gets ``context_size / parallel`` of it
-    (``--no-kv-unified``, which Drover passes).
+    (``--no-kv-unified``, which Drover passes). ``outputs`` is for how many tokens of a batch logits are wanted:
+    llama-server reserves memory for one a slot, which is what None means; ``llama-fit-params`` for the whole batch.
     """
 
     context_size: int = 4096
@@ -43,12 +44,15 @@ class Settings:
     batch_size: int = 2048
     ubatch_size: int = 512
     flash_attention: str = "auto"
+    outputs: int | None = None
 
     def __post_init__(self):
         for name in ("context_size", "parallel", "batch_size", "ubatch_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise DroverError(f"{name} is {value!r} but must be a whole number of at least 1.")
+        if self.outputs is not None and (not isinstance(self.outputs, int) or self.outputs < 1):
+            raise DroverError(f"outputs is {self.outputs!r} but must be a whole number of at least 1, or nothing.")
         if self.parallel > MAX_SLOTS:
             raise DroverError(f"parallel is {self.parallel} but llama-server has at most {MAX_SLOTS} slots.")
         for name in ("cache_type_k", "cache_type_v"):
@@ -75,6 +79,11 @@ class Settings:
         """Tokens of the largest graph llama.cpp reserves memory for."""
         context = self.slot_context * self.parallel
         return min(self.ubatch_size, self.batch_size, context)
+
+    @property
+    def output_rows(self) -> int:
+        """Tokens of the largest graph that go through the output layer (``n_outputs_max`` upstream)."""
+        return min(self.outputs or self.parallel, self.micro_batch)
 
 
 def pad(value, multiple):
