@@ -92,7 +92,8 @@ def _amd(tree, pids):
 def _amd_held(tree, pids, uevent):
     """Video memory of the processes ``pids`` on one card, from /proc/PID/fdinfo.
 
-    Source: Linux Documentation/gpu/drm-usage-stats.rst. A client with several descriptors shows its memory on each of them, so it counts once.
+    A client with several descriptors shows its memory on each of them, so it counts once.
+    Source: Linux Documentation/gpu/drm-usage-stats.rst.
     """
     slot = next((line.partition("=")[2] for line in uevent.splitlines() if line.startswith("PCI_SLOT_NAME=")), None)
     clients = {}

@@ -92,7 +92,7 @@ def probe(address, port=PORT, timeout=SECONDS):
     except OSError as error:
         reason = (
             "it did not answer"
-            if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT
+            if isinstance(error, socket.timeout) or error.errno == errno.ETIMEDOUT
             else (error.strerror or str(error))
         )
         return _failed(
@@ -171,7 +171,7 @@ def _receive(connection, size, deadline):
         connection.settimeout(_left(deadline))
         try:
             chunk = connection.recv(size - len(received))
-        except (TimeoutError, socket.timeout):  # noqa: UP041 (they are two before Python 3.10)
+        except socket.timeout:
             if received:
                 raise Foreign(f"{received!r} and no more") from None
             raise _Silent from None
