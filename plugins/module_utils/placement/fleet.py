@@ -18,15 +18,22 @@ MOST_BYTES = 1 << 60
 
 @dataclass(frozen=True)
 class Device:
-    """Memory that layers can be put on. ``capacity`` is what the plan may fill of ``usable_bytes``."""
+    """Memory that layers can be put on: the CPU of ``host``, or its GPU number ``index``.
+
+    The plan fills ``usable_bytes`` up to ``capacity`` and leaves the share ``margin`` free.
+    """
 
     host: str
     index: int
     is_gpu: bool
     usable_bytes: int
-    capacity: int
+    margin: float
     seconds_per_byte: float
     seconds_per_operation: float
+
+    @property
+    def capacity(self) -> int:
+        return self.usable_bytes - math.ceil(self.usable_bytes * self.margin)
 
 
 @dataclass(frozen=True)
@@ -82,26 +89,21 @@ def _host(tally, margin):
         _number(section, key, name, 0)
     gpus = tally.get("gpus") or []
     devices = [
-        Device(name, index, True, room, _capacity(room, margin), cost.gpu_seconds_per_byte(gpu),
+        Device(name, index, True, _number(gpu, "usable_bytes", name, None), margin, cost.gpu_seconds_per_byte(gpu),
                cost.gpu_seconds_per_operation(gpu))
         for index, gpu in enumerate(gpus)
-        for room in [_number(gpu, "usable_bytes", name, None)]
     ]
     return Host(
         name=name,
         endpoint=f"{tally.get('address') or name}:{_port(tally, name)}",
         excluded=bool(tally.get("exclude")),
-        cpu=Device(name, 0, False, usable, _capacity(usable, margin), cost.cpu_seconds_per_byte(tally),
+        cpu=Device(name, 0, False, usable, margin, cost.cpu_seconds_per_byte(tally),
                    cost.cpu_seconds_per_operation(tally)),
         gpus=tuple(devices),
         disk_free_bytes=_number(disk, "free_bytes", name, None) if disk.get("free_bytes") is not None else None,
         link_bytes_per_second=cost.link_bytes_per_second(network),
         round_trip_seconds=cost.round_trip_seconds(network),
     )
-
-
-def _capacity(usable, margin):
-    return usable - math.ceil(usable * margin)
 
 
 def _section(tally, key, name):

@@ -19,24 +19,24 @@ class Layers:
         self.memory = memory
         self.work = work
         self.count = len(memory.layer_weight_bytes)
-        self.weights = [0, *accumulate(memory.layer_weight_bytes)]
         self.kv = [0, *accumulate(memory.layer_kv_bytes)]
         self.read = [0, *accumulate(work.read_bytes)]
         self.operations = [0, *accumulate(work.operations)]
-        self._compute = {}
+        self._device_bytes = {}
         self._starts = {}
         self._leader_bytes = [memory.host_bytes(blocks).total_bytes for blocks in range(self.count + 1)]
 
-    def compute_bytes(self, first: int, end: int) -> int:
-        key = (first, end)
-        if key not in self._compute:
-            self._compute[key] = self.memory.device_compute_bytes(first, end - first)
-        return self._compute[key]
-
     def device_bytes(self, first: int, end: int) -> int:
-        """Bytes on a device that holds the layers from ``first`` up to, not including, ``end``."""
-        held = self.weights[end] - self.weights[first] + self.kv[end] - self.kv[first]
-        return held + self.compute_bytes(first, end)
+        """Bytes on a device that holds the layers from ``first`` up to, not including, ``end``: never too few."""
+        key = (first, end)
+        if key not in self._device_bytes:
+            count = end - first
+            self._device_bytes[key] = (
+                self.memory.device_weight_bytes(first, count)
+                + self.kv[end] - self.kv[first]
+                + self.memory.device_compute_bytes(first, count)
+            )
+        return self._device_bytes[key]
 
     def leader_bytes(self, blocks: int) -> int:
         """Bytes on the leader's CPU when it keeps the first ``blocks`` layers."""

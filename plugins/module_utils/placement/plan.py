@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 
-def feasible_plan(model, judge, layout, settings, spare, reasons) -> dict:
-    """The plan for ``layout``, judged by ``judge`` (``layout.Judge``)."""
-    layers = judge.layers
+def feasible_plan(problem, layout, spare: dict, reasons: list) -> dict:
+    """The plan for ``layout``; ``spare`` is the reason for each host that holds nothing."""
+    judge, layers = problem.judge, problem.layers
     block_count = layers.count - 1
     devices = [_device(layers, layout, segment, names) for segment, names in _named(judge, layout)]
-    host = layers.memory.host_bytes(layout.leader_blocks)
+    host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments))
     seconds = judge.seconds(layout)
     return {
         "feasible": True,
@@ -29,7 +29,7 @@ def feasible_plan(model, judge, layout, settings, spare, reasons) -> dict:
             "usable_bytes": layout.leader.cpu.usable_bytes,
             "holds_output": layout.leader_blocks == layers.count,
         },
-        "arguments": _arguments(judge, layout, settings),
+        "arguments": _arguments(judge, layout, problem.settings),
         "predicted": {
             "seconds_per_token": seconds,
             "tokens_per_second": 1 / seconds,
@@ -38,16 +38,16 @@ def feasible_plan(model, judge, layout, settings, spare, reasons) -> dict:
                 device["weight_bytes"] for device in devices if device["host"] != layout.leader.name
             ),
         },
-        "settings": asdict(settings),
-        "model": _model(model),
-        "spare": spare,
+        "settings": asdict(problem.settings),
+        "model": _model(problem.model),
+        "spare": [{"host": host, "reason": spare[host]} for host in sorted(spare)],
         "missing_bytes": 0,
         "remedies": [],
         "reasons": reasons,
     }
 
 
-def infeasible_plan(model, layers, settings, spare, reasons, missing_bytes, remedies) -> dict:
+def infeasible_plan(problem, spare: dict, reasons: list, missing_bytes: int, remedies: list) -> dict:
     """The plan that says that there is none."""
     return {
         "feasible": False,
@@ -58,9 +58,9 @@ def infeasible_plan(model, layers, settings, spare, reasons, missing_bytes, reme
         "host": None,
         "arguments": [],
         "predicted": None,
-        "settings": asdict(settings),
-        "model": _model(model),
-        "spare": spare,
+        "settings": asdict(problem.settings),
+        "model": _model(problem.model),
+        "spare": [{"host": host, "reason": spare[host]} for host in sorted(spare)],
         "missing_bytes": missing_bytes,
         "remedies": remedies,
         "reasons": reasons,
@@ -92,13 +92,15 @@ def _named(judge, layout):
 def _device(layers, layout, segment, names):
     name, endpoint = names
     block_count = layers.count - 1
-    weight = layers.weights[segment.end] - layers.weights[segment.first]
+    count = segment.end - segment.first
+    weight = layers.memory.device_weight_bytes(segment.first, count)
     kv = layers.kv[segment.end] - layers.kv[segment.first]
-    compute = layers.compute_bytes(segment.first, segment.end)
+    compute = layers.memory.device_compute_bytes(segment.first, count, layout.leader_blocks)
     return {
         "host": segment.device.host,
         "endpoint": endpoint if segment.device.host != layout.leader.name else None,
         "device": name,
+        "device_index": segment.device.index,
         "first_block": segment.first,
         "block_count": min(segment.end, block_count) - segment.first,
         "holds_output": segment.end > block_count,

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 from ..errors import DroverError
-from .cost import Work
 from .fleet import read_fleet
-from .layers import Layers
-from .layout import Judge
-from .memory import MemoryModel
+from .given import kept_layout, split_layouts
 from .plan import feasible_plan, infeasible_plan
-from .search import MOST_LEADERS, Search
+from .problem import Problem, named
+from .remedies import remedies, shortfall
 from .settings import Settings
+from .table import size_text
 
 MAX_DEVICES = 16  # upstream: llama_max_devices and GGML_RPC_MAX_SERVERS
 SPREADS = ("auto", "all")
 DEFAULT_MARGIN = 0.05
+# Of the contract gguf, what the planner itself looks at.
+MODEL_FIELDS = (
+    "name", "quantization", "file_bytes", "weight_bytes", "parameter_count", "block_count", "context_length",
+    "embedding_length", "vocab_size", "expert_count", "expert_used_count", "embedding_bytes", "output_bytes", "blocks",
+)
 
 
 def make_plan(
@@ -45,33 +49,131 @@ def make_plan(
     and needs no disk space for it. The same input gives the same plan, in whatever order the hosts come. Raises
     ``DroverError`` for input that cannot be planned with.
     """
-    settings = Settings(context_size, parallel, cache_type_k, cache_type_v, batch_size, ubatch_size, flash_attention)
     _check(max_devices, spread, margin)
     fleet = read_fleet(hosts, margin)
     _check_names(fleet, leader, model_host)
-    memory = MemoryModel(model, settings)
-    layers = Layers(memory, Work(model, memory, settings))
-    reasons = list(memory.reasons)
-
-    spare = [{"host": host.name, "reason": "excluded by placement_exclude"} for host in fleet if host.excluded]
-    able = [host for host in fleet if not host.excluded]
-    leaders = _leaders(able, leader, layers, model["file_bytes"], model_host, reasons)
-    workers = able
-    if spread == "all":
-        workers, left_out = _spread_over(able, leaders, layers, max_devices)
-        leaders = [host for host in leaders if host in workers]
-        spare += left_out
-
-    judge = Judge(layers, workers, must_spread=spread == "all" and len(workers) > 1)
-    layout = Search(judge, max_devices).best(leaders[:MOST_LEADERS], workers)
+    problem = Problem(
+        model=_checked_model(model),
+        settings=Settings(context_size, parallel, cache_type_k, cache_type_v, batch_size, ubatch_size, flash_attention),
+        fleet=fleet,
+        leader=leader or None,
+        model_host=model_host or None,
+        max_devices=max_devices,
+        spread="auto" if split else spread,
+    )
+    if split:
+        return _split_plan(problem, split)
+    layouts = problem.layouts()
+    layout, kept = kept_layout(problem, previous, layouts[0] if layouts else None)
+    layout = layout or (layouts[0] if layouts else None)
     if layout is None:
-        return infeasible_plan(model, layers, settings, spare, reasons, 0, [])
-    taking_part = {layout.leader.name, *layout.worker_names}
-    spare += [
-        {"host": host.name, "reason": "not needed: the plan is faster without it"}
-        for host in workers if host.name not in taking_part
+        return _no_plan(problem)
+    reasons = [*problem.reasons, *_choice(problem, layouts, layout), *filter(None, [kept])]
+    return feasible_plan(problem, layout, _spare(problem, layout), reasons)
+
+
+def _split_plan(problem, split):
+    """The plan of a user's own split, or why it cannot be."""
+    layouts = split_layouts(problem, split)
+    possible = [layout for layout in layouts if problem.judge.fits(layout)]
+    if possible:
+        layout = min(possible, key=lambda layout: (problem.judge.score(layout), layout.leader.name))
+        return feasible_plan(problem, layout, _spare(problem, layout), [*problem.reasons, "The split is yours."])
+    over = [(_overflow(problem, layout), layout) for layout in layouts]
+    if not over:
+        reason = f"Your split cannot be: no host can lead it within {problem.max_devices} devices."
+        return infeasible_plan(problem, problem.spare, [*problem.reasons, reason], 0, [])
+    parts, layout = min(over, key=lambda one: (sum(one[0].values()), one[1].leader.name))
+    reasons = [
+        f"Your split puts {size_text(extra)} too much on {host}, if {layout.leader.name} leads."
+        for host, extra in parts.items() if extra
     ]
-    return feasible_plan(model, judge, layout, settings, sorted(spare, key=lambda one: one["host"]), reasons)
+    without = "Leave split away: Drover finds a plan." if problem.fits() else None
+    helps = [{"kind": "split", "text": without}] if without else remedies(problem)
+    return infeasible_plan(problem, problem.spare, [*problem.reasons, *reasons], sum(parts.values()), helps)
+
+
+def _overflow(problem, layout):
+    """Bytes over its capacity on every host of a layout."""
+    leader = layout.leader
+    over = {leader.name: max(0, problem.layers.leader_bytes(layout.leader_blocks) - leader.cpu.capacity)}
+    for segment in layout.segments:
+        extra = problem.layers.device_bytes(segment.first, segment.end) - segment.device.capacity
+        over[segment.device.host] = over.get(segment.device.host, 0) + max(0, extra)
+    return over
+
+
+def _no_plan(problem):
+    """The plan that says what is missing, host by host."""
+    missing, host = shortfall(problem)
+    layers = problem.layers
+    alone = layers.leader_bytes(layers.count)
+    have = sum(one.cpu.capacity + sum(gpu.capacity for gpu in one.gpus) for one in problem.takers)
+    reasons = [f"One machine would need {size_text(alone)} for it; the hosts have {size_text(have)} to fill together."]
+    reasons += [_could_hold(problem, one) for one in problem.takers]
+    if host:
+        reasons.append(f"With {size_text(missing)} more on {host} it would fit.")
+    elif not problem.leaders:
+        reasons.append("No host can lead.")
+    return infeasible_plan(problem, problem.spare, [*problem.reasons, *reasons], missing, remedies(problem))
+
+
+def _could_hold(problem, host):
+    layers = problem.layers
+    most = max(layers.reach(device.capacity, first) - first for device in host.lent for first in range(layers.count))
+    usable = sum(device.usable_bytes for device in host.lent)
+    return f"{host.name} lends {size_text(usable)}: at most {most} of the {layers.count} layers."
+
+
+def _spare(problem, layout):
+    idle = {host.name for host in problem.takers} - {layout.leader.name, *layout.worker_names}
+    return {**problem.spare, **dict.fromkeys(idle, "not needed: the plan is faster without it")}
+
+
+def _choice(problem, layouts, layout):
+    """Why this leader, and why this many hosts."""
+    judge, leader = problem.judge, layout.leader.name
+    others = [one for one in layouts if one.leader.name != leader]
+    if problem.pinned:
+        yield f"{leader} leads because it is pinned."
+    elif others:
+        yield (
+            f"{leader} leads: {_rate(judge, layout)}; with {others[0].leader.name} in the lead it would be "
+            f"{_rate(judge, others[0])}."
+        )
+    alone = [
+        host.name for host in problem.leaders
+        if problem.layers.leader_bytes(problem.layers.count) <= host.cpu.capacity
+    ]
+    if not layout.worker_names:
+        yield f"The model fits on {leader} alone, and every hop over the network would make it slower."
+    elif judge.must_spread:
+        yield "Every host takes part because spread is all; all read about equally long."
+        if alone:
+            yield f"The model would fit on {alone[0]} alone, which is what spread: auto would choose from."
+    elif alone:
+        yield f"The model would fit on {alone[0]} alone, but is faster like this."
+
+
+def _rate(judge, layout):
+    return f"{1 / judge.seconds(layout):.2f} tokens/s"
+
+
+def _checked_model(model):
+    missing = [key for key in MODEL_FIELDS if not isinstance(model, dict) or key not in model]
+    if missing:
+        raise DroverError(f"The model has no {', '.join(missing)}: give what gguf_info returned as gguf.")
+    return model
+
+
+def _check_names(fleet, leader, model_host):
+    if model_host:
+        named(fleet, model_host, "The model_host")
+    if leader and named(fleet, leader, "The leader").excluded:
+        raise DroverError(f"The leader {leader} is excluded by placement_exclude: take it back in or pin another one.")
+    if all(host.excluded for host in fleet):
+        names = ", ".join(host.name for host in fleet)
+        raise DroverError(f"All hosts are excluded ({names}): take placement_exclude off at least one.")
 
 
 def _check(max_devices, spread, margin):
@@ -81,51 +183,3 @@ def _check(max_devices, spread, margin):
         raise DroverError(f"spread is {spread!r} but must be one of {', '.join(SPREADS)}.")
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < 1:
         raise DroverError(f"margin is {margin!r} but must be a share from 0 up to, not including, 1: 0.05 is 5 %.")
-
-
-def _check_names(fleet, leader, model_host):
-    names = [host.name for host in fleet]
-    for what, name in (("leader", leader), ("model_host", model_host)):
-        if name and name not in names:
-            raise DroverError(f"The {what} {name} is not among the hosts ({', '.join(names)}): give one of them.")
-    if leader and next(host for host in fleet if host.name == leader).excluded:
-        raise DroverError(f"The leader {leader} is excluded by placement_exclude: take it back in or pin another one.")
-    if all(host.excluded for host in fleet):
-        raise DroverError(f"All hosts are excluded ({', '.join(names)}): take placement_exclude off at least one.")
-
-
-def _leaders(able, pinned, layers, file_bytes, model_host, reasons):
-    """The hosts that may lead, most promising first: fast, then large, then by name."""
-    leaders = []
-    for host in able:
-        if pinned and host.name != pinned:
-            continue
-        free = host.disk_free_bytes
-        if host.name != model_host and free is not None and free < file_bytes:
-            reasons.append(
-                f"{host.name} cannot lead: the model's file takes {file_bytes} bytes and its disk has {free} free."
-            )
-        elif layers.leader_limit(host.cpu.capacity) < 0:
-            reasons.append(f"{host.name} cannot lead: its memory does not hold the token embedding.")
-        else:
-            leaders.append(host)
-    if pinned:
-        reasons.append(f"{pinned} leads because it is pinned.")
-    return sorted(leaders, key=lambda host: (host.name != model_host, host.name))
-
-
-def _spread_over(able, leaders, layers, max_devices):
-    """The hosts that can all hold a part at once, and those that cannot, each with its reason."""
-    least = min(layers.device_bytes(first, first + 1) for first in range(layers.count))
-    left_out = []
-    taken = []
-    for host in sorted(able, key=lambda host: (host not in leaders, -host.lent_capacity, host.name)):
-        if len(taken) > max_devices:
-            left_out.append({"host": host.name, "reason": f"over the limit of {max_devices} devices"})
-        elif len(taken) == layers.count:
-            left_out.append({"host": host.name, "reason": f"the model has only {layers.count} layers to share out"})
-        elif host.lent_capacity < least and host not in leaders:
-            left_out.append({"host": host.name, "reason": "its memory does not hold one layer"})
-        else:
-            taken.append(host)
-    return sorted(taken, key=lambda host: host.name), left_out

@@ -21,6 +21,7 @@ from collections import deque
 from .layout import Layout, Segment
 
 EXACT_WORKERS = 5
+EXACT_REACH_WORKERS = 8
 # Leaders and workers that are looked at closely in a large fleet.
 MOST_LEADERS = 17
 MOST_WORKERS = 32
@@ -53,14 +54,65 @@ class Search:
         self.layers = judge.layers
         self.max_devices = max_devices
 
-    def best(self, leaders, workers):
-        """The best feasible layout with one of ``leaders`` and any of ``workers`` (all, if the judge must spread).
-
-        ``None`` if there is none. Equal scores go to fewer devices, then to the leader that comes first.
-        """
+    def ranked(self, leaders, workers):
+        """The best feasible layout with each of ``leaders`` and any of ``workers`` (all of them, if the judge must
+        spread), the best first; empty if nothing fits. Equal scores go to fewer devices, then to the leader that comes
+        first."""
         layouts = [self._led_by(leader, [host for host in workers if host is not leader]) for leader in leaders]
-        found = [layout for layout in layouts if layout]
-        return min(found, key=lambda layout: (self.judge.score(layout), len(layout.segments)), default=None)
+        return sorted(filter(None, layouts), key=self.rank)
+
+    def rank(self, layout):
+        return (self.judge.score(layout), len(layout.segments))
+
+    def fits(self, leaders, workers) -> bool:
+        """Whether there is a feasible layout at all, which is found out much faster than the best one."""
+        return any(self._furthest(leader, workers) == self.layers.count for leader in leaders)
+
+    def _furthest(self, leader, workers):
+        """The most layers, from the first, that can be placed.
+
+        To come further with one device is never worse for the next, so each device takes what it can: over all subsets
+        of a few workers that is exact.
+        """
+        workers = [host for host in workers if host is not leader]
+        room = self.max_devices - len(leader.gpus)
+        begin = self.layers.leader_limit(leader.cpu.capacity)
+        if begin < 0:
+            return 0
+        if len(workers) <= EXACT_REACH_WORKERS:
+            return max(self._reach_all(leader.gpus, end) for end in self._reaches(begin, workers, room))
+        return max(
+            self._reach_all(leader.gpus, self._reach_some(begin, order, room)) for order in _orders(workers)
+        )
+
+    def _reaches(self, begin, workers, room):
+        reached, devices = {0: begin}, {0: 0}
+        for subset in range(1, 1 << len(workers)):
+            members = [index for index in range(len(workers)) if subset >> index & 1]
+            devices[subset] = sum(len(workers[index].lent) for index in members)
+            if devices[subset] <= room:
+                reached[subset] = max(
+                    self._reach_all(workers[index].lent, reached[subset ^ (1 << index)]) for index in members
+                )
+        return reached.values()
+
+    def _reach_some(self, begin, order, room):
+        """The furthest with the hosts of most memory that there is room for, in the given order."""
+        chosen, devices = set(), 0
+        for host in sorted(order, key=lambda host: (-host.lent_capacity, host.name)):
+            if devices + len(host.lent) <= room:
+                chosen.add(host.name)
+                devices += len(host.lent)
+        end = begin
+        for host in order:
+            if host.name in chosen:
+                end = self._reach_all(host.lent, end)
+        return end
+
+    def _reach_all(self, devices, end):
+        for device in devices:
+            end = self.layers.reach(device.capacity, end)
+        return end
 
     # --- One leader -----------------------------------------------------------------------------------------------
 
@@ -81,8 +133,7 @@ class Search:
         return None
 
     def _better(self, layouts):
-        return min(filter(None, layouts), key=lambda layout: (self.judge.score(layout), len(layout.segments)),
-                   default=None)
+        return min(filter(None, layouts), key=self.rank, default=None)
 
     def _any_order(self, leader, workers, room):
         """Exact over all orders and subsets of ``workers``."""

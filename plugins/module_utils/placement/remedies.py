@@ -1,0 +1,234 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is missing when a model does not fit, and what would make it fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import DroverError
+from .settings import CACHE_TYPES, CONTEXT_PADDING
+from .table import size_text
+
+# Quantisations of the same model that are usually published, with their bits a weight.
+# Upstream: the table in tools/quantize/README.md, for Llama 3.1 8B; other models are within a few per cent.
+BITS_A_WEIGHT = (
+    ("Q8_0", 8.5), ("Q6_K", 6.56), ("Q5_K_M", 5.7), ("Q4_K_M", 4.89), ("Q4_K_S", 4.67), ("IQ4_XS", 4.46),
+    ("Q3_K_M", 4.0), ("IQ3_M", 3.76), ("Q2_K", 3.16), ("IQ2_M", 2.93),
+)
+SMALLEST_CONTEXT = 2048
+SMALLER_CACHE_TYPES = ("q8_0", "q4_0")
+# Nobody has more; where this does not help, nothing does.
+MOST_MISSING_BYTES = 1 << 50
+HOSTS_TO_GROW = 8
+
+
+def shortfall(problem) -> tuple:
+    """``(bytes, host)``: the least memory that, added to what one device of one host lends, lets the model fit, and of
+    which host; ``(0, None)`` if none would. Exact to the byte: every amount is planned with."""
+    least, helped = MOST_MISSING_BYTES, None
+    for grow, host in _growable(problem):
+        if grow(least - 1).fits():
+            least, helped = _least(lambda extra, grow=grow: grow(extra).fits(), least - 1), host
+    return (least, helped.name) if helped else (0, None)
+
+
+def remedies(problem) -> list:
+    """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set. Every one
+    was planned with; only the sizes of other quantisations are estimates."""
+    found = [
+        remedy(problem)
+        for remedy in (_no_spread, _smaller_context, _smaller_cache, _fewer_slots, _smaller_cache_and_context,
+                       _smaller_model, _more_memory, _another_host)
+    ]
+    kinds = {remedy["kind"] for remedy in found if remedy}
+    # Both at once only where neither is enough.
+    if kinds & {"context", "cache"}:
+        found = [remedy for remedy in found if not remedy or remedy["kind"] != "cache_and_context"]
+    return [remedy for remedy in found if remedy]
+
+
+def _no_spread(problem):
+    if problem.spread == "auto" or not problem.changed(spread="auto").fits():
+        return None
+    return {"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.", "spread": "auto"}
+
+
+def _smaller_context(problem):
+    settings = problem.settings
+    step = CONTEXT_PADDING * settings.parallel
+    steps = _most(
+        lambda count: _fits(problem, context_size=count * step), SMALLEST_CONTEXT // CONTEXT_PADDING,
+        settings.context_size // step,
+    )
+    if steps is None or steps * step >= settings.context_size:
+        return None
+    size = steps * step
+    return {
+        "kind": "context",
+        "text": f"A context of at most {size} tokens instead of {settings.context_size}.",
+        "context_size": size,
+    }
+
+
+def _smaller_cache(problem):
+    for cache_type in SMALLER_CACHE_TYPES:
+        settings = _with_cache(problem.settings, cache_type)
+        if settings and _fits(problem, **settings):
+            return {
+                "kind": "cache",
+                "text": f"A KV cache of type {cache_type} (it needs flash attention; q8_0 costs next to no quality, "
+                        "q4_0 some).",
+                **settings,
+            }
+    return None
+
+
+def _smaller_cache_and_context(problem):
+    for cache_type in SMALLER_CACHE_TYPES:
+        settings = _with_cache(problem.settings, cache_type)
+        if settings:
+            try:
+                smaller = _smaller_context(problem.changed(settings=replace(problem.settings, **settings)))
+            except DroverError:
+                continue
+            if smaller:
+                return {
+                    "kind": "cache_and_context",
+                    "text": f"A KV cache of type {cache_type} and a context of at most {smaller['context_size']} "
+                            "tokens.",
+                    "context_size": smaller["context_size"],
+                    **settings,
+                }
+    return None
+
+
+def _fewer_slots(problem):
+    settings = problem.settings
+    each = settings.context_size // settings.parallel
+    slots = _most(lambda count: _fits(problem, parallel=count, context_size=count * each), 1, settings.parallel - 1)
+    if slots is None:
+        return None
+    return {
+        "kind": "slots",
+        "text": f"{slots} of {settings.parallel} slots, each with its {each} tokens of context "
+                f"(context_size {slots * each}).",
+        "parallel": slots,
+        "context_size": slots * each,
+    }
+
+
+def _smaller_model(problem):
+    model = problem.model
+    bits_now = 8 * model["weight_bytes"] / max(1, model["parameter_count"])
+    for name, bits in BITS_A_WEIGHT:
+        if bits < bits_now * 0.98 and problem.changed(model=_requantised(model, bits / bits_now)).fits():
+            size = round(model["file_bytes"] * bits / bits_now)
+            return {
+                "kind": "quantization",
+                "text": f"The same model quantised to {name}, about {size_text(size)} (estimated).",
+                "quantization": name,
+                "file_bytes": size,
+            }
+    return None
+
+
+def _more_memory(problem):
+    missing, host = shortfall(problem)
+    if not host:
+        return None
+    return {"kind": "memory", "text": f"{size_text(missing)} more memory on {host}.", "host": host, "bytes": missing}
+
+
+def _another_host(problem):
+    """One more worker like the others, but for the memory that is asked for."""
+    if not problem.takers:
+        return None
+    like = max(problem.takers, key=lambda host: (host.cpu.usable_bytes, host.name))
+
+    def fits(usable):
+        cpu = replace(like.cpu, host="", usable_bytes=usable)
+        return problem.changed(fleet=[replace(like, name="", cpu=cpu, gpus=()), *problem.fleet]).fits()
+
+    if not fits(MOST_MISSING_BYTES):
+        return None
+    needed = _least(fits, MOST_MISSING_BYTES)
+    return {"kind": "host", "text": f"One more host that lends {size_text(needed)}.", "bytes": needed}
+
+
+# --- Trying ---------------------------------------------------------------------------------------------------------
+
+
+def _fits(problem, **settings):
+    try:
+        return problem.changed(settings=replace(problem.settings, **settings)).fits()
+    except DroverError:  # this model's rows cannot be quantised this way
+        return False
+
+
+def _least(fits, enough):
+    """The least number from 1 that ``fits``, given one that does."""
+    too_little = 0
+    while enough - too_little > 1:
+        middle = (too_little + enough) // 2
+        if fits(middle):
+            enough = middle
+        else:
+            too_little = middle
+    return enough
+
+
+def _most(fits, lowest, highest):
+    """The greatest number in the range that ``fits``, or ``None``; smaller ones fit, too."""
+    if lowest > highest or not fits(lowest):
+        return None
+    too_much = highest + 1
+    while too_much - lowest > 1:
+        middle = (lowest + too_much) // 2
+        if fits(middle):
+            lowest = middle
+        else:
+            too_much = middle
+    return lowest
+
+
+def _growable(problem):
+    """For the largest hosts, how the problem looks with more memory on one of their devices: ``(function, host)``."""
+    largest = sorted(problem.takers, key=lambda host: (-host.lent_capacity, host.name))[:HOSTS_TO_GROW]
+    for host in largest:
+        yield lambda extra, host=host: _with(problem, host, cpu=_grown(host.cpu, extra)), host
+        if host.gpus:
+            yield lambda extra, host=host: _with(
+                problem, host, gpus=(_grown(host.gpus[0], extra), *host.gpus[1:])
+            ), host
+
+
+def _grown(device, extra):
+    return replace(device, usable_bytes=device.usable_bytes + extra)
+
+
+def _with(problem, host, **changes):
+    return problem.changed(fleet=[replace(one, **changes) if one is host else one for one in problem.fleet])
+
+
+def _with_cache(settings, cache_type):
+    """What to set for a smaller cache, or ``None`` if the cache is as small already."""
+    elements, size = CACHE_TYPES[cache_type]
+    held = [CACHE_TYPES[one] for one in (settings.cache_type_k, settings.cache_type_v)]
+    if all(size_now / elements_now <= size / elements for elements_now, size_now in held):
+        return None
+    flash = "auto" if settings.flash_attention == "off" else settings.flash_attention
+    return {"cache_type_k": cache_type, "cache_type_v": cache_type, "flash_attention": flash}
+
+
+def _requantised(model, ratio):
+    """The model with weights of another size, as good as one knows without its file."""
+    smaller = dict(model)
+    for key in ("file_bytes", "weight_bytes", "embedding_bytes", "output_bytes"):
+        smaller[key] = round(model[key] * ratio)
+    smaller["blocks"] = [
+        {**block, **{key: round(block[key] * ratio) for key in ("weight_bytes", "expert_bytes")}}
+        for block in model["blocks"]
+    ]
+    return smaller
