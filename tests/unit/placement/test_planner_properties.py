@@ -1,0 +1,230 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold of every plan, for fleets and models of all shapes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from module_utils.placement.fleet import read_fleet
+from module_utils.placement.layout import Layout, Segment
+from module_utils.placement.planner import make_plan
+from module_utils.placement.problem import Problem
+from module_utils.placement.settings import Settings
+from unit.placement.fleets import MIB, model, tally
+
+MARGIN = 0.05
+SAME = 1 + 1e-9
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def models(draw, most_blocks=12):
+    """Dense models with unequal blocks, and mixtures of experts."""
+    blocks = draw(st.lists(st.integers(5, 60).map(lambda size: size * MIB), min_size=1, max_size=most_blocks))
+    experts, used = draw(st.sampled_from([(0, 0), (0, 0), (8, 2)]))
+    output = draw(st.integers(1, 80)) * MIB
+    return model(block_bytes=blocks, output_bytes=output, experts=experts, used=used)
+
+
+@st.composite
+def fleets(draw, least=1, most=5, gpus=True):
+    count = draw(st.integers(least, most))
+    return [draw(tallies(f"host-{number}", gpus)) for number in range(count)]
+
+
+@st.composite
+def tallies(draw, name, gpus=True):
+    return tally(
+        name,
+        draw(st.integers(0, 700)) * MIB,
+        bandwidth=draw(st.sampled_from([None, 2, 5, 10, 11, 40])) and draw(st.integers(2, 40)) * 10**9,
+        gpus=draw(st.lists(st.integers(0, 300).map(lambda size: size * MIB), max_size=2)) if gpus else (),
+        network={"speed_mbps": draw(st.sampled_from([None, 100, 1000, 2500]))},
+    )
+
+
+def assert_sound(plan, gguf, hosts):
+    """What a plan that says it is feasible must be."""
+    by_name = {one["host"]: one for one in hosts}
+    spare = [one["host"] for one in plan["spare"]]
+    if not plan["feasible"]:
+        assert plan["leader"] is None and plan["devices"] == [] and plan["arguments"] == []
+        return
+    layers = gguf["block_count"] + 1
+    end = plan["leader_blocks"] + plan["host"]["holds_output"]
+    on_leader = end
+    for device in plan["devices"]:
+        assert device["first_block"] == end
+        count = device["block_count"] + device["holds_output"]
+        assert count >= 1
+        end += count
+        assert device["total_bytes"] == device["weight_bytes"] + device["kv_bytes"] + device["compute_bytes"]
+        assert device["total_bytes"] <= device["usable_bytes"] * (1 - MARGIN)
+        assert device["weight_bytes"] >= 0 and device["kv_bytes"] >= 0 and device["compute_bytes"] > 0
+    assert end == layers
+    assert plan["host"]["total_bytes"] <= by_name[plan["leader"]]["memory"]["usable_bytes"] * (1 - MARGIN)
+    taking_part = {plan["leader"], *(device["host"] for device in plan["devices"])}
+    assert sorted([*taking_part, *spare]) == sorted(by_name)
+    assert len(plan["devices"]) <= 16
+    assert_arguments(plan, layers - on_leader)
+
+
+def assert_arguments(plan, offloaded):
+    arguments = dict(zip(plan["arguments"], plan["arguments"][1:]))
+    assert arguments["--n-gpu-layers"] == str(offloaded)
+    assert arguments["--fit"] == "off"
+    workers = list(dict.fromkeys(device["endpoint"] for device in plan["devices"] if device["endpoint"]))
+    assert plan["mode"] == ("rpc" if workers else "single")
+    assert arguments.get("--rpc", "") == ",".join(workers)
+    if offloaded:
+        split = [int(share) for share in arguments["--tensor-split"].split(",")]
+        assert sum(split) == offloaded
+        held = [device["block_count"] + device["holds_output"] for device in plan["devices"]]
+        assert [share for share in split if share] == held
+    else:
+        assert "--tensor-split" not in arguments and arguments["--device"] == "none"
+
+
+@relaxed
+@given(models(), fleets(most=7), st.sampled_from(["auto", "all"]))
+def test_a_plan_is_sound(gguf, hosts, spread):
+    assert_sound(make_plan(gguf, hosts, spread=spread, margin=MARGIN), gguf, hosts)
+
+
+@relaxed
+@given(models(), fleets(most=7), st.sampled_from(["auto", "all"]), st.randoms(use_true_random=False))
+def test_the_order_of_the_hosts_does_not_matter(gguf, hosts, spread, random):
+    shuffled = list(hosts)
+    random.shuffle(shuffled)
+    assert make_plan(gguf, hosts, spread=spread) == make_plan(gguf, shuffled, spread=spread)
+
+
+@relaxed
+@given(models(), fleets(most=6), st.data())
+def test_another_host_never_makes_it_slower(gguf, hosts, data):
+    before = make_plan(gguf, hosts)
+    after = make_plan(gguf, [*hosts, data.draw(tallies("another"))])
+    if before["feasible"]:
+        assert after["feasible"]
+        assert after["predicted"]["seconds_per_token"] <= before["predicted"]["seconds_per_token"] * SAME
+
+
+@relaxed
+@given(models(), fleets(), st.integers(1, 10**9), st.data())
+def test_more_memory_never_makes_it_slower_or_infeasible(gguf, hosts, extra, data):
+    before = make_plan(gguf, hosts)
+    data.draw(st.sampled_from(hosts))["memory"]["usable_bytes"] += extra
+    after = make_plan(gguf, hosts)
+    if before["feasible"]:
+        assert after["feasible"]
+        assert after["predicted"]["seconds_per_token"] <= before["predicted"]["seconds_per_token"] * SAME
+
+
+def every_layout(problem, leader):
+    """All layouts under a leader: every subset and order of the others, every count on every device."""
+    layers = problem.layers
+    others = [host for host in problem.takers if host is not leader]
+    for size in range(len(others) + 1):
+        for order in permutations(others, size):
+            devices = [device for host in order for device in host.lent] + list(leader.gpus)
+            for blocks in range(layers.count + 1):
+                if layers.leader_bytes(blocks) <= leader.cpu.capacity:
+                    for segments in every_split(layers, devices, blocks):
+                        yield Layout(leader, blocks, segments)
+
+
+def every_split(layers, devices, first):
+    if first == layers.count:
+        yield ()
+    elif devices:
+        device, *rest = devices
+        yield from every_split(layers, rest, first)
+        for end in range(first + 1, layers.count + 1):
+            if layers.device_bytes(first, end) > device.capacity:
+                break
+            for segments in every_split(layers, rest, end):
+                yield (Segment(device, first, end), *segments)
+
+
+def assert_optimal(gguf, hosts, leader=None):
+    problem = Problem(gguf, Settings(), read_fleet(hosts, MARGIN), leader=leader)
+    seconds = [
+        problem.judge.seconds(layout) for host in problem.leaders for layout in every_layout(problem, host)
+    ]
+    plan = make_plan(gguf, hosts, leader=leader, margin=MARGIN)
+    assert plan["feasible"] == bool(seconds)
+    if seconds:
+        assert plan["predicted"]["seconds_per_token"] <= min(seconds) * SAME
+    assert problem.fits() == bool(seconds)
+
+
+@relaxed
+@given(models(most_blocks=12), fleets(most=3))
+def test_no_layout_of_three_hosts_is_better(gguf, hosts):
+    assert_optimal(gguf, hosts)
+
+
+@settings(relaxed, max_examples=30)
+@given(models(most_blocks=6), fleets(least=4, most=6, gpus=False))
+def test_no_layout_of_five_workers_is_better(gguf, hosts):
+    assert_optimal(gguf, hosts, leader="host-0")
+
+
+@settings(relaxed, max_examples=3)
+@given(st.lists(st.integers(30, 50).map(lambda size: size * MIB), min_size=12, max_size=12), st.data())
+def test_no_layout_of_twelve_blocks_on_five_workers_is_better(blocks, data):
+    """Tight on purpose: brute force stops early where memory does."""
+    hosts = [tally(f"host-{number}", data.draw(st.integers(240, 300)) * MIB) for number in range(6)]
+    assert_optimal(model(block_bytes=blocks), hosts, leader="host-0")
+
+
+@relaxed
+@given(models(), fleets())
+def test_the_shortfall_is_exact(gguf, hosts):
+    plan = make_plan(gguf, hosts)
+    memory = [one for one in plan["remedies"] if one["kind"] == "memory"]
+    for remedy in memory:
+        host = next(one for one in hosts if one["host"] == remedy["host"])
+        places = [host["memory"], *host["gpus"][:1]]
+        assert any(fits_with(gguf, hosts, place, remedy["bytes"]) for place in places)
+        assert not any(fits_with(gguf, hosts, place, remedy["bytes"] - 1) for place in places)
+        assert remedy["bytes"] == plan["missing_bytes"]
+
+
+def fits_with(gguf, hosts, place, extra):
+    place["usable_bytes"] += extra
+    try:
+        return make_plan(gguf, hosts)["feasible"]
+    finally:
+        place["usable_bytes"] -= extra
+
+
+@relaxed
+@given(models(), fleets(), st.data())
+def test_a_running_plan_is_kept_unless_it_is_worse_by_more_than_5_percent(gguf, hosts, data):
+    running = make_plan(gguf, hosts)
+    for one in hosts:
+        one["memory"]["usable_bytes"] += data.draw(st.integers(-50, 50)) * MIB
+        one["memory"]["usable_bytes"] = max(0, one["memory"]["usable_bytes"])
+    best = make_plan(gguf, hosts)
+    plan = make_plan(gguf, hosts, previous=running)
+    assert_sound(plan, gguf, hosts)
+    assert plan["feasible"] == best["feasible"]
+    if plan["feasible"]:
+        assert plan["predicted"]["seconds_per_token"] <= best["predicted"]["seconds_per_token"] * 1.05 * SAME
+        assert make_plan(gguf, hosts, previous=plan)["arguments"] == plan["arguments"]
+
+
+@pytest.mark.parametrize("spread", ["auto", "all"])
+@relaxed
+@given(gguf=models(), hosts=fleets(least=2))
+def test_all_means_all_that_can(spread, gguf, hosts):
+    plan = make_plan(gguf, hosts, spread=spread)
+    if plan["feasible"] and spread == "all":
+        reasons = [one["reason"] for one in plan["spare"]]
+        assert all("one layer" in reason or "only" in reason or "limit" in reason for reason in reasons)
