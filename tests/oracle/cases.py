@@ -37,12 +37,13 @@ class Case:
     def arguments(self):
         """The layout as arguments of a llama.cpp program."""
         values = self.settings
+        split = ["-ts", ",".join(map(str, self.layers))] if self.layers else []
         return [
-            "-c", str(values.context_size), "-np", str(values.parallel), "-b", str(values.batch_size),
+            *split, "-c", str(values.context_size), "-np", str(values.parallel), "-b", str(values.batch_size),
             "-ub", str(values.ubatch_size), "-ctk", values.cache_type_k, "-ctv", values.cache_type_v,
             # Repacked weights are missing in what llama.cpp says of Host.
             "--no-repack",
-            "-fa", values.flash_attention, "-ngl", str(sum(self.layers)), "-ts", ",".join(map(str, self.layers)),
+            "-fa", values.flash_attention, "-ngl", str(sum(self.layers)),
         ]
 
     def as_record(self):
@@ -62,7 +63,7 @@ def fit_cases(model, block_count):
 def server_cases(model, block_count):
     """For llama-server: some of the same; it reserves fewer outputs."""
     layouts = list(_layouts(model, block_count))
-    yield from (layouts[0], layouts[7], layouts[8], layouts[9])
+    yield from (layouts[0], layouts[7], layouts[8], layouts[9], layouts[10])
 
 
 def _layouts(model, block_count):
@@ -75,6 +76,7 @@ def _layouts(model, block_count):
             settings = Settings(context_size=context_size, cache_type_k=cache_type, cache_type_v=cache_type)
             yield Case(model, settings, 0, half)
             yield Case(model, settings, leader_first[0], leader_first[1:])
+    yield Case(model, Settings(context_size=8192), layers, ())
     yield Case(model, Settings(context_size=8192), 0, (layers,))
     yield Case(model, Settings(context_size=8192, parallel=4), 0, half)
     yield Case(model, Settings(context_size=8192, flash_attention="off"), 0, half)

@@ -99,14 +99,16 @@ class Oracle:
         self.shell(f"cat > {shlex.quote(path)} && truncate -s {size} {shlex.quote(path)}", header)
         return path
 
+    def _devices(self, count):
+        return ["--rpc", ",".join(self.endpoints[:count])] if count else []
+
     def build(self):
         """llama.cpp's build number."""
         return int(re.search(r"build (\d+)", self.shell("llama-fit-params --version 2>&1")).group(1))
 
     def memory(self, path, arguments, device_count):
         """What ``llama-fit-params`` says: ``{"RPC0": [weights, context, compute], ..., "Host": [...]}`` in MiB."""
-        endpoints = ",".join(self.endpoints[:device_count])
-        question = ["llama-fit-params", "-m", path, "--rpc", endpoints, "--fit-print", "on", *arguments]
+        question = ["llama-fit-params", "-m", path, *self._devices(device_count), "--fit-print", "on", *arguments]
         rows = {}
         for line in self.shell("nice -n 10 " + shlex.join(question)).splitlines():
             match = re.fullmatch(r"(RPC\d+|Host) (\d+) (\d+) (\d+) ?", line)
@@ -118,8 +120,7 @@ class Oracle:
 
     def server_compute(self, path, arguments, device_count):
         """What ``llama-server`` says before it loads anything: ``{"RPC0": compute, ..., "Host": compute}`` in MiB."""
-        endpoints = ",".join(self.endpoints[:device_count])
-        question = ["llama-server", "-m", path, "--rpc", endpoints, "--fit", "on", "-lv", "5", *arguments]
+        question = ["llama-server", "-m", path, *self._devices(device_count), "--fit", "on", "-lv", "5", *arguments]
         told = self.shell(_ASK_SERVER.format(server=shlex.join(question)))
         rows = {}
         for match in re.finditer(r"sched_reserve: +(RPC|CPU)\S* compute buffer size = +([\d.]+) MiB", told):

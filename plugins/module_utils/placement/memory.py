@@ -1,7 +1,18 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many bytes llama.cpp takes on each device and on the leader, known before anything is loaded."""
+"""How many bytes llama.cpp takes on each device and on the leader, known before anything is loaded.
+
+The numbers are those of ``llama-server`` started with these arguments; without them it takes other amounts:
+
+- ``--ctx-size``, ``--parallel``, ``--batch-size``, ``--ubatch-size``, ``--cache-type-k``, ``--cache-type-v`` and
+  ``--flash-attn`` as in ``Settings``;
+- ``--no-kv-unified``: every slot has its own part of the cache (the default only when ``--parallel`` is given);
+- ``--fit off``, and ``--n-gpu-layers`` and ``--tensor-split`` with exact counts, so that the layers land as planned;
+- ``--cache-ram 0`` and ``--ctx-checkpoints 0``: prompts and states that the server would keep in the leader's memory
+  (by default 8 GiB of prompts, and 32 copies a slot of all sliding-window caches and recurrent states);
+- not ``--swa-full``, not ``--embeddings``, no draft model, no multimodal projector.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +22,16 @@ from .compute_buffers import ComputeBuffers
 from .kv_cache import BlockMemory
 from .settings import Settings
 
-__all__ = ["HostBytes", "MemoryModel", "Settings"]
+__all__ = ["VERIFIED_ARCHITECTURES", "HostBytes", "MemoryModel", "Settings"]
+
+# Held against llama.cpp's own numbers, see docs/design/memory-model.md.
+VERIFIED_ARCHITECTURES = frozenset((
+    "deepseek2", "gemma2", "gemma3", "glm4moe", "gpt-oss", "granitehybrid", "llama", "llama4", "nemotron_h", "phi3",
+    "qwen2", "qwen3", "qwen3moe", "qwen3next",
+))
+# What is added where an architecture is not among them.
+CONTEXT_MARGIN = 0.10
+COMPUTE_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -44,8 +64,12 @@ class MemoryModel:
         ]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
-        self.layer_kv_bytes = [*self._memory.block_bytes, 0]
-        self.reasons = []
+        self._is_verified = gguf["architecture"] in VERIFIED_ARCHITECTURES
+        self.layer_kv_bytes = [self._with_margin(size, CONTEXT_MARGIN) for size in (*self._memory.block_bytes, 0)]
+        self.reasons = [] if self._is_verified else [
+            f"Drover has not held its memory model against architecture {gguf['architecture']}: {CONTEXT_MARGIN:.0%} "
+            f"is added to its context memory and {COMPUTE_MARGIN:.0%} to its compute buffers."
+        ]
 
     def device_weight_bytes(self, first_layer: int, layer_count: int) -> int:
         """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
@@ -62,16 +86,31 @@ class MemoryModel:
             leader_layers == 0 and layer_count <= self._gguf["block_count"],
             leader_layers == first_layer,
         )]
-        return max(self._compute.device_bytes(first_layer, layer_count, *feed) for feed in feeds)
+        most = max(self._compute.device_bytes(first_layer, layer_count, *feed) for feed in feeds)
+        return self._with_margin(most, COMPUTE_MARGIN)
 
     def host_bytes(self, leader_layers: int, device_count: int = 2) -> HostBytes:
         """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers (all ``block_count + 1`` of
-        them: there is no device); only for none of them does it matter whether there are several devices."""
+        them: it is alone); only for none of them does it matter whether there are several devices.
+
+        The weights are mapped from the file, so they count as page cache; on some CPUs llama.cpp repacks blocks that
+        it keeps, and then they are held for good instead.
+        """
+        compute = self._compute.host_bytes(leader_layers, leader_layers == 0 and device_count > 1)
         return HostBytes(
             weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_layers),
             kv_bytes=sum(self.layer_kv_bytes[:leader_layers]),
-            compute_bytes=self._compute.host_bytes(leader_layers, leader_layers == 0 and device_count > 1),
+            compute_bytes=self._with_margin(compute, COMPUTE_MARGIN),
         )
 
     def _kept_weight_bytes(self, leader_layers):
-        return self.device_weight_bytes(0, leader_layers) if leader_layers else 0
+        if not leader_layers:
+            return 0
+        kept = self.device_weight_bytes(0, leader_layers)
+        if leader_layers > self._gguf["block_count"] and self._gguf["tied_embeddings"]:
+            # Alone, the leader needs no second copy of the embedding for the output layer.
+            kept -= min(self._gguf["embedding_bytes"], self._gguf["output_bytes"])
+        return kept
+
+    def _with_margin(self, size, share):
+        return size if self._is_verified else size + int(size * share)
