@@ -95,8 +95,8 @@ rpc:
         patch: 0
     devices:
       description:
-        - The devices as the server reports them. For a CPU that is the machine's memory, whatever is in use and whatever
-          the limits are; M(drover.llama.memory_info) tells what can be lent.
+        - The devices as the server reports them. For a CPU that is the machine's memory, whatever is in use and
+          whatever the limits are; M(drover.llama.memory_info) tells what can be lent.
       returned: success
       type: list
       elements: dict

@@ -60,9 +60,10 @@ def _address(text):
 
 
 def _owners(tree, inodes):
-    """Socket inode -> the lowest id of a process that has it open."""
+    """Socket inode -> the lowest id of a process that has it open; systemd, which may hold it for it, comes last."""
     owners = {}
-    for pid in sorted((name for name in tree.names("/proc") if name.isdigit()), key=int) if inodes else ():
+    pids = sorted((int(name) for name in tree.names("/proc") if name.isdigit()), key=lambda pid: (pid == 1, pid))
+    for pid in pids if inodes else ():
         for descriptor in tree.names(f"/proc/{pid}/fd"):
             try:
                 target = os.readlink(tree.path(f"/proc/{pid}/fd/{descriptor}"))
@@ -71,7 +72,7 @@ def _owners(tree, inodes):
             if target.startswith("socket:["):
                 inode = target[len("socket:[") : -1]
                 if inode in inodes:
-                    owners.setdefault(inode, int(pid))
+                    owners.setdefault(inode, pid)
         if len(owners) == len(inodes):
             break
     return owners

@@ -68,7 +68,11 @@ def complete(url, api_key=None, prompt="Hello", max_tokens=16, timeout=600.0, un
             cause = watch.explanation(runs=2) or "most likely a worker is down; look at the log of llama-server"
             raise DroverError(f"{server.url} ended {drops} times in the middle of a completion: {cause}.")
         if time.monotonic() >= deadline:
-            cause = watch.explanation(runs=1) or "look at the log of llama-server, or allow more time"
+            # Seen: it waits without a word for a worker that serves another client.
+            cause = watch.explanation(runs=1) or (
+                "look at the log of llama-server, where nothing at all means that a worker serves another leader, or "
+                "allow more time"
+            )
             raise DroverError(f"{server.url} was not ready within {timeout:g} seconds ({said}): {cause}.")
         time.sleep(POLL_SECONDS)
 

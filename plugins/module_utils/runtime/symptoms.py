@@ -21,6 +21,16 @@ SYMPTOMS = [
         "site.yml again",
     ),
     (
+        r"RPC server version mismatch: (?P<version>\S+)(?:.|\n)*?RPC handshake failed for (?P<endpoint>\S+)",
+        "the worker at {endpoint} runs another build of llama.cpp, whose RPC protocol {version} this one does not "
+        "speak; bring all hosts to one build and run site.yml again",
+    ),
+    (
+        r"RPC handshake failed for (?P<endpoint>\S+)",
+        "the worker at {endpoint} runs another build of llama.cpp or is no RPC server; bring all hosts to one build "
+        "and run site.yml again",
+    ),
+    (
         r"Cannot resolve host '(?P<host>[^']+)'",
         "the worker's name {host} is unknown on this host; give its address instead, in rpc_server_address",
     ),
@@ -69,12 +79,17 @@ SYMPTOMS = [
         "llama_server_cache_type_v to f16",
     ),
     (
-        r"(?:unable|failed) to allocate (?P<what>.*buffer.*)",
-        "memory for a buffer was refused ({what}); set a smaller llama_server_context_size, a quantised KV cache or a "
-        "larger placement_reserve_bytes, and run site.yml again",
+        r"endpoint: (?P<endpoint>[^,\s]+), device: \d+, size: (?P<size>.+?) -> failed",
+        "the worker at {endpoint} could not give a buffer of {size}; set a smaller llama_server_context_size, a "
+        "quantised KV cache or a larger placement_reserve_bytes for that host, and run site.yml again",
     ),
     (
-        r"oom-kill|Out of memory|std::bad_alloc",
+        r"(?:unable|failed) to allocate (?P<device>\S+) buffer of size (?P<size>\d+)",
+        "{device} could not give a buffer of {size} bytes; set a smaller llama_server_context_size, a quantised KV "
+        "cache or a larger placement_reserve_bytes, and run site.yml again",
+    ),
+    (
+        r"oom-kill|killed by the OOM killer|std::bad_alloc",
         "the memory of this host ran out; set a larger placement_reserve_bytes for it or a smaller "
         "llama_server_context_size, and run site.yml again",
     ),
