@@ -13,6 +13,7 @@ import math
 import re
 
 from ..errors import DroverError
+from .metadata import SkippedArray
 from .types import file_type_name
 
 # Upstream: HASH_THRESHOLD in ggml/src/ggml-rpc/ggml-rpc.cpp. Only strictly larger tensors go through the cache.
@@ -85,12 +86,13 @@ def model_profile(header):
     tied = "output.weight" not in names and "token_embd.weight" in names
     token_embedding = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
     output_bytes = loose["output"] + (token_embedding.n_bytes if tied else 0)
+    name = metadata.get("general.name")
     file_type = metadata.get("general.file_type")
     file_type = file_type if _is_natural(file_type) else None
 
     return {
         "architecture": architecture,
-        "name": metadata.get("general.name") or "",
+        "name": name if isinstance(name, str) else "",
         "version": header.version,
         "file_type": file_type,
         "quantization": None if file_type is None else file_type_name(file_type),
@@ -245,8 +247,10 @@ def _check_heads(blocks, block_kinds, head_count):
 def _vocab_size(metadata, hyperparameters, token_embedding):
     """Tokens of the vocabulary: the list itself, else the header's word for it, else the embedding's rows."""
     tokens = metadata.get("tokenizer.ggml.tokens")
-    if tokens is not None:
-        return tokens.length if hasattr(tokens, "length") else len(tokens)
+    if isinstance(tokens, SkippedArray):
+        return tokens.length
+    if isinstance(tokens, list):
+        return len(tokens)
     if "vocab_size" in hyperparameters:
         return _natural(hyperparameters, "vocab_size", 0)
     return token_embedding.shape[1] if token_embedding is not None and len(token_embedding.shape) > 1 else 0

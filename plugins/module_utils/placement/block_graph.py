@@ -27,7 +27,6 @@ class BlockGraph(Graph):
         super().__init__()
         self.copies = copies
         self._gguf = gguf
-        self._hyperparameters = gguf["hyperparameters"]
         self._settings = settings
         self._memory = memory
         self._next_state = None
@@ -70,7 +69,7 @@ class BlockGraph(Graph):
         if not mixers:
             return ()
         there = () if is_first else (self.bytes_of(mixers[0]["ssm_in"]),)
-        back = () if is_last else (self.bytes_of(self._hyperparameters.get("ssm.inner_size", 0)),)
+        back = () if is_last else (self.bytes_of(self._memory.number("ssm.inner_size", 0)),)
         return there + back
 
     def add_block(self, index, residual, masks, norm=None, is_last=False):
@@ -158,7 +157,7 @@ class BlockGraph(Graph):
 
     def _latent_attention(self, kind, index, normed, masks):
         """MLA as files of before 2025 have it: K and V are spelled out for every head."""
-        heads, rope = self._heads(index), self._hyperparameters.get("rope.dimension_count", 0)
+        heads, rope = self._heads(index), self._memory.number("rope.dimension_count", 0)
         key, value = self._memory.key_length[index], self._memory.value_length[index]
         q = self._latent_query(kind, normed)
         row = self.floats(kind["attn_kv_a_mqa"], normed)
@@ -172,14 +171,14 @@ class BlockGraph(Graph):
 
     def _absorbed_attention(self, kind, index, normed, masks):
         """MLA as files have it since: the query is taken into the latent space, where one row is K and V."""
-        heads, rope = self._heads(index), self._hyperparameters.get("rope.dimension_count", 0)
+        heads, rope = self._heads(index), self._memory.number("rope.dimension_count", 0)
         latent = kind["attn_kv_a_mqa"] - rope
         q = self._latent_query(kind, normed)
         q = self.floats(heads * (latent + rope), self.floats(heads * latent, q), self.floats(heads * rope, q))
         row = self.floats(kind["attn_kv_a_mqa"], normed)
         k = self.floats(latent + rope, self.floats(latent, row), self.floats(rope, row))
         out = self._attend(q, k, None, heads, latent, index, masks)
-        value = heads * self._hyperparameters.get("attention.value_length_mla", 0)
+        value = heads * self._memory.number("attention.value_length_mla", 0)
         return self.floats(self.width, self.floats(value, self.floats(value, out)))
 
     def _latent_query(self, kind, normed):
@@ -216,13 +215,13 @@ class BlockGraph(Graph):
             self._next_state = self.node(FLOAT * self._settings.parallel * self._memory.convolution_values)
 
     def _mamba(self, kind, normed):
-        inner = self._hyperparameters.get("ssm.inner_size", 0)
+        inner = self._memory.number("ssm.inner_size", 0)
         convolution = kind.get("ssm_conv1d", inner)
         projected = self.floats(kind["ssm_in"], normed)
         window = self.floats(convolution, projected, *([] if self._next_state is None else [self._next_state]))
         convolved = self.floats(convolution, window)
         self.use(window)
-        steps = self.floats(self._hyperparameters.get("ssm.time_step_rank", 0), projected)
+        steps = self.floats(self._memory.number("ssm.time_step_rank", 0), projected)
         scanned = self.node(self.bytes_of(inner) + self._state_bytes(), convolved, steps)
         if not _has_feed_forward(kind):
             self._read_next_state()
@@ -232,8 +231,8 @@ class BlockGraph(Graph):
         return self.floats(self.width, self.floats(inner, gate, skipped))
 
     def _delta_net(self, kind, normed):
-        inner = self._hyperparameters.get("ssm.inner_size", 0)
-        keys = self._hyperparameters.get("ssm.group_count", 0) * self._hyperparameters.get("ssm.state_size", 0)
+        inner = self._memory.number("ssm.inner_size", 0)
+        keys = self._memory.number("ssm.group_count", 0) * self._memory.number("ssm.state_size", 0)
         window = self.floats(kind.get("ssm_conv1d", inner), self.floats(kind.get("attn_qkv", inner), normed))
         state = self.node(self._state_bytes())
         convolved = self.floats(kind.get("ssm_conv1d", inner), window)

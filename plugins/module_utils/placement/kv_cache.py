@@ -73,7 +73,12 @@ class BlockMemory:
         self._settings = settings
         count = gguf["block_count"]
         # Multi-token-prediction blocks at the end are neither loaded nor attended to.
-        self.trunk_blocks = count - int(self._hyperparameters.get("nextn_predict_layers", 0))
+        self.trunk_blocks = count - self.number("nextn_predict_layers", 0)
+        if self.trunk_blocks < 1:
+            raise DroverError(
+                f"The GGUF header says nextn_predict_layers is {count - self.trunk_blocks} of {count} blocks, which "
+                "leaves no model: the file is damaged, download it again."
+            )
         self.head_count_kv = each_block(gguf["head_count_kv"], count)
         self.feed_forward_length = each_block(gguf["feed_forward_length"], count)
         self.window = self._window()
@@ -88,6 +93,16 @@ class BlockMemory:
         self.cells = [self._cells(index) for index in range(count)]
         self.block_bytes = [self._attention_bytes(index) + self._state_bytes(index) for index in range(count)]
 
+    def number(self, name, default, least=0):
+        """A hyperparameter that must be a whole number of at least ``least``; else ``DroverError``."""
+        value = self._hyperparameters.get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise DroverError(
+                f"The GGUF header says {name} is {value!r} where a whole number from {least} up belongs: the file is "
+                "damaged or of a kind that Drover does not know."
+            )
+        return value
+
     @property
     def is_compressed(self):
         """MLA as it is converted since 2025: one latent row a token that serves as K and as V."""
@@ -98,7 +113,7 @@ class BlockMemory:
         if architecture not in SLIDING_WINDOWS:
             return 0
         default = SLIDING_WINDOWS[architecture][2]
-        window = self._hyperparameters.get("attention.sliding_window", default)
+        window = self.number("attention.sliding_window", default)
         # llama4 reads the key only to learn whether the pattern is switched off.
         return default if architecture in ("llama4", "smallthinker") and window else window
 
@@ -106,9 +121,10 @@ class BlockMemory:
         if not self.window:
             return [False] * count
         period, full_first, _window = SLIDING_WINDOWS[self._gguf["architecture"]]
-        pattern = self._hyperparameters.get("attention.sliding_window_pattern", period)
+        pattern = self._hyperparameters.get("attention.sliding_window_pattern")
         if isinstance(pattern, list):
             return [index < len(pattern) and bool(pattern[index]) for index in range(count)]
+        pattern = self.number("attention.sliding_window_pattern", period)
         full = 0 if full_first else pattern - 1
         return [index < self.trunk_blocks and (pattern == 0 or index % pattern != full) for index in range(count)]
 
@@ -123,8 +139,8 @@ class BlockMemory:
         if architecture in INTERVAL_RECURRENT:
             layers = self._hyperparameters.get("attention.recurrent_layers")
             if isinstance(layers, list):
-                return bool(layers[index])
-            interval = self._hyperparameters.get("full_attention_interval", INTERVAL_RECURRENT[architecture])
+                return index < len(layers) and bool(layers[index])
+            interval = self.number("full_attention_interval", INTERVAL_RECURRENT[architecture], least=1)
             return (index + 1) % interval != 0
         # An architecture unknown to Drover: believe the tensors.
         kind = self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
@@ -137,7 +153,7 @@ class BlockMemory:
         if architecture == "gemma3n":
             return index < 20
         if architecture == "gemma4":
-            shared = self._hyperparameters.get("attention.shared_kv_layers", 0)
+            shared = self.number("attention.shared_kv_layers", 0)
             return index < self._gguf["block_count"] - shared
         if architecture in SINGLE_PART:
             return self.feed_forward_length[index] == 0
@@ -147,7 +163,7 @@ class BlockMemory:
 
     def _length(self, name, index):
         length = self._gguf[name]
-        return self._hyperparameters.get(f"attention.{name}_swa", length) if self.is_sliding[index] else length
+        return self.number(f"attention.{name}_swa", length) if self.is_sliding[index] else length
 
     def _cells(self, index):
         if not self.is_attention[index]:
@@ -177,24 +193,25 @@ class BlockMemory:
         return 4 * self._settings.parallel * (self.convolution_values + self.state_values)
 
     def _convolution_values(self):
-        get = self._hyperparameters.get
+        width = self._gguf["embedding_length"]
         if "wkv.head_size" in self._hyperparameters:
-            return get("token_shift_count", 2) * self._gguf["embedding_length"]
+            return self.number("token_shift_count", 2) * width
         if "shortconv.l_cache" in self._hyperparameters:
-            return self._gguf["embedding_length"] * (get("shortconv.l_cache") - 1)
-        kernel = get("ssm.conv_kernel", 0)
+            return (self.number("shortconv.l_cache", 1, least=1) - 1) * width
+        kernel = self.number("ssm.conv_kernel", 0)
         if "kda.head_dim" in self._hyperparameters:
-            return 3 * (kernel - 1 if kernel else 3) * self._head_count() * get("kda.head_dim")
-        width = get("ssm.inner_size", 0) + 2 * get("ssm.group_count", 0) * get("ssm.state_size", 0)
-        return max(kernel - 1, 0) * width
+            return 3 * (kernel - 1 if kernel else 3) * self._head_count() * self.number("kda.head_dim", 0)
+        state = self.number("ssm.group_count", 0) * self.number("ssm.state_size", 0)
+        return max(kernel - 1, 0) * (self.number("ssm.inner_size", 0) + 2 * state)
 
     def _state_values(self):
-        get = self._hyperparameters.get
         if "wkv.head_size" in self._hyperparameters:
-            return self._gguf["embedding_length"] * get("wkv.head_size")
+            return self._gguf["embedding_length"] * self.number("wkv.head_size", 0)
         if "kda.head_dim" in self._hyperparameters:
-            return get("kda.head_dim") ** 2 * self._head_count()
-        return get("ssm.state_size", 0) * get("ssm.inner_size", 0)
+            return self.number("kda.head_dim", 0) ** 2 * self._head_count()
+        if "shortconv.l_cache" in self._hyperparameters:
+            return 0
+        return self.number("ssm.state_size", 0) * self.number("ssm.inner_size", 0)
 
     def _head_count(self):
         return each_block(self._gguf["head_count"], 1)[0]
