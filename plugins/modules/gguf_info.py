@@ -277,11 +277,32 @@ gguf:
           returned: success
           type: int
           sample: 0
+files:
+  description: The files of a model given by O(path), in the order of their shards; empty for O(url).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the file, without its folder.
+      returned: success
+      type: str
+      sample: Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf
+    file_bytes:
+      description: Its size.
+      returned: success
+      type: int
+      sample: 4920739232
+    modified:
+      description: When it was written last, in seconds since 1970.
+      returned: success
+      type: int
+      sample: 1721900000
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.gguf import profile, reader
+from ansible_collections.drover.llama.plugins.module_utils.gguf import profile, reader, source
 
 
 def main():
@@ -302,7 +323,7 @@ def main():
         gguf = profile.model_profile(header)
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, gguf=gguf)
+    module.exit_json(changed=False, gguf=gguf, files=source.file_facts(path, header.shards) if path is not None else [])
 
 
 if __name__ == "__main__":

@@ -273,12 +273,20 @@ tally:
           returned: success
           type: bool
           sample: true
+plan:
+  description: The plan that the host leads now, from C(/etc/drover/plan.json), or null when it leads none.
+  returned: success
+  type: dict
+  sample:
+    leader: old-server
+    mode: rpc
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import DISK_PATH, UNITS, take_tally
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
+from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 
 
 def main():
@@ -304,7 +312,7 @@ def main():
         )
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, tally=tally)
+    module.exit_json(changed=False, tally=tally, plan=running_plan())
 
 
 if __name__ == "__main__":

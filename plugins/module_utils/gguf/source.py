@@ -58,3 +58,18 @@ class LocalSource:
 
     def __exit__(self, *_exception) -> None:
         self.close()
+
+
+def file_facts(path: str, names: list[str]) -> list[dict]:
+    """Return name, size in bytes and time of the last write (whole seconds since 1970) of each file beside ``path``.
+
+    Tells cheaply whether a copy made earlier is still of these files; raises DroverError when one has gone meanwhile.
+    """
+    facts = []
+    for name in names:
+        try:
+            status = os.stat(os.path.join(os.path.dirname(path), name))
+        except OSError as error:
+            raise DroverError(f"{name} beside {path} cannot be looked at: {error.strerror}; give the model again") from None
+        facts.append({"name": name, "file_bytes": status.st_size, "modified": int(status.st_mtime)})
+    return facts
