@@ -49,15 +49,18 @@ STATE_TENSORS = ("ssm_", "time_mix", "shortconv")
 BOTH = frozenset(("falcon-h1",))
 
 
-def row_bytes(cache_type, elements):
-    """Bytes of a row of ``elements`` values of a cache type (``ggml_row_size``), or ``DroverError``."""
+def row_bytes(cache_type, heads, length):
+    """Bytes of a token's row of ``heads`` times ``length`` values (``ggml_row_size``).
+
+    ``DroverError`` where llama.cpp refuses: a head must be whole blocks of a quantised type.
+    """
     block_elements, block_bytes = CACHE_TYPES[cache_type]
-    if elements % block_elements:
+    if length % block_elements:
         raise DroverError(
-            f"The cache type {cache_type} needs rows of a multiple of {block_elements} values but this model has rows "
-            f"of {elements}: use f16."
+            f"The cache type {cache_type} needs heads of a multiple of {block_elements} values but this model's heads "
+            f"have {length}: use f16."
         )
-    return elements // block_elements * block_bytes
+    return heads * length // block_elements * block_bytes
 
 
 class BlockMemory:
@@ -174,17 +177,19 @@ class BlockMemory:
         return pad(min(context, self.window + self._settings.micro_batch), CONTEXT_PADDING)
 
     def _attention_bytes(self, index):
+        if not self.cells[index]:
+            return 0
         heads = self.head_count_kv[index]
-        row = row_bytes(self._settings.cache_type_k, heads * self.key_length[index]) if self.cells[index] else 0
-        if self.cells[index] and not self.is_compressed:
-            row += row_bytes(self._settings.cache_type_v, heads * self._value_length_held(index))
+        row = row_bytes(self._settings.cache_type_k, heads, self.key_length[index])
+        if not self.is_compressed:
+            row += self._value_row_bytes(index)
         return row * self.cells[index] * self._settings.parallel
 
-    def _value_length_held(self, index):
-        """Without flash attention V is stored transposed, in rows of the widest block."""
-        if self._settings.flash_attention != "off" or not self.head_count_kv[index]:
-            return self.value_length[index]
-        return -(-self.widest_value_row // self.head_count_kv[index])
+    def _value_row_bytes(self, index):
+        """Without flash attention V is stored transposed, in rows as wide as the widest block's."""
+        if self._settings.flash_attention == "off":
+            return row_bytes(self._settings.cache_type_v, 1, self.widest_value_row)
+        return row_bytes(self._settings.cache_type_v, self.head_count_kv[index], self.value_length[index])
 
     def _state_bytes(self, index):
         """Recurrent state, always f32 and per slot (``n_embd_r`` and ``n_embd_s`` in src/llama-hparams.cpp)."""
