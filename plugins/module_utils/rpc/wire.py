@@ -159,7 +159,8 @@ def _ask(connection, command, payload, sizes, deadline):
         head = _receive(connection, 8, deadline)
         (size,) = struct.unpack("<Q", head)
         if size not in sizes:
-            raise Foreign(repr(head.decode("latin-1")) if head.isascii() else f"a reply of {size} bytes")
+            text = head.decode("latin-1")
+            raise Foreign(repr(text) if text.isascii() and text.isprintable() else f"a reply of {size} bytes")
         return _receive(connection, size, deadline)
     except (ConnectionResetError, BrokenPipeError):
         raise Closed from None

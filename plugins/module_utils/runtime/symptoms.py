@@ -111,8 +111,8 @@ SYMPTOMS = [
         "it could not set up the context; set a smaller llama_server_context_size and run site.yml again",
     ),
 ]
-# systemd's own line at every start of a unit, and llama-server's first one.
-START = re.compile(r"^(?:Started|Starting) |llama_server: initializing", re.MULTILINE)
+# systemd's own lines at every start of a unit, and llama-server's first one.
+START = re.compile(r"(?:^(?:Start(?:ed|ing) .*|.*llama_server: initializing.*)\n?)+", re.MULTILINE)
 
 
 def explain(log, runs=1):

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The measured memory bandwidth and its cache."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from module_utils.hosts import bandwidth as under_test
+
+GIB = 1024**3
+CPU = {"model": "Cortex-A76", "cores": 4}
+MEMORY = {"total_bytes": 8 * GIB, "available_bytes": 4 * GIB, "usable_bytes": 3 * GIB}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Replaces the measurement: returns the list of sizes and threads asked for."""
+    asked = []
+
+    def measure(size, threads, seconds):
+        asked.append((size, threads))
+        return 11_000_000_000 + len(asked)
+
+    monkeypatch.setattr(under_test, "measure", measure)
+    return asked
+
+
+def test_it_is_measured_once(tmp_path, measured):
+    cache = str(tmp_path / "drover" / "bandwidth.json")
+    first = under_test.bandwidth(CPU, MEMORY, cache)
+    assert under_test.bandwidth(CPU, MEMORY, cache) == first
+    assert len(measured) == 1
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"),
+    [
+        ({**CPU, "model": "Cortex-A72"}, MEMORY),
+        ({**CPU, "cores": 2}, MEMORY),
+        (CPU, {**MEMORY, "total_bytes": 16 * GIB}),
+    ],
+)
+def test_other_hardware_is_measured_again(tmp_path, measured, cpu, memory):
+    cache = str(tmp_path / "bandwidth.json")
+    under_test.bandwidth(CPU, MEMORY, cache)
+    assert under_test.bandwidth(cpu, memory, cache) == 11_000_000_002
+
+
+def test_nothing_is_written_when_it_may_not(tmp_path, measured):
+    cache = tmp_path / "drover" / "bandwidth.json"
+    assert under_test.bandwidth(CPU, MEMORY, str(cache), may_write=False) == 11_000_000_001
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"identity": null, "bytes_per_second": 5}'])
+def test_a_damaged_cache_is_measured_over(tmp_path, measured, content):
+    cache = tmp_path / "bandwidth.json"
+    cache.write_text(content)
+    assert under_test.bandwidth(CPU, MEMORY, str(cache)) == 11_000_000_001
+    assert json.loads(cache.read_text())["bytes_per_second"] == 11_000_000_001
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, measured):
+    (tmp_path / "file").write_text("")
+    assert under_test.bandwidth(CPU, MEMORY, str(tmp_path / "file" / "bandwidth.json")) == 11_000_000_001
+
+
+def test_a_small_host_is_measured_with_a_small_buffer(tmp_path, measured):
+    memory = {"total_bytes": GIB // 2, "available_bytes": 300 * 1024**2, "usable_bytes": 108 * 1024**2}
+    under_test.bandwidth(CPU, memory, str(tmp_path / "bandwidth.json"))
+    assert measured == [(27 * 1024**2, 4)]
+
+
+def test_a_host_without_memory_to_spare_is_not_measured(tmp_path, measured):
+    memory = {"total_bytes": GIB, "available_bytes": 60 * 1024**2, "usable_bytes": 0}
+    assert under_test.bandwidth(CPU, memory, str(tmp_path / "bandwidth.json")) is None
+    assert measured == []
+
+
+def test_a_real_measurement_is_plausible():
+    assert 100_000_000 < under_test.measure(16 * 1024**2, 2, 0.02) < 10**13

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processor, on x86 and ARM."""
+
+from __future__ import annotations
+
+import pytest
+from module_utils.hosts.cpu import read_cpu
+from module_utils.hosts.tally import UNITS
+
+BIG_LITTLE = """processor : 0
+Features : fp asimd crc32 atomics asimdhp asimddp
+CPU implementer : 0x41
+CPU part : 0xd05
+
+processor : 1
+Features : fp asimd crc32 atomics asimdhp asimddp i8mm bf16 sve
+CPU implementer : 0x41
+CPU part : 0xd0b
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "online", "expected"),
+    [
+        (
+            "pi5",
+            4,
+            {
+                "model": "Raspberry Pi 5 Model B Rev 1.0 (Cortex-A76)",
+                "cores": 4,
+                "physical_cores": 4,
+                "isa": ["neon", "dotprod", "fp16"],
+            },
+        ),
+        (
+            "server_v2",
+            4,
+            {
+                "model": "AMD EPYC 7302P 16-Core Processor",
+                "cores": 2,  # a quota of 1.5 CPUs
+                "physical_cores": 2,
+                "isa": ["sse3", "ssse3", "avx", "avx2", "fma", "f16c"],
+            },
+        ),
+        (
+            "container_lxcfs",
+            2,
+            {
+                "model": "Intel(R) Xeon(R) Processor",
+                "cores": 2,
+                "physical_cores": 2,
+                "isa": "sse3 ssse3 avx avx2 fma f16c avx_vnni avx512f avx512_vnni avx512_bf16 amx_int8".split(),
+            },
+        ),
+    ],
+)
+def test_read_cpu(machine, name, online, expected):
+    assert read_cpu(machine(name), UNITS, online) == expected
+
+
+def test_only_what_every_core_has_counts(machine):
+    cpu = read_cpu(machine(files={"/proc/cpuinfo": BIG_LITTLE}), UNITS, 2)
+    assert cpu["isa"] == ["neon", "dotprod", "fp16"]
+    assert cpu["model"] == "Cortex-A55 + Cortex-A76"
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 4), ("10000 100000", 1), ("200000 100000", 2), ("900000 100000", 4)]
+)
+def test_a_quota_bounds_the_cores(machine, quota, cores):
+    files = {"/sys/fs/cgroup/system.slice/cpu.max": quota}
+    assert read_cpu(machine("pi5", files=files), UNITS, 4)["cores"] == cores
+
+
+def test_fewer_cores_online_than_the_processor_has(machine):
+    cpu = read_cpu(machine("container_lxcfs"), UNITS, 1)
+    assert (cpu["cores"], cpu["physical_cores"]) == (1, 1)
+
+
+def test_a_machine_without_cpuinfo_has_cores_and_no_features(machine):
+    cpu = read_cpu(machine(), UNITS, 3)
+    assert (cpu["cores"], cpu["physical_cores"], cpu["isa"]) == (3, 3, [])
