@@ -84,10 +84,17 @@ def _host(tally, margin):
     network = _section(tally, "network", name)
     disk = _section(tally, "disk", name)
     usable = _number(memory, "usable_bytes", name, None)
-    for section, key in ((tally, "bandwidth_bytes_per_second"), (network, "speed_mbps"),
-                         (network, "round_trip_seconds")):
+    cpu = _section(tally, "cpu", name)
+    for section, key in (
+        (tally, "bandwidth_bytes_per_second"), (network, "speed_mbps"), (network, "round_trip_seconds"),
+        (cpu, "cores"), (cpu, "physical_cores"),
+    ):
         _number(section, key, name, 0)
     gpus = tally.get("gpus") or []
+    if not isinstance(gpus, list) or not all(isinstance(gpu, dict) for gpu in gpus):
+        raise DroverError(
+            f"The tally of {name} has gpus {gpus!r} where a list of dictionaries belongs: use memory_info's."
+        )
     devices = [
         Device(name, index, True, _number(gpu, "usable_bytes", name, None), margin, cost.gpu_seconds_per_byte(gpu),
                cost.gpu_seconds_per_operation(gpu))
@@ -109,13 +116,15 @@ def _host(tally, margin):
 def _section(tally, key, name):
     section = tally.get(key) or {}
     if not isinstance(section, dict):
-        raise DroverError(f"The tally of {name} has {key} {section!r} where a dictionary belongs: use memory_info's.")
+        raise DroverError(
+            f"The tally of {name} has {key} {section!r} where a dictionary belongs: use what memory_info returned."
+        )
     return section
 
 
 def _number(section, key, name, default):
     """A number from 0 up, or ``default`` for one that is not there (``None``: it must be)."""
-    value = section.get(key) if isinstance(section, dict) else None
+    value = section.get(key)
     if value is None and default is not None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_BYTES:

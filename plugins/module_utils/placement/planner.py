@@ -105,8 +105,11 @@ def _overflow(problem, layout):
 
 def _no_plan(problem):
     """The plan that says what is missing, host by host."""
-    missing, host = shortfall(problem)
     layers = problem.layers
+    if problem.fits():
+        reason = "The model fits, but not with a part on every host: some layer is too large for some host."
+        return infeasible_plan(problem, problem.spare, [*problem.reasons, reason], 0, remedies(problem))
+    missing, host = shortfall(problem)
     alone = layers.leader_bytes(layers.count)
     have = sum(one.cpu.capacity + sum(gpu.capacity for gpu in one.gpus) for one in problem.takers)
     reasons = [f"One machine would need {size_text(alone)} for it; the hosts have {size_text(have)} to fill together."]
@@ -132,6 +135,12 @@ def _spare(problem, layout):
 
 def _choice(problem, layouts, layout):
     """Why this leader, and why this many hosts."""
+    slot, trained = problem.settings.slot_context, problem.model["context_length"]
+    if 0 < trained < slot:
+        yield (
+            f"Each slot gets {slot} tokens of context but the model was trained for {trained}: llama-server will not "
+            f"use more, so set context_size to {trained * problem.settings.parallel} and save the memory."
+        )
     judge, leader = problem.judge, layout.leader.name
     others = [one for one in layouts if one.leader.name != leader]
     if problem.pinned:

@@ -37,9 +37,12 @@ def shortfall(problem) -> tuple:
 def remedies(problem) -> list:
     """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set. Every one
     was planned with; only the sizes of other quantisations are estimates."""
+    if problem.fits():  # and only spread stands in the way
+        return [{"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.",
+                 "spread": "auto"}]
     found = [
         remedy(problem)
-        for remedy in (_no_spread, _smaller_context, _smaller_cache, _fewer_slots, _smaller_cache_and_context,
+        for remedy in (_smaller_context, _smaller_cache, _fewer_slots, _smaller_cache_and_context,
                        _smaller_model, _more_memory, _another_host)
     ]
     kinds = {remedy["kind"] for remedy in found if remedy}
@@ -47,12 +50,6 @@ def remedies(problem) -> list:
     if kinds & {"context", "cache"}:
         found = [remedy for remedy in found if not remedy or remedy["kind"] != "cache_and_context"]
     return [remedy for remedy in found if remedy]
-
-
-def _no_spread(problem):
-    if problem.spread == "auto" or not problem.changed(spread="auto").fits():
-        return None
-    return {"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.", "spread": "auto"}
 
 
 def _smaller_context(problem):

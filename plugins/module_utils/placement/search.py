@@ -22,9 +22,8 @@ from .layout import Layout, Segment
 
 EXACT_WORKERS = 5
 EXACT_REACH_WORKERS = 8
-# Leaders and workers that are looked at closely in a large fleet.
-MOST_LEADERS = 17
-MOST_WORKERS = 32
+# With how many leaders the best order found is looked into further.
+MOST_IMPROVED = 6
 
 INFINITE = float("inf")
 
@@ -58,79 +57,95 @@ class Search:
         """The best feasible layout with each of ``leaders`` and any of ``workers`` (all of them, if the judge must
         spread), the best first; empty if nothing fits. Equal scores go to fewer devices, then to the leader that comes
         first."""
-        layouts = [self._led_by(leader, [host for host in workers if host is not leader]) for leader in leaders]
-        return sorted(filter(None, layouts), key=self.rank)
+        layouts = sorted(filter(None, (self._led_by(leader, workers) for leader in leaders)), key=self.rank)
+        if not layouts and not self.judge.must_spread:
+            layouts = self._tight(leaders, workers)
+        improved = [self._improved(layout, workers) for layout in layouts[:MOST_IMPROVED]]
+        return sorted([*improved, *layouts[MOST_IMPROVED:]], key=self.rank)
+
+    def _tight(self, leaders, workers):
+        """What fits by a hair, which orders that were not tried can decide."""
+        furthest = [(leader, *self._furthest(leader, workers)) for leader in leaders]
+        return [self._read_off(leader, chain) for leader, end, chain in furthest if end == self.layers.count]
 
     def rank(self, layout):
         return (self.judge.score(layout), len(layout.segments))
 
     def fits(self, leaders, workers) -> bool:
-        """Whether there is a feasible layout at all, which is found out much faster than the best one."""
-        return any(self._furthest(leader, workers) == self.layers.count for leader in leaders)
+        """Whether a layout fits at all, with as few hosts as need be: found out much faster than the best one."""
+        return any(self._furthest(leader, workers)[0] == self.layers.count for leader in leaders)
 
     def _furthest(self, leader, workers):
-        """The most layers, from the first, that can be placed.
+        """How far one comes, and on which chain, when each device takes as many layers as it can.
 
-        To come further with one device is never worse for the next, so each device takes what it can: over all subsets
-        of a few workers that is exact.
+        To come further with one device is never worse for the next, so over all subsets of a few workers this is exact.
         """
         workers = [host for host in workers if host is not leader]
         room = self.max_devices - len(leader.gpus)
         begin = self.layers.leader_limit(leader.cpu.capacity)
         if begin < 0:
-            return 0
+            return 0, None
+        start = (begin, (None, begin, None))
         if len(workers) <= EXACT_REACH_WORKERS:
-            return max(self._reach_all(leader.gpus, end) for end in self._reaches(begin, workers, room))
-        return max(
-            self._reach_all(leader.gpus, self._reach_some(begin, order, room)) for order in _orders(workers)
-        )
+            reached = self._reach_any_order(start, workers, room)
+        else:
+            reached = [self._reach_in_order(start, order, room) for order in _orders(workers)]
+        return max((self._reach(leader.gpus, one) for one in reached), key=_end_of)
 
-    def _reaches(self, begin, workers, room):
-        reached, devices = {0: begin}, {0: 0}
+    def _reach_any_order(self, start, workers, room):
+        reached, devices = {0: start}, {0: 0}
         for subset in range(1, 1 << len(workers)):
             members = [index for index in range(len(workers)) if subset >> index & 1]
             devices[subset] = sum(len(workers[index].lent) for index in members)
             if devices[subset] <= room:
                 reached[subset] = max(
-                    self._reach_all(workers[index].lent, reached[subset ^ (1 << index)]) for index in members
+                    (self._reach(workers[index].lent, reached[subset ^ (1 << index)]) for index in members),
+                    key=_end_of,
                 )
         return reached.values()
 
-    def _reach_some(self, begin, order, room):
-        """The furthest with the hosts of most memory that there is room for, in the given order."""
+    def _reach_in_order(self, start, order, room):
+        """With the hosts of most memory that there is room for."""
         chosen, devices = set(), 0
         for host in sorted(order, key=lambda host: (-host.lent_capacity, host.name)):
             if devices + len(host.lent) <= room:
                 chosen.add(host.name)
                 devices += len(host.lent)
-        end = begin
+        reached = start
         for host in order:
             if host.name in chosen:
-                end = self._reach_all(host.lent, end)
-        return end
+                reached = self._reach(host.lent, reached)
+        return reached
 
-    def _reach_all(self, devices, end):
+    def _reach(self, devices, reached):
+        end, chain = reached
         for device in devices:
-            end = self.layers.reach(device.capacity, end)
-        return end
+            further = self.layers.reach(device.capacity, end)
+            if further > end:
+                end, chain = further, (device, end, chain)
+        return end, chain
 
     # --- One leader -----------------------------------------------------------------------------------------------
 
     def _led_by(self, leader, workers):
+        workers = [host for host in workers if host is not leader]
         room = self.max_devices - len(leader.gpus)
         if len(workers) <= EXACT_WORKERS:
             return self._any_order(leader, workers, room)
-        layouts = [self._in_order(leader, order, room) for order in _orders(workers)]
-        best = self._better(layouts)
-        if best:
-            used = [host for host in workers if host.name in best.worker_names]
-            if len(used) <= EXACT_WORKERS:
-                return self._better([best, self._any_order(leader, used, room)])
-            by_name = {host.name: host for host in used}
-            order = [by_name[name] for name in best.worker_names]
-            turned = [[*order[:at], *order[at + 1:], order[at]] for at in range(len(order) - 1)]
-            return self._better([best, *(self._in_order(leader, turn, room) for turn in turned)])
-        return None
+        return self._better(self._in_order(leader, order, room) for order in _orders(workers))
+
+    def _improved(self, layout, workers):
+        """The layout, or a better order of its workers: any, if they are few, else each of them last."""
+        leader = layout.leader
+        room = self.max_devices - len(leader.gpus)
+        by_name = {host.name: host for host in workers}
+        used = [by_name[name] for name in layout.worker_names]
+        if len(workers) - 1 <= EXACT_WORKERS:
+            return layout
+        if len(used) <= EXACT_WORKERS:
+            return self._better([layout, self._any_order(leader, sorted(used, key=lambda host: host.name), room)])
+        turned = [[*used[:at], *used[at + 1:], used[at]] for at in range(len(used) - 1)]
+        return self._better([layout, *(self._in_order(leader, turn, room) for turn in turned)])
 
     def _better(self, layouts):
         return min(filter(None, layouts), key=self.rank, default=None)
@@ -190,9 +205,10 @@ class Search:
         """Add the leader's own GPUs, which come last in the chain, and read off the best complete layout."""
         for device in leader.gpus[: self.max_devices]:
             front = front.merge(self._with_device(front, leader, device))
-        if front.costs[-1] == INFINITE:
-            return None
-        segments, end, chain = [], self.layers.count, front.chains[-1]
+        return None if front.costs[-1] == INFINITE else self._read_off(leader, front.chains[-1])
+
+    def _read_off(self, leader, chain):
+        segments, end = [], self.layers.count
         while chain[0] is not None:
             device, first, earlier = chain
             segments.append(Segment(device, first, end))
@@ -258,6 +274,10 @@ class Search:
 
     def _weigh(self, seconds):
         return seconds ** 2 if self.judge.must_spread else seconds
+
+
+def _end_of(reached):
+    return reached[0]
 
 
 def _merged(fronts):

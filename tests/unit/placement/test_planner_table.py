@@ -1,0 +1,79 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+
+import pytest
+from module_utils.errors import DroverError
+from module_utils.placement.planner import make_plan
+from module_utils.placement.table import layers_text, plan_lines, size_text
+from unit.placement.fleets import GIB, MIB, model, tally
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (100 * 1024, "100 KiB"), (1536 * 1024, "1.5 MiB"),
+        (224 * MIB, "224 MiB"), (GIB, "1.0 GiB"), (int(99.94 * GIB), "99.9 GiB"), (1500 * GIB, "1.5 TiB"),
+    ],
+)
+def test_sizes_are_for_people(size, text):
+    assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [
+        ((0, 5, True), "blocks 0-4 + output"), ((7, 1, False), "block 7"), ((8, 0, True), "output"),
+        ((0, 0, False), ""), ((3, 4, False), "blocks 3-6"),
+    ],
+)
+def test_layers_are_named(layers, text):
+    assert layers_text(*layers) == text
+
+
+def lines_of(hosts, **arguments):
+    return plan_lines(make_plan(model(), hosts, **arguments))
+
+
+def test_the_table_says_what_goes_where():
+    lines = lines_of([tally("pi-1", 600 * MIB), tally("pi-2", 600 * MIB)], leader="pi-1")
+    assert lines[0] == "Small Q8_0, 4096 tokens of context in 1 slot: led by pi-1, with 1 worker"
+    assert lines[2].split() == ["HOST", "DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "TOTAL", "USABLE"]
+    leader, worker = lines[3], lines[4]
+    assert re.match(r"pi-1  CPU     embedding \+ blocks 0-\d ", leader)
+    assert re.match(r"pi-2  RPC0    blocks \d-7 \+ output ", worker)
+    assert re.search(r"600Mi  \[#{5,10}\.{0,5}\]  \d\d%$", worker)
+    assert any(line.startswith("Loading sends") for line in lines)
+    assert max(map(len, lines[2:5])) <= 100
+
+
+def test_a_long_line_has_no_place_for_yaml_to_break_it():
+    """PyYAML breaks a line after 80 columns where exactly one space is."""
+    for line in lines_of([tally("machine-number-1", 600 * MIB), tally("machine-number-2", 600 * MIB)])[2:5]:
+        assert not re.search(r"\S \S", line[70:])
+
+
+def test_one_machine_is_said_to_be_alone():
+    lines = lines_of([tally("pi-1", 2 * GIB), tally("pi-2", 600 * MIB)])
+    assert lines[0].endswith("on pi-1 alone")
+    assert "  - pi-2: not needed: the plan is faster without it" in lines
+    assert not any("over the network" in line for line in lines if line.startswith("Loading"))
+
+
+def test_what_does_not_fit_comes_with_the_shortfall_and_the_remedies():
+    plan = make_plan(model(), [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)], context_size=65536)
+    lines = plan_lines(plan)
+    assert lines[0].endswith("no plan")
+    assert f"  - {size_text(plan['missing_bytes'])} of memory are missing" in lines
+    at = lines.index("What would help, the cheapest first:")
+    assert lines[at + 1].startswith("  - A context of at most")
+    assert all(f"  - {reason}" in lines for reason in plan["reasons"])
+
+
+@pytest.mark.parametrize("plan", [None, {}, [], "plan"])
+def test_what_is_no_plan_is_refused(plan):
+    with pytest.raises(DroverError, match="not a plan"):
+        plan_lines(plan)
