@@ -9,6 +9,7 @@ import pytest
 from module_utils.hosts.cpu import read_cpu
 from module_utils.hosts.tally import UNITS
 
+AVX2 = ["sse3", "ssse3", "avx", "avx2", "fma", "f16c"]
 BIG_LITTLE = """processor : 0
 Features : fp asimd crc32 atomics asimdhp asimddp
 CPU implementer : 0x41
@@ -41,7 +42,7 @@ CPU part : 0xd0b
                 "model": "AMD EPYC 7302P 16-Core Processor",
                 "cores": 2,  # a quota of 1.5 CPUs
                 "physical_cores": 2,
-                "isa": ["sse3", "ssse3", "avx", "avx2", "fma", "f16c"],
+                "isa": AVX2,
             },
         ),
         (
@@ -51,7 +52,7 @@ CPU part : 0xd0b
                 "model": "Intel(R) Xeon(R) Processor",
                 "cores": 2,
                 "physical_cores": 2,
-                "isa": "sse3 ssse3 avx avx2 fma f16c avx_vnni avx512f avx512_vnni avx512_bf16 amx_int8".split(),
+                "isa": [*AVX2, "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8"],
             },
         ),
     ],

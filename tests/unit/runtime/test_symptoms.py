@@ -19,7 +19,7 @@ MODEL_END = """\
 0.00.023.205 E srv  llama_server: exiting due to model loading error
 """
 RECORDED = {
-    "dead worker": "./src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 10.0.0.2:50052\n\nllama-server(+0x1261) [0x56]",
+    "dead worker": "./src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 10.0.0.2:50052\n\nllama-server(+0x12)",
     "unknown name": "0.00.018.364 E Cannot resolve host 'nosuch'\n",
     "other build": "0.00.012.236 E RPC server version mismatch: 7.0.0\n"
     "./src/ggml-rpc/ggml-rpc.cpp:653: RPC handshake failed for 10.0.0.2:50052\n",
@@ -29,24 +29,25 @@ RECORDED = {
     "0.00.026.535 E srv  llama_server: exiting due to HTTP server error\n",
     "bad argument": "error: invalid argument: --no-such-thing\n",
     "bad value": 'error while handling argument "-ctk": Unsupported cache type: q9_9\n\nusage:\n',
-    "no model": "0.00.022.980 E gguf_init_from_file: failed to open GGUF file '/tmp/none.gguf' (No such file or directory)\n"
-    + MODEL_END,
+    "no model": "0.00.022.980 E gguf_init_from_file: failed to open GGUF file '/tmp/none.gguf' "
+    "(No such file or directory)\n" + MODEL_END,
     "truncated": "0.00.025.557 E llama_model_load: error loading model: tensor 'blk.3.attn_output.weight' data is not "
     "within the file bounds, model is corrupted or incomplete\n" + MODEL_END,
     "not GGUF": "0.00.023.789 E gguf_init_from_reader: invalid magic characters: 'G'??', expected 'GGUF'\n" + MODEL_END,
     "damaged": "0.00.024.214 E read: string length 18446744069414584325 exceeds maximum 1073741824\n"
     "0.00.024.219 E gguf_init_from_reader: failed to read key-value pairs\n" + MODEL_END,
-    "unknown architecture": "0.00.015.084 E llama_model_load: error loading model: unknown model architecture: 'lxama'\n"
-    + MODEL_END,
+    "unknown architecture": "0.00.015.084 E llama_model_load: error loading model: unknown model architecture: "
+    "'lxama'\n" + MODEL_END,
     "quantised V": "0.00.022.252 E llama_init_from_model: quantized V cache requires flash_attn to be enabled\n"
     "0.00.022.309 E cmn  common_init_: failed to create context with model '/tmp/demo.gguf'\n",
     "leader's memory": "0.00.124.292 E ggml_aligned_malloc: insufficient memory (attempted to allocate 15625.00 MB)\n"
     "0.00.124.339 E ggml_backend_buft_alloc_buffer_n_default: failed to allocate CPU buffer of size 16384000000\n"
     "0.00.131.108 E llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache\n"
     "0.00.131.145 E cmn  common_init_: failed to create context with model '/tmp/demo.gguf'\n",
-    "worker's memory": "0.00.152.777 W [ggml_backend_rpc_buffer_type_alloc_buffer] endpoint: 10.0.0.2:50052, device: 0, "
-    "size: 15.26 GiB -> failed\n"
-    "0.00.152.786 E ggml_backend_buft_alloc_buffer_n_default: failed to allocate RPC0[10.0.0.2:50052] buffer of size 1\n",
+    "worker's memory": "0.00.152.777 W [ggml_backend_rpc_buffer_type_alloc_buffer] endpoint: 10.0.0.2:50052, device: "
+    "0, size: 15.26 GiB -> failed\n"
+    "0.00.152.786 E ggml_backend_buft_alloc_buffer_n_default: failed to allocate RPC0[10.0.0.2:50052] buffer "
+    "of size 16384000000\n",
     # systemd's own words
     "killed by the kernel": "drover-server.service: Failed with result 'oom-kill'.\n",
     "illegal instruction": "drover-server.service: Main process exited, code=dumped, status=4/ILL\n",

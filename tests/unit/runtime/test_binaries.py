@@ -1,0 +1,180 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding llama.cpp's programs, with programs that run, do not run, and do not end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+from module_utils.runtime import binaries
+
+NEW = "version: 0.7.0 (build 11669, commit Debian)\nbuilt with GNU 16.2.0 for Linux x86_64\n"
+OLD = "version: 6789 (abcdef12)\nbuilt with cc (Debian 12.2.0-14) 12.2.0 for x86_64-linux-gnu\n"
+RPC_SERVER = f"""#!{sys.executable}
+import os, socket, struct, sys
+port = int(sys.argv[sys.argv.index("--port") + 1])
+open(os.path.join(os.path.dirname(__file__), "pid"), "w").write(str(os.getpid()))
+print("load_backend: loaded RPC backend from /usr/lib/ggml/libggml-rpc.so")
+print("load_backend: loaded CPU backend from /usr/lib/ggml/libggml-cpu-haswell.so", flush=True)
+server = socket.create_server(("127.0.0.1", port))
+while True:
+    connection, _peer = server.accept()
+    connection.recv(33, socket.MSG_WAITALL)
+    connection.sendall(struct.pack("<Q", 28) + bytes([8, 0, 1]) + bytes(25))
+    connection.recv(9, socket.MSG_WAITALL)
+    connection.sendall(struct.pack("<QI", 4, 0))
+    connection.close()
+"""
+
+
+def put(path, text, mode=0o755):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def printing(text, code=0):
+    return f"#!/bin/sh\ncat <<'END'\n{text.rstrip()}\nEND\nexit {code}\n"
+
+
+def found(prefix=None, search_path="", **options):
+    return binaries.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), **options)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_nothing_is_installed(tmp_path):
+    assert found(search_path=str(tmp_path)) == {
+        "found": False,
+        "server": None,
+        "rpc_server": None,
+        "version": None,
+        "build": None,
+        "commit": None,
+        "rpc_protocol": None,
+        "backends": [],
+        "problem": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["ggml-rpc-server", "rpc-server"])
+def test_both_programs_are_found_and_asked(tmp_path, name):
+    server = put(tmp_path / "llama-server", printing(NEW))
+    rpc_server = put(tmp_path / name, RPC_SERVER)
+    assert found(search_path=str(tmp_path)) == {
+        "found": True,
+        "server": server,
+        "rpc_server": rpc_server,
+        "version": "0.7.0",
+        "build": 11669,
+        "commit": "Debian",
+        "rpc_protocol": "8.0.1",
+        "backends": ["RPC", "CPU"],
+        "problem": None,
+    }
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_the_rpc_server_is_not_started_unless_asked_for(tmp_path):
+    put(tmp_path / "llama-server", printing(NEW))
+    put(tmp_path / "ggml-rpc-server", RPC_SERVER)
+    assert found(search_path=str(tmp_path), probe_rpc=False)["rpc_protocol"] is None
+    assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.parametrize("inside", ["", "bin", "build/bin"])
+def test_the_prefix_comes_before_path(tmp_path, inside):
+    put(tmp_path / "path" / "llama-server", printing(OLD))
+    wanted = put(tmp_path / "prefix" / inside / "llama-server", printing(NEW))
+    answer = found(prefix=str(tmp_path / "prefix"), search_path=str(tmp_path / "path"))
+    assert (answer["server"], answer["found"]) == (wanted, False)
+
+
+def test_a_folder_of_a_distribution_is_found_by_its_pattern(tmp_path):
+    wanted = put(tmp_path / "aarch64-linux-gnu" / "llama" / "bin" / "rpc-server", RPC_SERVER)
+    answer = binaries.find_llama_cpp(search_path="", folders=(str(tmp_path / "*/llama/bin"),), probe_rpc=False)
+    assert answer["rpc_server"] == wanted
+
+
+def test_what_cannot_be_executed_is_passed_over(tmp_path):
+    put(tmp_path / "llama-server", printing(NEW), mode=0o644)
+    (tmp_path / "ggml-rpc-server").mkdir()
+    answer = found(search_path=str(tmp_path))
+    assert (answer["server"], answer["rpc_server"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (NEW, ("0.7.0", 11669, "Debian")),
+        (OLD, (None, 6789, "abcdef12")),
+        ("version: 0 (unknown)\n", (None, 0, "unknown")),
+        ("load_backend: loaded CPU backend from x.so\n" + NEW, ("0.7.0", 11669, "Debian")),
+        ("usage: llama-server\n", (None, None, None)),
+        ("", (None, None, None)),
+    ],
+)
+def test_parse_version(output, expected):
+    assert tuple(binaries.parse_version(output).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\x7fELF of another machine", "is no program for this machine"),
+        ("#!/no/such/loader\n", "needs a loader that this machine does not have"),
+        ("#!/bin/sh\nkill -ILL $$\n", "ends with an illegal instruction"),
+        ("#!/bin/sh\nkill -SEGV $$\n", "was ended by SIGSEGV"),
+        (
+            printing("llama-server: error while loading shared libraries: libggml.so.0: cannot open it", 127),
+            "the library libggml.so.0 is missing",
+        ),
+        (printing("usage: something else", 3), "ended with exit code 3 (usage: something else)"),
+        ("#!/bin/sh\nexit 1\n", "ended with exit code 1 (no output)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["llama-server", "ggml-rpc-server"])
+def test_a_program_that_does_not_run(tmp_path, name, text, told):
+    path = put(tmp_path / name, text)
+    problem = found(search_path=str(tmp_path))["problem"]
+    assert told in problem
+    assert problem.startswith(path)
+    assert problem.endswith(".")
+
+
+def test_the_first_problem_is_told(tmp_path):
+    put(tmp_path / "llama-server", "#!/bin/sh\nkill -ILL $$\n")
+    put(tmp_path / "ggml-rpc-server", "#!/bin/sh\nexit 1\n")
+    answer = found(search_path=str(tmp_path))
+    assert answer["found"] is True
+    assert "llama-server ends with an illegal instruction" in answer["problem"]
+
+
+def test_an_rpc_server_that_prints_its_usage_and_exits_with_0(tmp_path):
+    put(tmp_path / "rpc-server", printing("Usage: rpc-server [options]"))
+    assert "ended with exit code 0 (Usage: rpc-server [options])" in found(search_path=str(tmp_path))["problem"]
+
+
+def test_programs_that_never_answer_are_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(binaries, "VERSION_SECONDS", 0.2)
+    monkeypatch.setattr(binaries, "RPC_SECONDS", 0.2)
+    put(tmp_path / "llama-server", "#!/bin/sh\nexec sleep 60\n")
+    put(tmp_path / "ggml-rpc-server", f'#!/bin/sh\necho $$ > "{tmp_path}/pid"\nexec sleep 60\n')
+    answer = found(search_path=str(tmp_path))
+    assert "did not end within 0.2 seconds" in answer["problem"]
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_explain_exit_names_the_signal():
+    assert "SIGABRT" in binaries.explain_exit("/bin/x", -signal.SIGABRT, "")
