@@ -9,92 +9,11 @@ llama.cpp asks for. ``MODELS`` lists them.
 
 from __future__ import annotations
 
-from gguf import GGML_QUANT_SIZES
 from gguf import GGMLQuantizationType as Type
 
-from .header_only import Model, Tensor
-
-
-class Builder:
-    """Collects the tensors of a model: matrices in its quantisation, vectors in F32."""
-
-    def __init__(self, embedding_length, vocab_size, matrix_type, tied=False, embedding_type=None, output_type=None):
-        self.embedding_length = embedding_length
-        self.matrix_type = matrix_type
-        self.tensors = []
-        embedding_type = embedding_type or matrix_type
-        self.add("token_embd.weight", embedding_length, vocab_size, type=embedding_type)
-        self.vector("output_norm.weight", embedding_length)
-        if not tied:
-            self.add("output.weight", embedding_length, vocab_size, type=output_type or embedding_type)
-
-    def add(self, name, *shape, type=None):
-        type = self.matrix_type if type is None else type
-        # As the upstream quantiser does it: rows that a K-quant cannot hold get a type of smaller blocks.
-        if shape[0] % GGML_QUANT_SIZES[type][0]:
-            type = Type.Q8_0
-        self.tensors.append(Tensor(name, shape, type))
-
-    def vector(self, name, *shape):
-        self.add(name, *shape, type=Type.F32)
-
-    def attention(self, block, heads, heads_kv, head_length, *, value_length=None, bias=False, norms=False):
-        """Separate Q, K, V and the output projection, with the norm before."""
-        width = self.embedding_length
-        value_length = value_length or head_length
-        self.vector(f"blk.{block}.attn_norm.weight", width)
-        for name, columns in (
-            ("attn_q", heads * head_length), ("attn_k", heads_kv * head_length), ("attn_v", heads_kv * value_length)
-        ):
-            self.add(f"blk.{block}.{name}.weight", width, columns)
-            if bias:
-                self.vector(f"blk.{block}.{name}.bias", columns)
-        self.add(f"blk.{block}.attn_output.weight", heads * value_length, width)
-        if norms:
-            self.vector(f"blk.{block}.attn_q_norm.weight", head_length)
-            self.vector(f"blk.{block}.attn_k_norm.weight", head_length)
-
-    def feed_forward(self, block, length, *, norm="ffn_norm"):
-        """A gated feed-forward network with the norm before (pass None for none)."""
-        width = self.embedding_length
-        if norm:
-            self.vector(f"blk.{block}.{norm}.weight", width)
-        self.add(f"blk.{block}.ffn_gate.weight", width, length)
-        self.add(f"blk.{block}.ffn_up.weight", width, length)
-        self.add(f"blk.{block}.ffn_down.weight", length, width)
-
-    def experts(self, block, count, length, *, shared=0, norm="ffn_norm", bias=False, type=None):
-        """A router, its experts, and optionally one shared expert."""
-        width = self.embedding_length
-        if norm:
-            self.vector(f"blk.{block}.{norm}.weight", width)
-        self.vector(f"blk.{block}.ffn_gate_inp.weight", width, count)
-        for name, rows, columns in (
-            ("ffn_gate_exps", width, length), ("ffn_up_exps", width, length), ("ffn_down_exps", length, width)
-        ):
-            self.add(f"blk.{block}.{name}.weight", rows, columns, count, type=type)
-            if bias:
-                self.vector(f"blk.{block}.{name}.bias", columns, count)
-        if bias:
-            self.vector(f"blk.{block}.ffn_gate_inp.bias", count)
-        if shared:
-            self.add(f"blk.{block}.ffn_gate_shexp.weight", width, shared)
-            self.add(f"blk.{block}.ffn_up_shexp.weight", width, shared)
-            self.add(f"blk.{block}.ffn_down_shexp.weight", shared, width)
-
-
-def _metadata(blocks, width, feed_forward, heads, heads_kv, *, context=131072, eps=1e-5, **more):
-    values = {
-        "block_count": blocks,
-        "context_length": context,
-        "embedding_length": width,
-        "feed_forward_length": feed_forward,
-        "attention.head_count": heads,
-        "attention.head_count_kv": heads_kv,
-        "attention.layer_norm_rms_epsilon": eps,
-    }
-    values.update({key.replace("__", "."): value for key, value in more.items()})
-    return values
+from .corpus_builder import Builder, mamba2, metadata
+from .corpus_more import MORE_MODELS
+from .header_only import Model
 
 
 def llama_8b():
@@ -104,8 +23,8 @@ def llama_8b():
     for block in range(32):
         build.attention(block, 32, 8, 128)
         build.feed_forward(block, 14336)
-    metadata = _metadata(32, 4096, 14336, 32, 8, rope__dimension_count=128)
-    return Model("llama-8b", "llama", metadata, build.tensors, 128256)
+    values = metadata(32, 4096, 14336, 32, 8, rope__dimension_count=128)
+    return Model("llama-8b", "llama", values, build.tensors, 128256)
 
 
 def llama_70b():
@@ -115,8 +34,8 @@ def llama_70b():
     for block in range(80):
         build.attention(block, 64, 8, 128)
         build.feed_forward(block, 28672)
-    metadata = _metadata(80, 8192, 28672, 64, 8, rope__dimension_count=128)
-    return Model("llama-70b", "llama", metadata, build.tensors, 128256)
+    values = metadata(80, 8192, 28672, 64, 8, rope__dimension_count=128)
+    return Model("llama-70b", "llama", values, build.tensors, 128256)
 
 
 def llama_1b_tied():
@@ -126,8 +45,8 @@ def llama_1b_tied():
     for block in range(16):
         build.attention(block, 32, 8, 64)
         build.feed_forward(block, 8192)
-    metadata = _metadata(16, 2048, 8192, 32, 8, rope__dimension_count=64)
-    return Model("llama-1b-tied", "llama", metadata, build.tensors, 128256)
+    values = metadata(16, 2048, 8192, 32, 8, rope__dimension_count=64)
+    return Model("llama-1b-tied", "llama", values, build.tensors, 128256)
 
 
 def mixtral():
@@ -136,10 +55,10 @@ def mixtral():
     for block in range(32):
         build.attention(block, 32, 8, 128)
         build.experts(block, 8, 14336)
-    metadata = _metadata(
+    values = metadata(
         32, 4096, 14336, 32, 8, context=32768, rope__dimension_count=128, expert_count=8, expert_used_count=2
     )
-    return Model("mixtral-8x7b", "llama", metadata, build.tensors, 32000)
+    return Model("mixtral-8x7b", "llama", values, build.tensors, 32000)
 
 
 def qwen2():
@@ -148,7 +67,7 @@ def qwen2():
     for block in range(28):
         build.attention(block, 28, 4, 128, bias=True)
         build.feed_forward(block, 18944)
-    return Model("qwen2-7b", "qwen2", _metadata(28, 3584, 18944, 28, 4), build.tensors, 152064)
+    return Model("qwen2-7b", "qwen2", metadata(28, 3584, 18944, 28, 4), build.tensors, 152064)
 
 
 def qwen3():
@@ -157,8 +76,8 @@ def qwen3():
     for block in range(36):
         build.attention(block, 32, 8, 128, norms=True)
         build.feed_forward(block, 9728)
-    metadata = _metadata(36, 2560, 9728, 32, 8, attention__key_length=128, attention__value_length=128)
-    return Model("qwen3-4b", "qwen3", metadata, build.tensors, 151936)
+    values = metadata(36, 2560, 9728, 32, 8, attention__key_length=128, attention__value_length=128)
+    return Model("qwen3-4b", "qwen3", values, build.tensors, 151936)
 
 
 def qwen3moe():
@@ -167,11 +86,11 @@ def qwen3moe():
     for block in range(48):
         build.attention(block, 32, 4, 128, norms=True)
         build.experts(block, 128, 768)
-    metadata = _metadata(
+    values = metadata(
         48, 2048, 6144, 32, 4, attention__key_length=128, attention__value_length=128,
         expert_count=128, expert_used_count=8, expert_feed_forward_length=768,
     )
-    return Model("qwen3-30b-a3b", "qwen3moe", metadata, build.tensors, 151936)
+    return Model("qwen3-30b-a3b", "qwen3moe", values, build.tensors, 151936)
 
 
 def gemma2():
@@ -182,11 +101,11 @@ def gemma2():
         build.vector(f"blk.{block}.post_attention_norm.weight", 3584)
         build.feed_forward(block, 14336)
         build.vector(f"blk.{block}.post_ffw_norm.weight", 3584)
-    metadata = _metadata(
+    values = metadata(
         42, 3584, 14336, 16, 8, context=8192, attention__key_length=256, attention__value_length=256,
         attention__sliding_window=4096, attn_logit_softcapping=50.0, final_logit_softcapping=30.0,
     )
-    return Model("gemma2-9b", "gemma2", metadata, build.tensors, 256000)
+    return Model("gemma2-9b", "gemma2", values, build.tensors, 256000)
 
 
 def gemma3():
@@ -197,10 +116,10 @@ def gemma3():
         build.vector(f"blk.{block}.post_attention_norm.weight", 3840)
         build.feed_forward(block, 15360)
         build.vector(f"blk.{block}.post_ffw_norm.weight", 3840)
-    metadata = _metadata(
+    values = metadata(
         48, 3840, 15360, 16, 8, attention__key_length=256, attention__value_length=256, attention__sliding_window=1024
     )
-    return Model("gemma3-12b", "gemma3", metadata, build.tensors, 262208)
+    return Model("gemma3-12b", "gemma3", values, build.tensors, 262208)
 
 
 def phi3():
@@ -215,11 +134,11 @@ def phi3():
         build.vector(f"blk.{block}.ffn_norm.weight", 3072)
         build.add(f"blk.{block}.ffn_up.weight", 3072, 2 * 8192)
         build.add(f"blk.{block}.ffn_down.weight", 8192, 3072)
-    metadata = _metadata(
+    values = metadata(
         32, 3072, 8192, 32, 32, rope__dimension_count=96, rope__scaling__original_context_length=4096,
         attention__sliding_window=262144,
     )
-    return Model("phi3-mini", "phi3", metadata, build.tensors, 32064)
+    return Model("phi3-mini", "phi3", values, build.tensors, 32064)
 
 
 def _deepseek_experts(build, block, lead, dense, count, length, shared, bias):
@@ -242,12 +161,12 @@ def deepseek2_old():
         build.add(f"blk.{block}.attn_kv_b.weight", 512, 16 * (128 + 128))
         build.add(f"blk.{block}.attn_output.weight", 16 * 128, 2048)
         _deepseek_experts(build, block, 1, 10944, 64, 1408, 2816, bias=False)
-    metadata = _metadata(
+    values = metadata(
         27, 2048, 10944, 16, 16, attention__key_length=192, attention__value_length=128, attention__kv_lora_rank=512,
         rope__dimension_count=64, leading_dense_block_count=1, expert_count=64, expert_used_count=6,
         expert_feed_forward_length=1408, expert_shared_count=2, expert_weights_scale=1.0,
     )
-    return Model("deepseek2-lite-old", "deepseek2", metadata, build.tensors, 102400)
+    return Model("deepseek2-lite-old", "deepseek2", values, build.tensors, 102400)
 
 
 def deepseek2_new():
@@ -264,14 +183,14 @@ def deepseek2_new():
         build.add(f"blk.{block}.attn_v_b.weight", 512, 128, 128, type=Type.Q8_0)
         build.add(f"blk.{block}.attn_output.weight", 128 * 128, 7168)
         _deepseek_experts(build, block, 3, 18432, 256, 2048, 2048, bias=True)
-    metadata = _metadata(
+    values = metadata(
         61, 7168, 18432, 128, 1, context=163840, attention__key_length=576, attention__value_length=512,
         attention__key_length_mla=192, attention__value_length_mla=128, attention__kv_lora_rank=512,
         attention__q_lora_rank=1536, rope__dimension_count=64, leading_dense_block_count=3, expert_count=256,
         expert_used_count=8, expert_feed_forward_length=2048, expert_shared_count=1, expert_weights_scale=2.5,
         expert_weights_norm=True, expert_gating_func=2, expert_group_count=8, expert_group_used_count=4,
     )
-    return Model("deepseek3-671b", "deepseek2", metadata, build.tensors, 129280)
+    return Model("deepseek3-671b", "deepseek2", values, build.tensors, 129280)
 
 
 def gpt_oss():
@@ -282,11 +201,11 @@ def gpt_oss():
         build.vector(f"blk.{block}.attn_output.bias", 2880)
         build.vector(f"blk.{block}.attn_sinks.weight", 64)
         build.experts(block, 32, 2880, norm="post_attention_norm", bias=True, type=Type.MXFP4)
-    metadata = _metadata(
+    values = metadata(
         24, 2880, 2880, 64, 8, attention__key_length=64, attention__value_length=64, attention__sliding_window=128,
         expert_count=32, expert_used_count=4, expert_feed_forward_length=2880,
     )
-    return Model("gpt-oss-20b", "gpt-oss", metadata, build.tensors, 201088)
+    return Model("gpt-oss-20b", "gpt-oss", values, build.tensors, 201088)
 
 
 def granitehybrid():
@@ -298,28 +217,15 @@ def granitehybrid():
         if block in attention_blocks:
             build.attention(block, 12, 4, 128)
         else:
-            _mamba2(build, block, inner, groups, state, heads)
+            mamba2(build, block, inner, groups, state, heads)
         build.experts(block, 64, 512, shared=1024)
-    metadata = _metadata(
+    values = metadata(
         40, 1536, 512, 12, [4 if block in attention_blocks else 0 for block in range(40)],
         expert_count=64, expert_used_count=6, expert_shared_feed_forward_length=1024, rope__scaling__finetuned=False,
         ssm__conv_kernel=4, ssm__inner_size=inner, ssm__state_size=state, ssm__time_step_rank=heads,
         ssm__group_count=groups,
     )
-    return Model("granite4-h-tiny", "granitehybrid", metadata, build.tensors, 100352)
-
-
-def _mamba2(build, block, inner, groups, state, heads):
-    convolution = inner + 2 * groups * state
-    build.vector(f"blk.{block}.attn_norm.weight", build.embedding_length)
-    build.add(f"blk.{block}.ssm_in.weight", build.embedding_length, inner + convolution + heads)
-    build.vector(f"blk.{block}.ssm_conv1d.weight", 4, convolution)
-    build.vector(f"blk.{block}.ssm_conv1d.bias", convolution)
-    build.vector(f"blk.{block}.ssm_dt.bias", heads)
-    build.vector(f"blk.{block}.ssm_a", 1, heads)
-    build.vector(f"blk.{block}.ssm_d", 1, heads)
-    build.vector(f"blk.{block}.ssm_norm.weight", inner // groups, groups)
-    build.add(f"blk.{block}.ssm_out.weight", inner, build.embedding_length)
+    return Model("granite4-h-tiny", "granitehybrid", values, build.tensors, 100352)
 
 
 def nemotron_h():
@@ -329,21 +235,21 @@ def nemotron_h():
     build = Builder(4096, 131072, Type.Q4_K)
     for block in range(52):
         if block in mamba_blocks:
-            _mamba2(build, block, 8192, 8, 128, 128)
+            mamba2(build, block, 8192, 8, 128, 128)
         elif block in attention_blocks:
             build.attention(block, 32, 8, 128)
         else:
             build.vector(f"blk.{block}.attn_norm.weight", 4096)
             build.add(f"blk.{block}.ffn_up.weight", 4096, 21504)
             build.add(f"blk.{block}.ffn_down.weight", 21504, 4096)
-    metadata = _metadata(
+    values = metadata(
         52, 4096,
         [0 if block in mamba_blocks or block in attention_blocks else 21504 for block in range(52)],
         32, [8 if block in attention_blocks else 0 for block in range(52)],
         attention__key_length=128, attention__value_length=128, ssm__conv_kernel=4, ssm__inner_size=8192,
         ssm__state_size=128, ssm__time_step_rank=128, ssm__group_count=8, attention__layer_norm_epsilon=1e-5,
     )
-    return Model("nemotron-h-8b", "nemotron_h", metadata, build.tensors, 131072)
+    return Model("nemotron-h-8b", "nemotron_h", values, build.tensors, 131072)
 
 
 def qwen3next():
@@ -369,13 +275,13 @@ def qwen3next():
             build.add(f"blk.{block}.ssm_out.weight", 4096, 2048)
         build.experts(block, 512, 512, shared=512, norm="post_attention_norm")
         build.vector(f"blk.{block}.ffn_gate_inp_shexp.weight", 2048)
-    metadata = _metadata(
+    values = metadata(
         48, 2048, 5120, 16, 2, context=262144, attention__key_length=256, attention__value_length=256,
         rope__dimension_count=64, expert_count=512, expert_used_count=10, expert_feed_forward_length=512,
         expert_shared_feed_forward_length=512, ssm__conv_kernel=4, ssm__inner_size=4096, ssm__state_size=128,
         ssm__time_step_rank=32, ssm__group_count=16,
     )
-    return Model("qwen3next-80b", "qwen3next", metadata, build.tensors, 151936)
+    return Model("qwen3next-80b", "qwen3next", values, build.tensors, 151936)
 
 
 def glm4moe():
@@ -394,13 +300,13 @@ def glm4moe():
     build.vector("blk.46.nextn.hnorm.weight", 4096)
     build.add("blk.46.nextn.shared_head_head.weight", 4096, 151552)
     build.vector("blk.46.nextn.shared_head_norm.weight", 4096)
-    metadata = _metadata(
+    values = metadata(
         47, 4096, 10944, 96, 8, attention__key_length=128, attention__value_length=128, rope__dimension_count=64,
         expert_count=128, expert_used_count=8, expert_feed_forward_length=1408, expert_shared_count=1,
         leading_dense_block_count=1, expert_weights_scale=1.0, expert_weights_norm=True, expert_gating_func=2,
         nextn_predict_layers=1,
     )
-    return Model("glm4.5-air", "glm4moe", metadata, build.tensors, 151552)
+    return Model("glm4.5-air", "glm4moe", values, build.tensors, 151552)
 
 
 def llama4():
@@ -410,15 +316,15 @@ def llama4():
     for block in range(48):
         build.attention(block, 40, 8, 128)
         build.experts(block, 16, 8192, shared=8192)
-    metadata = _metadata(
+    values = metadata(
         48, 5120, 16384, 40, 8, context=10485760, attention__key_length=128, attention__value_length=128,
         rope__dimension_count=128, expert_count=16, expert_used_count=1, expert_feed_forward_length=8192,
         interleave_moe_layer_step=1,
     )
-    return Model("llama4-scout", "llama4", metadata, build.tensors, 202048)
+    return Model("llama4-scout", "llama4", values, build.tensors, 202048)
 
 
 MODELS = (
     llama_8b, llama_70b, llama_1b_tied, mixtral, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, deepseek2_old,
-    deepseek2_new, gpt_oss, granitehybrid, nemotron_h, qwen3next, glm4moe, llama4,
+    deepseek2_new, gpt_oss, granitehybrid, nemotron_h, qwen3next, glm4moe, llama4, *MORE_MODELS,
 )

@@ -14,6 +14,8 @@ from .kv_cache import STATE_TENSORS
 from .settings import QUANTISED_CACHE_TYPES
 
 FLOAT = 4
+# These norm what a part makes, not what it reads.
+NORM_AFTER = frozenset(("exaone4", "olmo2"))
 DELTA_NET_TENSORS = ("ssm_ba", "ssm_beta", "ssm_alpha")
 
 
@@ -77,7 +79,7 @@ class BlockGraph(Graph):
         the residual after it. ``masks`` are the inputs that mixing tokens uses."""
         kind = self._kind(index)
         self._is_last = is_last
-        normed = self.floats(self.width, residual if norm is None else norm, in_place=norm is not None)
+        normed = self._norm(residual) if norm is None else self.floats(self.width, norm, in_place=True)
         mixed = self._mixer(kind, index, normed, masks)
         if mixed is not None:
             if is_last:
@@ -88,13 +90,13 @@ class BlockGraph(Graph):
             residual = self.floats(self.width, mixed, residual, in_place=True)
             if not _has_feed_forward(kind):
                 return residual
-            normed = self.floats(self.width, residual)
+            normed = self._norm(residual)
         made = self._feed_forward(kind, index, normed)
         return self.floats(self.width, made, residual, in_place=True)
 
     def leaves_no_hole(self, index):
         """Whether the states that recurrent blocks read ahead cut up the free memory so that logits find no room."""
-        return "ssm_in" in self._kind(index) and _has_feed_forward(self._kind(index))
+        return "ssm_in" in self._kind(index) and "ffn_down_exps" in self._kind(index)
 
     def add_output(self, residual):
         """Add the output layer."""
@@ -103,6 +105,13 @@ class BlockGraph(Graph):
             residual = self.floats(self.width, residual)
         normed = self.floats(self.width, residual, in_place=True)
         return self.floats(self._gguf["vocab_size"], normed)
+
+    @property
+    def norms_before(self):
+        return self._gguf["architecture"] not in NORM_AFTER
+
+    def _norm(self, residual):
+        return self.floats(self.width, residual) if self.norms_before else residual
 
     def _kind(self, index):
         return self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]

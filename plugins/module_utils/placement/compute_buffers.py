@@ -84,8 +84,9 @@ class ComputeBuffers:
             residual = graph.enter_after_leader(before)
             masks = self._masks(graph)
         else:
-            # A device sends on the residual and its norm.
-            [norm] = graph.received(row)
+            # A device sends on the residual and, where the next block reads that, its norm.
+            if graph.norms_before:
+                [norm] = graph.received(row)
             masks = self._masks(graph)
             [residual] = graph.received(row)
         graph.use(*graph.received(*graph.exchanged(before is None, end == 1)))

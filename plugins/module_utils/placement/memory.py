@@ -26,8 +26,9 @@ __all__ = ["VERIFIED_ARCHITECTURES", "HostBytes", "MemoryModel", "Settings"]
 
 # Held against llama.cpp's own numbers, see docs/design/memory-model.md.
 VERIFIED_ARCHITECTURES = frozenset((
-    "deepseek2", "gemma2", "gemma3", "glm4moe", "gpt-oss", "granitehybrid", "llama", "llama4", "nemotron_h", "phi3",
-    "qwen2", "qwen3", "qwen3moe", "qwen3next",
+    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "glm4moe", "gpt-oss",
+    "granite", "granitehybrid", "lfm2", "llama", "llama4", "minimax-m2", "mistral3", "nemotron_h", "olmo2", "phi3",
+    "qwen2", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next", "seed_oss", "smollm3",
 ))
 # What is added where an architecture is not among them.
 CONTEXT_MARGIN = 0.10
