@@ -8,10 +8,11 @@ the leader's own GPUs. For one leader and one order the best split is found exac
 first layer not yet placed). What a device costs is linear in the layers it holds, and the segments that fit form a
 window that only moves forward, so one device is a sliding-window minimum: linear in the number of layers.
 
-Over orders it is exact for up to ``EXACT_WORKERS`` workers, by running the same step over subsets of workers instead
-of prefixes of an order. For more, a few orders are tried, each a sort by something of the host alone, so that another
-host never takes away a chain that was possible before. The order matters little there: devices cost the same wherever
-they stand, but for which unequal layers fall together and for who is last and holds the output layer.
+Over orders it is exact where that is affordable, by running the same step over subsets of workers instead of prefixes
+of an order: always up to five workers, and more for few layers or one leader. Beyond that, a few orders are tried, each
+a sort by something of the host alone, and the best found is improved by swapping hosts. The order matters little there:
+devices cost the same wherever they stand, but for which unequal layers fall together and for who is last and holds the
+output layer.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from collections import deque
 
 from .layout import Layout, Segment
 
-EXACT_WORKERS = 5
+# Steps of the dynamic program, of about half a microsecond each, that may be spent on being exact over all orders
+# (five workers and any leader: 62,000 for 128 blocks), and on improving one order.
+EXACT_STEPS = 200_000
+IMPROVING_STEPS = 30_000
+# Workers for which fits() looks at all orders.
 EXACT_REACH_WORKERS = 8
-# With how many leaders the best order found is looked into further.
-MOST_IMPROVED = 6
+# Leaders that are looked at with more than one order, and whose order is improved.
+MOST_ORDERED = 4
+MOST_IMPROVED = 2
 
 INFINITE = float("inf")
 
@@ -57,11 +63,60 @@ class Search:
         """The best feasible layout with each of ``leaders`` and any of ``workers`` (all of them, if the judge must
         spread), the best first; empty if nothing fits. Equal scores go to fewer devices, then to the leader that comes
         first."""
-        layouts = sorted(filter(None, (self._led_by(leader, workers) for leader in leaders)), key=self.rank)
+        if self._affordable(leaders, workers):
+            layouts = [self._any_order(leader, _without(leader, workers)) for leader in leaders]
+        else:
+            layouts = self._some_orders(leaders, workers)
+        layouts = [layout for layout in layouts if layout]
         if not layouts and not self.judge.must_spread:
             layouts = self._tight(leaders, workers)
-        improved = [self._improved(layout, workers) for layout in layouts[:MOST_IMPROVED]]
-        return sorted([*improved, *layouts[MOST_IMPROVED:]], key=self.rank)
+        return sorted(layouts, key=self.rank)
+
+    def _affordable(self, leaders, workers):
+        count = max((len(_without(leader, workers)) for leader in leaders), default=0)
+        return len(leaders) * self._steps(count * (1 << count) // 2) <= EXACT_STEPS
+
+    def _steps(self, devices):
+        """Steps that it takes to place layers on so many devices, one after the other."""
+        return devices * self.layers.count * (self.layers.count // 2 if self.judge.must_spread else 1)
+
+    def _some_orders(self, leaders, workers):
+        """One order for every leader, more for the best of them, and an improved one for the very best."""
+        first, *others = ORDERS
+        tried = [(leader, _sorted(first, leader, workers)) for leader in leaders]
+        layouts = {leader.name: self._in_order(leader, order) for leader, order in tried}
+        for leader in self._best_of(leaders, layouts)[:MOST_ORDERED]:
+            orders = [_sorted(key, leader, workers) for key in others]
+            found = [layouts[leader.name], *(self._in_order(leader, order) for order in orders)]
+            layouts[leader.name] = self._better(found)
+        for leader in self._best_of(leaders, layouts)[:MOST_IMPROVED]:
+            if layouts[leader.name]:
+                layouts[leader.name] = self._improved(layouts[leader.name], workers)
+        return layouts.values()
+
+    def _best_of(self, leaders, layouts):
+        """The leaders, those that found the best layouts first and those that found none last."""
+        def rank(leader):
+            layout = layouts[leader.name]
+            return (layout is None, self.rank(layout) if layout else ())
+
+        return sorted(leaders, key=rank)
+
+    def _improved(self, layout, workers):
+        """The layout, or a better one with two of its workers swapped, again and again while that helps."""
+        by_name = {host.name: host for host in workers}
+        order = [by_name[name] for name in layout.worker_names]
+        tries = IMPROVING_STEPS // max(1, self._steps(len(order)))
+        swaps = _swaps(len(order))
+        while tries > 0 and (swap := next(swaps, None)):
+            tries -= 1
+            left, right = swap
+            turned = list(order)
+            turned[left], turned[right] = turned[right], turned[left]
+            better = self._better([layout, self._in_order(layout.leader, turned)])
+            if better is not layout:
+                layout, order, swaps = better, turned, _swaps(len(order))
+        return layout
 
     def _tight(self, leaders, workers):
         """What fits by a hair, which orders that were not tried can decide."""
@@ -80,7 +135,7 @@ class Search:
 
         To come further with one device is never worse for the next, so over all subsets of a few workers this is exact.
         """
-        workers = [host for host in workers if host is not leader]
+        workers = _without(leader, workers)
         room = self.max_devices - len(leader.gpus)
         begin = self.layers.leader_limit(leader.cpu.capacity)
         if begin < 0:
@@ -89,7 +144,7 @@ class Search:
         if len(workers) <= EXACT_REACH_WORKERS:
             reached = self._reach_any_order(start, workers, room)
         else:
-            reached = [self._reach_in_order(start, order, room) for order in _orders(workers)]
+            reached = [self._reach_in_order(start, sorted(workers, key=key), room) for key in ORDERS]
         return max((self._reach(leader.gpus, one) for one in reached), key=_end_of)
 
     def _reach_any_order(self, start, workers, room):
@@ -127,31 +182,12 @@ class Search:
 
     # --- One leader -----------------------------------------------------------------------------------------------
 
-    def _led_by(self, leader, workers):
-        workers = [host for host in workers if host is not leader]
-        room = self.max_devices - len(leader.gpus)
-        if len(workers) <= EXACT_WORKERS:
-            return self._any_order(leader, workers, room)
-        return self._better(self._in_order(leader, order, room) for order in _orders(workers))
-
-    def _improved(self, layout, workers):
-        """The layout, or a better order of its workers: any, if they are few, else each of them last."""
-        leader = layout.leader
-        room = self.max_devices - len(leader.gpus)
-        by_name = {host.name: host for host in workers}
-        used = [by_name[name] for name in layout.worker_names]
-        if len(workers) - 1 <= EXACT_WORKERS:
-            return layout
-        if len(used) <= EXACT_WORKERS:
-            return self._better([layout, self._any_order(leader, sorted(used, key=lambda host: host.name), room)])
-        turned = [[*used[:at], *used[at + 1:], used[at]] for at in range(len(used) - 1)]
-        return self._better([layout, *(self._in_order(leader, turn, room) for turn in turned)])
-
     def _better(self, layouts):
         return min(filter(None, layouts), key=self.rank, default=None)
 
-    def _any_order(self, leader, workers, room):
+    def _any_order(self, leader, workers):
         """Exact over all orders and subsets of ``workers``."""
+        room = self.max_devices - len(leader.gpus)
         fronts = {0: self._start(leader)}
         for subset in range(1, 1 << len(workers)):
             members = [index for index in range(len(workers)) if subset >> index & 1]
@@ -170,8 +206,9 @@ class Search:
             complete = list(fronts.values())
         return self._finish(leader, _merged(complete)) if complete else None
 
-    def _in_order(self, leader, order, room):
+    def _in_order(self, leader, order):
         """Exact for one order of the workers, any of which may be skipped unless all must take part."""
+        room = self.max_devices - len(leader.gpus)
         fronts = {0: self._start(leader)}  # by the number of devices used
         must = self.judge.must_spread
         counts = not must and sum(len(host.lent) for host in order) > room
@@ -287,10 +324,22 @@ def _merged(fronts):
     return front
 
 
-def _orders(workers):
-    """Orders of more workers than can be tried exhaustively: each ends with what may suit the output layer best."""
-    return [
-        sorted(workers, key=lambda host: (host.lent_capacity, host.name)),
-        sorted(workers, key=lambda host: (host.link_bytes_per_second, -host.lent[0].seconds_per_byte, host.name)),
-        sorted(workers, key=lambda host: (-host.lent_capacity, host.name)),
-    ]
+def _without(leader, workers):
+    return [host for host in workers if host is not leader]
+
+
+def _sorted(key, leader, workers):
+    return sorted(_without(leader, workers), key=key)
+
+
+def _swaps(count):
+    """All pairs of places, neighbours first, from the end on: there the output layer is."""
+    return ((right - gap, right) for gap in range(1, count) for right in range(count - 1, gap - 1, -1))
+
+
+# Orders of more workers than can be tried exhaustively: each ends with what may suit the output layer best.
+ORDERS = (
+    lambda host: (host.link_bytes_per_second, -host.lent[0].seconds_per_byte, host.name),
+    lambda host: (host.lent_capacity, host.name),
+    lambda host: (-host.lent_capacity, host.name),
+)
