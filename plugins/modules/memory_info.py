@@ -13,7 +13,7 @@ description:
   - Returns what a host can lend to a llama.cpp cluster, such as memory, processor, GPUs, disk and network.
   - Memory that Drover's own services hold counts as available, so that a second run sees the same host as the first.
   - Swap, zram and huge pages are never counted. Limits of control groups, old and new, are respected.
-  - Runs on Linux.
+  - Runs on Linux. For macOS it is written and was not run yet.
 options:
   reserve_bytes:
     description:
@@ -209,10 +209,15 @@ tally:
           type: str
           sample: NVIDIA GeForce RTX 3060
         kind:
-          description: Which of llama.cpp's backends drives it, V(cuda) or V(rocm).
+          description: Which of llama.cpp's backends drives it, V(cuda), V(rocm) or V(metal).
           returned: success
           type: str
           sample: cuda
+        unified:
+          description: Whether its memory is the host's own, which is then to be counted once.
+          returned: success
+          type: bool
+          sample: false
         total_bytes:
           description: Its memory.
           returned: success

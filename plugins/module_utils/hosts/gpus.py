@@ -14,7 +14,8 @@ SECONDS = 10
 
 
 def read_gpus(tree, pids, run=None):
-    """List the GPUs: ``name``, ``kind`` (``cuda``, ``rocm``), ``total_bytes``, ``held_bytes`` and ``usable_bytes``.
+    """List the GPUs: ``name``, ``kind`` (``cuda``, ``rocm``), ``unified`` (False: it has memory of its own),
+    ``total_bytes``, ``held_bytes`` and ``usable_bytes``.
 
     What the processes ``pids`` (Drover's own) hold counts as usable, as it does for the machine's memory. ``run`` takes
     the arguments of nvidia-smi and returns its output, or None when it cannot tell; it is asked only on a machine with
@@ -37,6 +38,7 @@ def _nvidia(tree, pids, run):
         {
             "name": name,
             "kind": "cuda",
+            "unified": False,
             "total_bytes": int(total) * MIB,
             "held_bytes": held.get(uuid, 0),
             "usable_bytes": int(free) * MIB + held.get(uuid, 0),
@@ -81,6 +83,7 @@ def _amd(tree, pids):
             {
                 "name": tree.text(f"{device}/product_name") or f"AMD GPU {tree.text(f'{device}/device') or card}",
                 "kind": "rocm",
+                "unified": False,
                 "total_bytes": total,
                 "held_bytes": held,
                 "usable_bytes": max(0, min(total, total - used + held)),

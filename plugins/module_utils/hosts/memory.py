@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ..errors import DroverError
 from . import cgroups
 
 KIB = 1024
@@ -33,11 +32,7 @@ def read_memory(tree, units, reserve=None):
     - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - reserve. MemAvailable may speak of the
       whole machine while the limit is what really binds (a container without lxcfs), so what *others* hold within the
       limit is taken off it.
-
-    Raises DroverError for a ``reserve`` below 0.
     """
-    if reserve is not None and reserve < 0:
-        raise DroverError(f"reserve_bytes is {reserve} but must be 0 or more; it is the memory to leave to the host.")
     meminfo = tree.table("/proc/meminfo")
     total = meminfo.get("MemTotal", 0) * KIB
     available = meminfo.get("MemAvailable", meminfo.get("MemFree", 0) + meminfo.get("Cached", 0)) * KIB

@@ -33,7 +33,7 @@ def read_network(tree, wanted=None, addresses=None, arrived_at=None):
     if wanted:
         _require_address(wanted)
         interface = next((name for name, address in addresses if address == wanted), None)
-        if interface is None:
+        if interface is None and addresses:
             present = ", ".join(f"{address} ({name})" for name, address in addresses) or "none"
             raise DroverError(
                 f"{wanted} is not an address of this host, which has {present}; set rpc_server_address to one of them."

@@ -9,7 +9,9 @@ import os
 import platform
 import socket
 
+from ..errors import DroverError
 from . import cgroups
+from .apple import read_apple
 from .bandwidth import CACHE_FILE, bandwidth
 from .cpu import read_cpu
 from .gpus import read_gpus
@@ -31,13 +33,19 @@ def take_tally(
     cache_file=CACHE_FILE,
     may_write=True,
 ):
-    """Tally what the machine in ``tree`` can lend. Sizes in bytes; raises DroverError when ``address`` is not its own.
+    """Tally what the machine in ``tree`` can lend. Sizes in bytes.
+
+    Raises DroverError when ``address`` is not its own, or ``reserve_bytes`` is below 0.
 
     ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written there only when
     ``may_write``.
     """
-    memory = read_memory(tree, units, reserve_bytes)
-    cpu = read_cpu(tree, units)
+    if reserve_bytes is not None and reserve_bytes < 0:
+        raise DroverError(
+            f"reserve_bytes is {reserve_bytes} but must be 0 or more; it is the memory to leave to the host."
+        )
+    parts = read_apple(reserve_bytes) if platform.system() == "Darwin" else _read_linux(tree, units, reserve_bytes)
+    cpu, memory = parts["cpu"], parts["memory"]
     network = read_network(tree, address)
     return {
         "host": socket.gethostname(),
@@ -47,9 +55,17 @@ def take_tally(
         "cpu": cpu,
         "memory": memory,
         "bandwidth_bytes_per_second": bandwidth(cpu, memory, cache_file, may_write) if measure else None,
-        "gpus": read_gpus(tree, cgroups.unit_processes(tree, units)),
+        "gpus": parts["gpus"],
         "disk": read_disk(tree, disk_path),
         "network": network,
+    }
+
+
+def _read_linux(tree, units, reserve_bytes):
+    return {
+        "cpu": read_cpu(tree, units),
+        "memory": read_memory(tree, units, reserve_bytes),
+        "gpus": read_gpus(tree, cgroups.unit_processes(tree, units)),
     }
 
 

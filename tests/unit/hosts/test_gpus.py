@@ -41,6 +41,7 @@ def test_nvidia(machine):
         {
             "name": "NVIDIA GeForce RTX 3060",
             "kind": "cuda",
+            "unified": False,
             "total_bytes": 12288 * MIB,
             "held_bytes": 3000 * MIB,
             "usable_bytes": 12000 * MIB,
@@ -48,6 +49,7 @@ def test_nvidia(machine):
         {
             "name": "Tesla P40",
             "kind": "cuda",
+            "unified": False,
             "total_bytes": 23040 * MIB,
             "held_bytes": 0,
             "usable_bytes": 22919 * MIB,
@@ -100,6 +102,7 @@ def test_amd_counts_a_client_once(machine):
         {
             "name": "AMD GPU 0x73bf",
             "kind": "rocm",
+            "unified": False,
             "total_bytes": 17163091968,
             "held_bytes": 2097152 * 1024,
             "usable_bytes": 17163091968 - 5368709120 + 2097152 * 1024,

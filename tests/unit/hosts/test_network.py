@@ -63,6 +63,11 @@ def test_no_address_at_all(machine):
     assert chosen(machine("pi5"), None, []) == nothing
 
 
+def test_a_choice_is_trusted_where_the_addresses_cannot_be_listed(machine):
+    described = chosen(machine(), "10.0.0.5", [])
+    assert (described["address"], described["interface"]) == ("10.0.0.5", None)
+
+
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
