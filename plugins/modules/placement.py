@@ -194,6 +194,11 @@ plan:
           returned: success
           type: str
           sample: RPC0
+        device_index:
+          description: Number of the device among those of its host.
+          returned: success
+          type: int
+          sample: 0
         first_block:
           description: The first layer on the device; the number of blocks when it holds the output layer alone.
           returned: success
@@ -310,6 +315,12 @@ plan:
       returned: success
       type: dict
       sample: {"name": "Meta Llama 3.1 8B Instruct", "quantization": "Q4_K_M", "block_count": 32}
+    layer_weight_bytes:
+      description: Weights of every layer, the output layer last.
+      returned: success
+      type: list
+      elements: int
+      sample: [147464192, 147464192, 410271744]
     spare:
       description: The hosts that hold no layers, each with the C(reason).
       returned: success
