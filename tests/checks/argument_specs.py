@@ -54,7 +54,7 @@ def borrowed_faults(roles: list[Path]) -> list[str]:
     for name, value in defaults.items():
         for borrowed, fallback in re.findall(r"\{\{ (\w+) \| default\(([^)]*)\) \}\}", str(value)):
             if borrowed in defaults and yaml.safe_load(fallback) != defaults[borrowed]:
-                found.append(f"{name} falls back to {fallback}, but the default of {borrowed} is {defaults[borrowed]!r}")
+                found.append(f"{name} falls back to {fallback}, but {borrowed} defaults to {defaults[borrowed]!r}")
     return found
 
 

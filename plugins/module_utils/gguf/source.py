@@ -70,6 +70,6 @@ def file_facts(path: str, names: list[str]) -> list[dict]:
         try:
             status = os.stat(os.path.join(os.path.dirname(path), name))
         except OSError as error:
-            raise DroverError(f"{name} beside {path} cannot be looked at: {error.strerror}; give the model again") from None
+            raise DroverError(f"{name} beside {path} cannot be looked at: {error.strerror}") from None
         facts.append({"name": name, "file_bytes": status.st_size, "modified": int(status.st_mtime)})
     return facts

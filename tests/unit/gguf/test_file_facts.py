@@ -23,5 +23,5 @@ def test_facts_are_in_the_order_of_the_shards(tmp_path):
 
 
 def test_a_file_that_went_away_is_named(tmp_path):
-    with pytest.raises(DroverError, match="b.gguf"):
+    with pytest.raises(DroverError, match=r"b\.gguf"):
         file_facts(str(tmp_path / "a.gguf"), ["b.gguf"])
