@@ -16,9 +16,9 @@ def plan_lines(plan: dict) -> list:
     be, who is not needed and why, and, when it does not fit, what is missing and what would help."""
     if not isinstance(plan, dict) or "feasible" not in plan:
         raise DroverError("This is not a plan: give what the module placement returned as plan.")
-    lines = [_headline(plan), ""]
+    lines = [headline(plan), ""]
     if plan["feasible"]:
-        lines += [*_table(_rows(plan)), "", *_speed(plan)]
+        lines += [*_table(plan_rows(plan)), "", *_speed(plan)]
     lines += _named_list("Does not fit", [_shortfall(plan)] if not plan["feasible"] else [])
     lines += _named_list("What would help, the cheapest first", [one["text"] for one in plan["remedies"]])
     lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in plan["spare"]])
@@ -51,7 +51,8 @@ def layers_text(first_block: int, block_count: int, holds_output: bool) -> str:
     return " + ".join(parts)
 
 
-def _headline(plan):
+def headline(plan: dict) -> str:
+    """The plan in one line: the model, the context, who leads and how many help."""
     model = plan["model"]
     name = " ".join(filter(None, (model["name"] or "The model", model["quantization"])))
     settings = plan["settings"]
@@ -64,7 +65,8 @@ def _headline(plan):
     return f"{serving}: led by {plan['leader']}, with {_counted(workers, 'worker')}"
 
 
-def _rows(plan):
+def plan_rows(plan: dict) -> list:
+    """``(host, device, layers, bytes)`` for the leader's CPU and each device, in chain order."""
     host = plan["host"]
     kept = layers_text(0, plan["leader_blocks"], host["holds_output"])
     rows = [(plan["leader"], "CPU", " + ".join(filter(None, ("embedding", kept))), host)]
