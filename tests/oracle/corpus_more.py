@@ -196,7 +196,66 @@ def qwen35moe():
     return Model("qwen3.5-35b-a3b", "qwen35moe", values, build.tensors, 248320)
 
 
+def _gemma4(build, block, heads, heads_kv, feed_forward, is_sliding, has_kv=True):
+    """Heads of 512 where attention is full, of 256 where it slides; full blocks take K for V."""
+    width, length = build.embedding_length, 256 if is_sliding else 512
+    build.vector(f"blk.{block}.attn_norm.weight", width)
+    build.add(f"blk.{block}.attn_q.weight", width, heads * length)
+    build.add(f"blk.{block}.attn_output.weight", heads * length, width)
+    build.vector(f"blk.{block}.attn_q_norm.weight", length)
+    if has_kv:
+        build.add(f"blk.{block}.attn_k.weight", width, heads_kv * length)
+        build.vector(f"blk.{block}.attn_k_norm.weight", length)
+        if is_sliding:
+            build.add(f"blk.{block}.attn_v.weight", width, heads_kv * length)
+    build.vector(f"blk.{block}.post_attention_norm.weight", width)
+    build.feed_forward(block, feed_forward)
+    build.vector(f"blk.{block}.post_ffw_norm.weight", width)
+
+
+def _gemma4_metadata(blocks, width, feed_forward, heads, heads_kv, pattern, window, **more):
+    return metadata(
+        blocks, width, feed_forward, heads, heads_kv, attention__key_length=512, attention__value_length=512,
+        attention__key_length_swa=256, attention__value_length_swa=256, attention__sliding_window=window,
+        attention__sliding_window_pattern=pattern, final_logit_softcapping=30.0, rope__dimension_count=512,
+        rope__dimension_count_swa=256, **more,
+    )
+
+
+def gemma4():
+    """Gemma 4 31B: full blocks have fewer but wider heads than sliding ones."""
+    pattern = [bool((block + 1) % 6) for block in range(60)]
+    heads_kv = [16 if is_sliding else 4 for is_sliding in pattern]
+    build = Builder(5376, 262144, Type.Q4_K, tied=True, embedding_type=Type.Q6_K)
+    build.vector("rope_freqs.weight", 256)
+    for block in range(60):
+        _gemma4(build, block, 32, heads_kv[block], 21504, pattern[block])
+    values = _gemma4_metadata(
+        60, 5376, 21504, 32, heads_kv, pattern, 1024, embedding_length_per_layer_input=0
+    )
+    return Model("gemma4-31b", "gemma4", values, build.tensors, 262144)
+
+
+def gemma4_small():
+    """Gemma 4 E4B: an embedding for each block, and 18 blocks that read the caches of others."""
+    pattern = [bool((block + 1) % 6) for block in range(42)]
+    build = Builder(2560, 262144, Type.Q4_K, tied=True, embedding_type=Type.Q6_K)
+    build.vector("rope_freqs.weight", 256)
+    build.add("per_layer_token_embd.weight", 256 * 42, 262144, type=Type.Q6_K)
+    build.add("per_layer_model_proj.weight", 2560, 256 * 42, type=Type.BF16)
+    build.vector("per_layer_proj_norm.weight", 256)
+    for block in range(42):
+        _gemma4(build, block, 8, 2, 10240, pattern[block], has_kv=block < 24)
+        build.vector(f"blk.{block}.inp_gate.weight", 2560, 256)
+        build.vector(f"blk.{block}.proj.weight", 256, 2560)
+        build.vector(f"blk.{block}.post_norm.weight", 2560)
+    values = _gemma4_metadata(
+        42, 2560, 10240, 8, 2, pattern, 512, attention__shared_kv_layers=18, embedding_length_per_layer_input=256
+    )
+    return Model("gemma4-e4b", "gemma4", values, build.tensors, 262144)
+
+
 MORE_MODELS = (
     mistral3, granite, smollm3, seed_oss, olmo2, exaone4, cohere2, minimax_m2, ernie45moe, lfm2, falcon_h1, qwen35,
-    qwen35moe,
+    qwen35moe, gemma4, gemma4_small,
 )

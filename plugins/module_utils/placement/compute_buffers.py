@@ -52,15 +52,33 @@ class ComputeBuffers:
         end = max(-1, min(1, last_layer - block_count))
         key = (self._looks(first_layer, last_layer), before, end, pipelined, after_leader)
         if key not in self._answers:
-            self._answers[key] = max(self._device_peak(look, *key[1:]) for look in key[0])
-        return self._answers[key]
+            peaks = [self._device_peak(look, *key[1:]) for look in key[0]]
+            self._answers[key] = tuple(map(max, zip(*peaks)))
+        blocks, whole = self._answers[key]
+        copies = PIPELINE_COPIES if pipelined else 1
+        fetched = self._fetched_bytes(first_layer, min(last_layer, block_count), copies)
+        # A single copy is free again when the output layer is computed.
+        return whole + fetched if copies > 1 else max(whole, blocks + fetched)
+
+    def _fetched_bytes(self, first, last, copies):
+        """What blocks ``first`` to ``last``, exclusive, get from elsewhere beside the residual: their rows of the
+        embedding for each block, and the caches that they share with blocks of other devices."""
+        rows = FLOAT * self._settings.micro_batch * self._memory.block_embedding_length
+        if first == 0:
+            return rows * self._gguf["block_count"] * (copies + 1)
+        if not rows and self._memory.cached_blocks == self._gguf["block_count"]:
+            return 0
+        sources = (self._memory.shared_source(index) for index in range(first, last))
+        shared = sum(self._memory.block_bytes[source] for source in sources if source is not None and source < first)
+        return copies * (rows * (last - first) + shared)
 
     def host_bytes(self, leader_layers, pipelined):
         """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers."""
         key = (self._looks(0, leader_layers), leader_layers > self._gguf["block_count"], pipelined)
         if key not in self._answers:
-            self._answers[key] = max(self._host_peak(look, *key[1:]) for look in key[0])
-        return self._answers[key]
+            self._answers[key] = max(max(self._host_peak(look, *key[1:])) for look in key[0])
+        rows = FLOAT * self._settings.micro_batch * self._memory.block_embedding_length
+        return self._answers[key] + rows * self._gguf["block_count"]
 
     def _looks(self, first_layer, last_layer):
         """The looks of the blocks in a range of layers; (None,) where it has no block."""
@@ -103,7 +121,7 @@ class ComputeBuffers:
             graph.use(graph.node(row, image, kept=True), mixed)
             return self._peak(graph, look, embedded, None, masks, has_output)
         graph.use(*tokens, image, embedded, mixed, *_all_of(masks))
-        return graph.peak_bytes()
+        return (graph.peak_bytes(),)
 
     def _masks(self, graph):
         """The attention masks of the graph, one for all full and one for all sliding blocks, with their companions:
@@ -127,7 +145,7 @@ class ComputeBuffers:
             yield 8 * self._memory.widest_value_row * self._settings.micro_batch
 
     def _peak(self, graph, look, residual, norm, masks, has_output):
-        """The peak of four blocks that look like block ``look``, and of the output layer after them."""
+        """The peaks of four blocks that look like block ``look``: without the output layer after them, and with it."""
         if look is not None:
             own = masks.get(self._memory.is_sliding[look], [])[-1:]
             residual = graph.add_block(look, residual, own, norm)
@@ -136,13 +154,13 @@ class ComputeBuffers:
             residual = graph.add_block(look, residual, _all_of(masks), is_last=has_output)
         else:
             graph.use(*_all_of(masks))
+        blocks = graph.peak_bytes()
         if not has_output:
-            graph.use(residual)
-            return graph.peak_bytes()
+            return blocks, blocks
         crowded = look is not None and norm is not None and graph.copies == 1 and graph.leaves_no_hole(look)
-        blocks = graph.peak_bytes() if crowded else 0
         graph.use(graph.add_output(residual))
-        return max(graph.peak_bytes(), blocks + graph.bytes_of(self._gguf["vocab_size"]))
+        logits = graph.bytes_of(self._gguf["vocab_size"])
+        return blocks, max(graph.peak_bytes(), blocks + logits if crowded else 0)
 
 
 def _all_of(masks):

@@ -84,6 +84,9 @@ class BlockMemory:
             )
         self.head_count_kv = each_block(gguf["head_count_kv"], count)
         self.feed_forward_length = each_block(gguf["feed_forward_length"], count)
+        # Values of the embedding that every block has beside the model's own.
+        self.block_embedding_length = self.number("embedding_length_per_layer_input", 0)
+        self.cached_blocks = self._cached_blocks(count)
         self.window = self._window()
         self.is_sliding = self._sliding(count)
         self.is_recurrent = [self._recurrent(index) for index in range(count)]
@@ -153,16 +156,31 @@ class BlockMemory:
         architecture = self._gguf["architecture"]
         if index >= self.trunk_blocks or not self.head_count_kv[index] or architecture in RECURRENT:
             return False
-        if architecture == "gemma3n":
-            return index < 20
-        if architecture == "gemma4":
-            shared = self.number("attention.shared_kv_layers", 0)
-            return index < self._gguf["block_count"] - shared
+        if index >= self.cached_blocks:
+            return False
         if architecture in SINGLE_PART:
             return self.feed_forward_length[index] == 0
         if architecture in HEADLESS_RECURRENT or architecture in INTERVAL_RECURRENT:
             return not self.is_recurrent[index]
         return True
+
+    def _cached_blocks(self, count):
+        """How many blocks, from the first, have caches; the others read those of the last two that have."""
+        if self._gguf["architecture"] == "gemma3n":
+            return min(20, count)
+        shared = self.number("attention.shared_kv_layers", 0) if self._gguf["architecture"] == "gemma4" else 0
+        if shared and shared > count - 2:
+            raise DroverError(
+                f"The GGUF header says attention.shared_kv_layers is {shared} of {count} blocks, which leaves none to "
+                "share: the file is damaged, download it again."
+            )
+        return count - shared
+
+    def shared_source(self, index):
+        """The block whose cache block ``index`` reads in place of one of its own, or None."""
+        if index < self.cached_blocks or index >= self.trunk_blocks:
+            return None
+        return self.cached_blocks - (2 if self.is_sliding[index] else 1)
 
     def _length(self, name, index):
         length = self._gguf[name]

@@ -26,10 +26,12 @@ __all__ = ["VERIFIED_ARCHITECTURES", "HostBytes", "MemoryModel", "Settings"]
 
 # Held against llama.cpp's own numbers, see docs/design/memory-model.md.
 VERIFIED_ARCHITECTURES = frozenset((
-    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "glm4moe", "gpt-oss",
+    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "gemma4", "glm4moe", "gpt-oss",
     "granite", "granitehybrid", "lfm2", "llama", "llama4", "minimax-m2", "mistral3", "nemotron_h", "olmo2", "phi3",
     "qwen2", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next", "seed_oss", "smollm3",
 ))
+# These load tied embeddings twice even where both copies lie in one place.
+LOADS_OUTPUT_FIRST = frozenset(("gemma4",))
 # What is added where an architecture is not among them.
 CONTEXT_MARGIN = 0.10
 COMPUTE_MARGIN = 0.25
@@ -71,6 +73,12 @@ class MemoryModel:
             f"Drover has not held its memory model against architecture {gguf['architecture']}: {CONTEXT_MARGIN:.0%} "
             f"is added to its context memory and {COMPUTE_MARGIN:.0%} to its compute buffers."
         ]
+        cached = self._memory.cached_blocks
+        if cached < trunk:
+            self.reasons.append(
+                f"Blocks {cached} to {trunk - 1} read the caches of blocks {cached - 2} and {cached - 1}: on another "
+                "device llama.cpp copies those caches over the network for every token, so keep them together."
+            )
 
     def device_weight_bytes(self, first_layer: int, layer_count: int) -> int:
         """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
@@ -108,7 +116,9 @@ class MemoryModel:
         if not leader_layers:
             return 0
         kept = self.device_weight_bytes(0, leader_layers)
-        if leader_layers > self._gguf["block_count"] and self._gguf["tied_embeddings"]:
+        if leader_layers > self._gguf["block_count"] and self._gguf["tied_embeddings"] and (
+            self._gguf["architecture"] not in LOADS_OUTPUT_FIRST
+        ):
             # Alone, the leader needs no second copy of the embedding for the output layer.
             kept -= min(self._gguf["embedding_bytes"], self._gguf["output_bytes"])
         return kept

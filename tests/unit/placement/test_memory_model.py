@@ -107,6 +107,24 @@ def test_blocks_that_predict_further_tokens_take_nothing():
     assert model.layer_weight_bytes[BLOCKS - 2] > 0
 
 
+def shared(count):
+    return gguf(
+        "gemma4", attention__shared_kv_layers=count, attention__sliding_window=512,
+        attention__sliding_window_pattern=[True, True, True, False] * 2,
+    )
+
+
+def test_blocks_that_share_caches_have_none_and_fetch_them_from_afar():
+    model = MemoryModel(shared(4), Settings(context_size=16384))
+    assert all(model.layer_kv_bytes[:4]) and not any(model.layer_kv_bytes[4:])
+    assert "Blocks 4 to 7 read the caches of blocks 2 and 3" in model.reasons[0]
+    fetched = 3 * model.layer_kv_bytes[2] + model.layer_kv_bytes[3]
+    together, apart = model.device_compute_bytes(3, 3, 1), model.device_compute_bytes(4, 4, 2)
+    assert apart - together > fetched - 8 * MIB
+    alone = MemoryModel(shared(0), Settings(context_size=16384))
+    assert all(alone.layer_kv_bytes[:BLOCKS]) and alone.reasons == []
+
+
 def test_compute_is_the_largest_when_the_leader_is_not_known():
     model = MemoryModel(gguf(), Settings())
     for first in range(BLOCKS):
@@ -198,6 +216,7 @@ def test_wrong_settings_are_refused(options, words):
         ({"nextn_predict_layers": 8}, "nextn_predict_layers is 8 of 8 blocks"),
         ({"nextn_predict_layers": "one"}, "nextn_predict_layers is 'one'"),
         ({"architecture": "gemma3", "attention__sliding_window": -1}, "sliding_window is -1"),
+        ({"architecture": "gemma4", "attention__shared_kv_layers": 7}, "shared_kv_layers is 7 of 8 blocks"),
         ({"architecture": "qwen3next", "full_attention_interval": 0}, "full_attention_interval is 0"),
         ({"architecture": "mamba", "ssm__inner_size": "wide"}, "ssm.inner_size is 'wide'"),
     ],
