@@ -19,7 +19,7 @@ ROOT_VARIABLE = "DROVER_ORACLE_ROOT"
 SSH_VARIABLE = "DROVER_ORACLE_SSH"
 HOW_TO_CONFIGURE = (
     f"No oracle to hold the memory model against: set {ROOT_VARIABLE} to a directory with llama.cpp to chroot into, or "
-    f"{SSH_VARIABLE} to the ssh command of a host with llama.cpp (for example 'ssh -F lab/ssh_config leader')."
+    f"{SSH_VARIABLE} to the ssh command of a host with llama.cpp, by its address (for example 'ssh root@192.0.2.1')."
 )
 ANSWER_SECONDS = 120
 
@@ -28,7 +28,7 @@ ANSWER_SECONDS = 120
 _SERVER = """
 trap '' PIPE
 server=$(command -v ggml-rpc-server || ls /usr/libexec/*/llama/bin/ggml-rpc-server) || exit 1
-nice -n 10 $server -H 127.0.0.1 -p {port} -t 1 </dev/null >/dev/null 2>&1 & pid=$!
+nice -n 10 $server -H {address} -p {port} -t 1 </dev/null >/dev/null 2>&1 & pid=$!
 until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; do kill -0 $pid || exit 1; sleep 0.1; done
 echo ready; read _; kill $pid; wait $pid
 """
@@ -49,8 +49,9 @@ class OracleError(Exception):
 class Oracle:
     """Runs commands where llama.cpp is, and keeps ``count`` idle RPC servers there. Use it as a context."""
 
-    def __init__(self, prefix, count=2):
+    def __init__(self, prefix, address="127.0.0.1", count=2):
         self._prefix = prefix
+        self.address = address
         self._count = count
         self._servers = []
         self.endpoints = []
@@ -70,13 +71,13 @@ class Oracle:
     def _start_server(self):
         port = _port()
         server = subprocess.Popen(
-            self._command(_SERVER.format(port=port)), text=True,
+            self._command(_SERVER.format(address=self.address, port=port)), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )
         if server.stdout.readline() != "ready\n":
             raise OracleError(f"no RPC server came up on port {port}")
         self._servers.append(server)
-        self.endpoints.append(f"127.0.0.1:{port}")
+        self.endpoints.append(f"{self.address}:{port}")
 
     def _command(self, script):
         """The command that runs a shell script there; SSH hands its words to a shell once more."""
@@ -140,5 +141,6 @@ def configured():
     if os.environ.get(ROOT_VARIABLE):
         return Oracle(["chroot", os.environ[ROOT_VARIABLE]])
     if os.environ.get(SSH_VARIABLE):
-        return Oracle(shlex.split(os.environ[SSH_VARIABLE]))
+        words = shlex.split(os.environ[SSH_VARIABLE])
+        return Oracle(words, address=words[-1].rpartition("@")[2])
     raise OracleError(HOW_TO_CONFIGURE)
