@@ -23,10 +23,11 @@ DEFAULT_GPU_BANDWIDTH = 50_000_000_000
 # The share of the bandwidth of a plain read that llama.cpp reaches while it generates: quantised weights are unpacked
 # on the way and threads wait for each other between operations. Published llama-bench results lie between 0.6 and 0.9.
 DECODE_EFFICIENCY = 0.75
-# The same layers behind an RPC server, measured: 14.5 tokens/s on one machine against 11.6 with three of eight blocks
-# behind one hop on a local bridge. What the visit itself does not explain is put here, so that RPC is never taken for
-# free and noise in the measured bandwidth does not tempt the planner to use it.
-RPC_EFFICIENCY = 0.85
+# A CPU behind an RPC server reads the same weights more slowly than the leader's own: llama.cpp does not repack them
+# for the widest instructions there. Measured, visits apart: 0.67 to 0.85 while generating (F16 and Q8_0), 0.4 to 0.5
+# on prompts (F16 with AVX-512; 0.2 with AMX). It also keeps noise in the measured bandwidth from tempting the planner.
+RPC_EFFICIENCY = 0.8
+RPC_PROMPT_EFFICIENCY = 0.4
 
 # --- Network ------------------------------------------------------------------------------------------------------
 DEFAULT_LINK_MBPS = 1000
@@ -37,8 +38,9 @@ DEFAULT_ROUND_TRIP_SECONDS = 0.0003
 # Waits for an answer in each visit: copying the activations in, and getting the result.
 # Upstream: ggml_backend_rpc_buffer_set_tensor and _get_tensor in ggml/src/ggml-rpc/ggml-rpc.cpp.
 ROUND_TRIPS_A_VISIT = 2
-# Graph and tensor descriptions, waking the server's threads.
-VISIT_SECONDS = 0.002
+# Graph and tensor descriptions, waking the server's threads: 0.4 ms between two processes of one x86 machine for five
+# blocks, more for more of them and on slower cores.
+VISIT_SECONDS = 0.001
 # A GPU in the same machine: launching work and copying over PCI Express.
 LOCAL_VISIT_SECONDS = 0.0002
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .cost import RPC_EFFICIENCY
+from .cost import RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY
 
 # Seconds that differ by less are equal: floating point, not speed.
 DIGITS = 12
@@ -78,13 +78,20 @@ class Judge:
         for segment in layout.segments:
             visit = self.visit(layout.leader, segment.device)
             held = operations[segment.end] - operations[segment.first]
-            total += held * tokens * segment.device.seconds_per_operation
+            total += held * tokens * self._per_operation(layout.leader, segment.device)
             total += visit.prompt_output_seconds if segment.end == self.layers.count else visit.prompt_seconds
         return total
 
-    def per_byte(self, leader, device):
-        """Seconds per byte read: RPC costs a little of a device's speed."""
-        return device.seconds_per_byte if device.host == leader.name else device.seconds_per_byte / RPC_EFFICIENCY
+    def per_byte(self, leader, device) -> float:
+        """Seconds for a byte read while generating, seen from a leader."""
+        return device.seconds_per_byte / (RPC_EFFICIENCY if self._is_slowed(leader, device) else 1)
+
+    def _per_operation(self, leader, device):
+        return device.seconds_per_operation / (RPC_PROMPT_EFFICIENCY if self._is_slowed(leader, device) else 1)
+
+    @staticmethod
+    def _is_slowed(leader, device):
+        return device.host != leader.name and not device.is_gpu
 
     def visit(self, leader, device):
         key = (leader.name, device.host)

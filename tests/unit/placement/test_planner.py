@@ -58,7 +58,7 @@ def test_all_hosts_take_part_when_asked_to():
     plan = make_plan(model(), hosts, spread="all")
     held = layers(plan)
     assert sorted(held) == ["pi-1", "pi-2", "pi-3"] and plan["leader_blocks"] >= 1
-    assert max(held.values()) - min(held.values()) <= 1
+    assert min(held.values()) >= 2
     assert any("pi-3 alone" in reason for reason in plan["reasons"])
 
 
