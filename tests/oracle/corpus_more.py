@@ -124,18 +124,22 @@ def ernie45moe():
     return Model("ernie4.5-21b", "ernie4_5-moe", values, build.tensors, 103424)
 
 
+def _lfm2_mixer(build, block, is_attention):
+    if is_attention:
+        build.attention(block, 32, 8, 64, norms=True)
+        return
+    build.vector(f"blk.{block}.attn_norm.weight", 2048)
+    build.vector(f"blk.{block}.shortconv.conv.weight", 3, 2048)
+    build.add(f"blk.{block}.shortconv.in_proj.weight", 2048, 3 * 2048)
+    build.add(f"blk.{block}.shortconv.out_proj.weight", 2048, 2048)
+
+
 def lfm2():
     """LFM 2 1.2B: short convolutions in ten blocks of sixteen."""
     attention_blocks = (2, 5, 8, 10, 12, 14)
     build = Builder(2048, 65536, Type.Q8_0, tied=True, norm_name="token_embd_norm")
     for block in range(16):
-        if block in attention_blocks:
-            build.attention(block, 32, 8, 64, norms=True)
-        else:
-            build.vector(f"blk.{block}.attn_norm.weight", 2048)
-            build.vector(f"blk.{block}.shortconv.conv.weight", 3, 2048)
-            build.add(f"blk.{block}.shortconv.in_proj.weight", 2048, 3 * 2048)
-            build.add(f"blk.{block}.shortconv.out_proj.weight", 2048, 2048)
+        _lfm2_mixer(build, block, block in attention_blocks)
         build.feed_forward(block, 8192)
     values = metadata(
         16, 2048, 8192, 32, [8 if block in attention_blocks else 0 for block in range(16)], shortconv__l_cache=3
@@ -194,6 +198,64 @@ def qwen35moe():
         expert_feed_forward_length=512, expert_shared_feed_forward_length=512,
     )
     return Model("qwen3.5-35b-a3b", "qwen35moe", values, build.tensors, 248320)
+
+
+def qwen3vl():
+    """Qwen 3 VL 8B: images enter at four depths, so its inputs are four times as wide."""
+    build = Builder(4096, 151936, Type.Q4_K)
+    _dense(build, 36, 32, 8, 128, 12288, norms=True)
+    values = metadata(
+        36, 4096, 12288, 32, 8, attention__key_length=128, attention__value_length=128, n_deepstack_layers=3,
+        rope__dimension_sections=[24, 20, 20, 0],
+    )
+    return Model("qwen3vl-8b", "qwen3vl", values, build.tensors, 151936)
+
+
+def nemotron_h_moe():
+    """Nemotron 3 Nano 30B-A3B: a block is Mamba 2, attention, or experts without a gate."""
+    order = "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME"
+    build = Builder(2688, 131072, Type.Q8_0)
+    for block, part in enumerate(order):
+        if part == "M":
+            mamba2(build, block, 4096, 8, 128, 64)
+        elif part == "*":
+            build.attention(block, 32, 2, 128)
+        else:
+            build.vector(f"blk.{block}.attn_norm.weight", 2688)
+            build.vector(f"blk.{block}.ffn_gate_inp.weight", 2688, 128)
+            build.vector(f"blk.{block}.exp_probs_b.bias", 128)
+            build.add(f"blk.{block}.ffn_up_exps.weight", 2688, 1856, 128)
+            build.add(f"blk.{block}.ffn_down_exps.weight", 1856, 2688, 128)
+            build.add(f"blk.{block}.ffn_up_shexp.weight", 2688, 3712)
+            build.add(f"blk.{block}.ffn_down_shexp.weight", 3712, 2688)
+    values = metadata(
+        52, 2688, [1856 if part == "E" else 0 for part in order], 32, [2 if part == "*" else 0 for part in order],
+        attention__key_length=128, attention__value_length=128, attention__layer_norm_epsilon=1e-5,
+        ssm__conv_kernel=4, ssm__inner_size=4096, ssm__state_size=128, ssm__time_step_rank=64, ssm__group_count=8,
+        expert_count=128, expert_used_count=6, expert_feed_forward_length=1856, expert_shared_count=1,
+        expert_shared_feed_forward_length=3712, expert_weights_norm=True, expert_weights_scale=2.5,
+        expert_gating_func=2,
+    )
+    return Model("nemotron3-nano", "nemotron_h_moe", values, build.tensors, 131072)
+
+
+def lfm2moe():
+    """LFM 2 8B-A1B: short convolutions in 18 blocks of 24, experts in all but two."""
+    attention_blocks = (2, 6, 10, 14, 18, 21)
+    build = Builder(2048, 65536, Type.Q4_K, tied=True, norm_name="token_embd_norm")
+    for block in range(24):
+        _lfm2_mixer(build, block, block in attention_blocks)
+        if block < 2:
+            build.feed_forward(block, 7168)
+        else:
+            build.experts(block, 32, 1792)
+            build.vector(f"blk.{block}.exp_probs_b.bias", 32)
+    values = metadata(
+        24, 2048, 7168, 32, [8 if block in attention_blocks else 0 for block in range(24)], shortconv__l_cache=3,
+        expert_count=32, expert_used_count=4, expert_feed_forward_length=1792, leading_dense_block_count=2,
+        expert_gating_func=2,
+    )
+    return Model("lfm2-8b-a1b", "lfm2moe", values, build.tensors, 65536)
 
 
 def _gemma4(build, block, heads, heads_kv, feed_forward, is_sliding, has_kv=True):
@@ -257,5 +319,5 @@ def gemma4_small():
 
 MORE_MODELS = (
     mistral3, granite, smollm3, seed_oss, olmo2, exaone4, cohere2, minimax_m2, ernie45moe, lfm2, falcon_h1, qwen35,
-    qwen35moe, gemma4, gemma4_small,
+    qwen35moe, gemma4, gemma4_small, qwen3vl, nemotron_h_moe, lfm2moe,
 )

@@ -48,6 +48,18 @@ class BlockGraph(Graph):
         """Inputs of so many bytes each, as the scheduler copies them to a device."""
         return [[self.input(size, kept=self.copies > 1) for _copy in range(self.copies)][-1] for size in sizes]
 
+    @property
+    def image_bytes(self):
+        """Bytes of an input that images would bring; some models feed them to several of their first blocks."""
+        return self.bytes_of(self.width) * (1 + self._memory.number("n_deepstack_layers", 0))
+
+    def mix_images(self, tokens, image, mixed):
+        """Mix text and image rows, in a tensor that nothing frees; return the residual for the first block."""
+        if self.image_bytes > self.bytes_of(self.width):
+            tokens, mixed = self.node(self.image_bytes, tokens), self.node(self.image_bytes, mixed)
+        self.use(self.node(self.image_bytes, image, kept=True), mixed)
+        return tokens
+
     def enter_after_leader(self, before):
         """Add what a device is sent after the leader's CPU, whose last block is ``before``; return the residual.
 
@@ -65,8 +77,10 @@ class BlockGraph(Graph):
         return total
 
     def exchanged(self, is_first, is_last):
-        """Bytes of further inputs: where blocks are either mixers or feed-forward, the scheduler computes the gate
-        of the last mixer before a boundary beyond it, and sends its input there and its result back."""
+        """Bytes of further inputs: where blocks are either mixers or dense feed-forward, the scheduler computes the
+        gate of the last mixer before a boundary beyond it, and sends its input there and its result back."""
+        if any("ffn_down_exps" in kind for kind in self._gguf["block_kinds"]):
+            return ()
         mixers = [kind for kind in self._gguf["block_kinds"] if "ssm_in" in kind and not _has_feed_forward(kind)]
         if not mixers:
             return ()

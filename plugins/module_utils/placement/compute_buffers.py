@@ -94,10 +94,9 @@ class ComputeBuffers:
         row = graph.bytes_of(graph.width)
         norm = None
         if before is None:
-            # The embedded tokens, the embeddings that images may bring, and both mixed in a tensor that nothing frees.
-            residual, image, mixed = graph.received(row, row, row)
+            inputs = graph.received(row, graph.image_bytes, row)
             masks = self._masks(graph)
-            graph.use(graph.node(row, image, kept=True), mixed)
+            residual = graph.mix_images(*inputs)
         elif after_leader:
             residual = graph.enter_after_leader(before)
             masks = self._masks(graph)
@@ -113,13 +112,14 @@ class ComputeBuffers:
     def _host_peak(self, look, has_output, pipelined):
         graph = self._graph(pipelined)
         row = graph.bytes_of(graph.width)
-        tokens = [graph.input(row, kept=True) for _copy in range(graph.copies)]
+        # There is room for tokens that come embedded, too.
+        tokens = [graph.input(graph.image_bytes, kept=True) for _copy in range(graph.copies)]
         masks = self._masks(graph)
-        [image] = graph.received(row)
+        [image] = graph.received(graph.image_bytes)
         embedded, mixed = graph.node(row), graph.node(row)
         if look is not None:
-            graph.use(graph.node(row, image, kept=True), mixed)
-            return self._peak(graph, look, embedded, None, masks, has_output)
+            residual = graph.mix_images(embedded, image, mixed)
+            return self._peak(graph, look, residual, None, masks, has_output)
         graph.use(*tokens, image, embedded, mixed, *_all_of(masks))
         return (graph.peak_bytes(),)
 

@@ -26,9 +26,10 @@ __all__ = ["VERIFIED_ARCHITECTURES", "HostBytes", "MemoryModel", "Settings"]
 
 # Held against llama.cpp's own numbers, see docs/design/memory-model.md.
 VERIFIED_ARCHITECTURES = frozenset((
-    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "gemma4", "glm4moe", "gpt-oss",
-    "granite", "granitehybrid", "lfm2", "llama", "llama4", "minimax-m2", "mistral3", "nemotron_h", "olmo2", "phi3",
-    "qwen2", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next", "seed_oss", "smollm3",
+    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "gemma4", "glm4moe",
+    "gpt-oss", "granite", "granitehybrid", "lfm2", "lfm2moe", "llama", "llama4", "minimax-m2", "mistral3",
+    "nemotron_h", "nemotron_h_moe", "olmo2", "phi3", "qwen2", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next",
+    "qwen3vl", "seed_oss", "smollm3",
 ))
 # These load tied embeddings twice even where both copies lie in one place.
 LOADS_OUTPUT_FIRST = frozenset(("gemma4",))
