@@ -49,13 +49,11 @@ def make_plan(
     and needs no disk space for it. The same input gives the same plan, in whatever order the hosts come. Raises
     ``DroverError`` for input that cannot be planned with.
     """
-    _check(max_devices, spread, margin)
-    fleet = read_fleet(hosts, margin)
-    _check_names(fleet, leader, model_host)
+    _check(max_devices, spread)
     problem = Problem(
         model=_checked_model(model),
         settings=Settings(context_size, parallel, cache_type_k, cache_type_v, batch_size, ubatch_size, flash_attention),
-        fleet=fleet,
+        fleet=checked_fleet(hosts, margin, leader, model_host),
         leader=leader or None,
         model_host=model_host or None,
         max_devices=max_devices,
@@ -175,7 +173,11 @@ def _checked_model(model):
     return model
 
 
-def _check_names(fleet, leader, model_host):
+def checked_fleet(hosts, margin, leader=None, model_host=None) -> list:
+    """The fleet of ``hosts`` (see ``fleet.read_fleet``), in which ``leader`` and ``model_host`` are, if given."""
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < 1:
+        raise DroverError(f"margin is {margin!r} but must be a share from 0 up to, not including, 1: 0.05 is 5 %.")
+    fleet = read_fleet(hosts, margin)
     if model_host:
         named(fleet, model_host, "The model_host")
     if leader and named(fleet, leader, "The leader").excluded:
@@ -183,12 +185,11 @@ def _check_names(fleet, leader, model_host):
     if all(host.excluded for host in fleet):
         names = ", ".join(host.name for host in fleet)
         raise DroverError(f"All hosts are excluded ({names}): take placement_exclude off at least one.")
+    return fleet
 
 
-def _check(max_devices, spread, margin):
+def _check(max_devices, spread):
     if isinstance(max_devices, bool) or not isinstance(max_devices, int) or not 1 <= max_devices <= MAX_DEVICES:
         raise DroverError(f"max_devices is {max_devices!r} but must be from 1 to {MAX_DEVICES}, llama.cpp's own limit.")
     if spread not in SPREADS:
         raise DroverError(f"spread is {spread!r} but must be one of {', '.join(SPREADS)}.")
-    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < 1:
-        raise DroverError(f"margin is {margin!r} but must be a share from 0 up to, not including, 1: 0.05 is 5 %.")

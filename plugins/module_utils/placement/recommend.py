@@ -1,0 +1,143 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models of the catalogue a fleet can run, how fast, and what the next bigger one lacks."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import DroverError
+from .catalogue import catalogue
+from .planner import DEFAULT_MARGIN, checked_fleet, make_plan
+from .problem import Problem
+from .settings import Settings
+from .table import size_text
+
+BEST = 3
+# Slower than slow reading; below it nobody waits for an answer.
+DEFAULT_TOKENS_PER_SECOND = 3.0
+
+
+def recommend(
+    hosts: list,
+    context_size: int = 8192,
+    minimum_tokens_per_second: float = DEFAULT_TOKENS_PER_SECOND,
+    leader: str | None = None,
+    margin: float = DEFAULT_MARGIN,
+    models: list | None = None,
+) -> dict:
+    """Plan every file of the catalogue (or of ``models``, entries of the same form) onto ``hosts`` (tallies).
+
+    Returns ``best`` (at most three models, the strongest first, each in its best quantisation that is at least
+    ``minimum_tokens_per_second`` fast), ``fits`` (all files that fit, the strongest first) and ``next`` (the next
+    stronger model that does not fit: its smallest file, ``missing_bytes`` and ``remedies``; or ``None``). An entry has
+    ``model``, ``quantization``, ``repository``, ``file``, ``bytes``, ``context_size``, ``hosts`` (the leader first),
+    ``tokens_per_second``, ``prompt_tokens_per_second`` and ``strength``.
+
+    A model is stronger the larger the geometric mean of its parameters and of those that a token uses: a common rule of
+    thumb for mixtures of experts, and plain size for the others. Raises ``DroverError`` for bad input.
+    """
+    speed = minimum_tokens_per_second
+    if isinstance(speed, bool) or not isinstance(speed, (int, float)) or not 0 <= speed < math.inf:
+        raise DroverError(f"minimum_tokens_per_second is {speed!r} but must be a number from 0 up.")
+    fleet = checked_fleet(hosts, margin, leader)
+    fitting, too_big = [], []
+    for entry in sorted(catalogue() if models is None else models, key=_strength, reverse=True):
+        found = _tried(entry, _settings(entry, context_size), fleet, leader)
+        if found:
+            fitting.append(found)
+        else:
+            too_big.append(entry)
+    best = {}
+    for found in fitting:
+        if found["tokens_per_second"] >= speed:
+            best.setdefault(found["model"], found)
+    fitting_models = {found["model"] for found in fitting}
+    bigger = [entry for entry in too_big if entry["model"] not in fitting_models and _is_stronger(entry, fitting)]
+    return {
+        "best": list(best.values())[:BEST],
+        "fits": fitting,
+        "next": _lacking(bigger[-1], context_size, hosts, leader, margin) if bigger else None,
+    }
+
+
+def recommendation_lines(recommendation: dict) -> list:
+    """The recommendation for a person: the best three, all that fits as a table, and what the next one lacks."""
+    lines = []
+    for number, one in enumerate(recommendation["best"], 1):
+        lines += [
+            f"{number}. {one['model']} {one['quantization']} ({size_text(one['bytes'])}): about "
+            f"{one['tokens_per_second']:.1f} tokens/s on {', '.join(one['hosts'])}",
+            f"   {one['repository']}: {one['file']}",
+        ]
+    if not lines:
+        lines.append("No model of the catalogue both fits and is fast enough.")
+    if recommendation["fits"]:
+        lines += ["", "All that fits:", *_table(recommendation["fits"])]
+    following = recommendation["next"]
+    if following:
+        lines += [
+            "",
+            f"Next bigger: {following['model']} {following['quantization']} ({size_text(following['bytes'])}) lacks "
+            f"{size_text(following['missing_bytes'])}.",
+            *(f"  - {remedy['text']}" for remedy in following["remedies"]),
+        ]
+    return lines
+
+
+def _table(found):
+    rows = [("MODEL", "QUANTISATION", "FILE", "CONTEXT", "TOKENS/S", "HOSTS")]
+    rows += [
+        (one["model"], one["quantization"], size_text(one["bytes"]), str(one["context_size"]),
+         f"{one['tokens_per_second']:.1f}", str(len(one["hosts"])))
+        for one in found
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _tried(entry, settings, fleet, leader):
+    """The entry with where it would run and how fast, or ``None`` if it does not fit."""
+    problem = Problem(entry["gguf"], settings, fleet, leader=leader)
+    layouts = problem.layouts()
+    if not layouts:
+        return None
+    layout = layouts[0]
+    return {
+        **{key: entry[key] for key in ("model", "quantization", "repository", "file", "bytes")},
+        "context_size": settings.context_size,
+        "hosts": [layout.leader.name, *layout.worker_names],
+        "tokens_per_second": 1 / problem.judge.seconds(layout),
+        "prompt_tokens_per_second": problem.layers.work.batch_tokens / problem.judge.prompt_seconds(layout),
+        "strength": _strength(entry)[0],
+    }
+
+
+def _lacking(entry, context_size, hosts, leader, margin):
+    settings = _settings(entry, context_size)
+    plan = make_plan(entry["gguf"], hosts, leader=leader, context_size=settings.context_size, margin=margin)
+    return {
+        **{key: entry[key] for key in ("model", "quantization", "repository", "file", "bytes")},
+        "missing_bytes": plan["missing_bytes"],
+        "remedies": plan["remedies"],
+    }
+
+
+def _settings(entry, context_size):
+    return Settings(context_size=min(context_size, entry["gguf"]["context_length"]))
+
+
+def _is_stronger(entry, fitting):
+    return not fitting or _strength(entry)[0] > fitting[0]["strength"]
+
+
+def _strength(entry):
+    """How a model ranks, and then how its files do: the larger, the better."""
+    gguf = entry["gguf"]
+    idle = 0
+    if gguf["expert_count"]:
+        experts = sum(block["expert_bytes"] for block in gguf["blocks"])
+        idle = experts * (1 - gguf["expert_used_count"] / gguf["expert_count"]) / gguf["weight_bytes"]
+    parameters = gguf["parameter_count"]
+    return (math.sqrt(parameters * parameters * (1 - idle)), entry["bytes"])
