@@ -35,7 +35,7 @@ echo ready; read _; kill $pid; wait $pid
 
 # llama-server estimates its memory before it loads the model; it is stopped between the two.
 _ASK_SERVER = """
-log=$(mktemp)
+log=$(mktemp -p /var/tmp)
 nice -n 10 {server} --host $log.sock >$log 2>&1 </dev/null & pid=$!
 for _ in $(seq 400); do grep -q 'reserve took' $log && break; kill -0 $pid || break; sleep 0.05; done
 kill -9 $pid; wait $pid 2>/dev/null; cat $log; rm -f $log $log.sock
@@ -58,7 +58,7 @@ class Oracle:
         self.directory = None
 
     def __enter__(self):
-        self.directory = self.shell("mktemp -d").strip()
+        self.directory = self.shell("mktemp -d -p /var/tmp").strip()
         for _server in range(self._count):
             self._start_server()
         return self
