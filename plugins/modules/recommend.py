@@ -140,9 +140,7 @@ def main():
         recommendation = recommend.recommend(**module.params)
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=False, recommendation=recommendation, lines=recommend.recommendation_lines(recommendation)
-    )
+    module.exit_json(changed=False, recommendation=recommendation, lines=recommend.recommendation_lines(recommendation))
 
 
 if __name__ == "__main__":

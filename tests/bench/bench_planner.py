@@ -31,7 +31,9 @@ def fleet(dice, count, total):
     shares = [dice.uniform(0.5, 1.5) for _ in range(count)]
     return [
         tally(
-            f"host-{number:03}", round(total * share / sum(shares)), dice.uniform(4e9, 20e9),
+            f"host-{number:03}",
+            round(total * share / sum(shares)),
+            dice.uniform(4e9, 20e9),
             network={"speed_mbps": dice.choice([100, 1000, 1000, 2500])},
         )
         for number, share in enumerate(shares)

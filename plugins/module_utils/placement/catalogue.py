@@ -39,7 +39,9 @@ SHAPES = {
     "Qwen 3 30B-A3B": ("qwen3moe", (48, 2048, 6144, 32, 4, 128, 151936, 40960, False), (128, 8, 768, 0, 0)),
     "Qwen 3 235B-A22B": ("qwen3moe", (94, 4096, 12288, 64, 4, 128, 151936, 40960, False), (128, 8, 1536, 0, 0)),
     "Qwen 3 Coder 480B-A35B": (
-        "qwen3moe", (62, 6144, 8192, 96, 8, 128, 151936, 262144, False), (160, 8, 2560, 0, 0),
+        "qwen3moe",
+        (62, 6144, 8192, 96, 8, 128, 151936, 262144, False),
+        (160, 8, 2560, 0, 0),
     ),
     "Gemma 3 1B": ("gemma3", (26, 1152, 6912, 4, 1, 256, 262144, 32768, True)),
     "Gemma 3 4B": ("gemma3", (34, 2560, 10240, 8, 4, 256, 262208, 131072, True)),
@@ -54,7 +56,9 @@ SHAPES = {
     "gpt-oss 20B": ("gpt-oss", (24, 2880, 2880, 64, 8, 64, 201088, 131072, False), (32, 4, 2880, 0, 0)),
     "gpt-oss 120B": ("gpt-oss", (36, 2880, 2880, 64, 8, 64, 201088, 131072, False), (128, 4, 2880, 0, 0)),
     "DeepSeek R1 671B": (
-        "deepseek2", (61, 7168, 18432, 128, 1, 192, 129280, 163840, False), (256, 8, 2048, 1, 3),
+        "deepseek2",
+        (61, 7168, 18432, 128, 1, 192, 129280, 163840, False),
+        (256, 8, 2048, 1, 3),
     ),
 }
 
@@ -70,50 +74,110 @@ FILES = (
     ("Qwen 3 1.7B", "Qwen/Qwen3-1.7B-GGUF", "Qwen3-1.7B-Q8_0.gguf", "Q8_0", 1.83e9),
     ("Llama 3.2 3B", "bartowski/Llama-3.2-3B-Instruct-GGUF", "Llama-3.2-3B-Instruct-Q4_K_M.gguf", "Q4_K_M", 2.02e9),
     ("Llama 3.2 3B", "bartowski/Llama-3.2-3B-Instruct-GGUF", "Llama-3.2-3B-Instruct-Q8_0.gguf", "Q8_0", 3.42e9),
-    ("Phi 4 mini", "bartowski/microsoft_Phi-4-mini-instruct-GGUF", "microsoft_Phi-4-mini-instruct-Q4_K_M.gguf",
-     "Q4_K_M", 2.49e9),
+    (
+        "Phi 4 mini",
+        "bartowski/microsoft_Phi-4-mini-instruct-GGUF",
+        "microsoft_Phi-4-mini-instruct-Q4_K_M.gguf",
+        "Q4_K_M",
+        2.49e9,
+    ),
     ("Gemma 3 4B", "bartowski/google_gemma-3-4b-it-GGUF", "google_gemma-3-4b-it-Q4_K_M.gguf", "Q4_K_M", 2.49e9),
     ("Gemma 3 4B", "bartowski/google_gemma-3-4b-it-GGUF", "google_gemma-3-4b-it-Q8_0.gguf", "Q8_0", 4.13e9),
     ("Qwen 3 4B", "Qwen/Qwen3-4B-GGUF", "Qwen3-4B-Q4_K_M.gguf", "Q4_K_M", 2.50e9),
     ("Qwen 3 4B", "Qwen/Qwen3-4B-GGUF", "Qwen3-4B-Q8_0.gguf", "Q8_0", 4.28e9),
     ("Mistral 7B", "bartowski/Mistral-7B-Instruct-v0.3-GGUF", "Mistral-7B-Instruct-v0.3-Q4_K_M.gguf", "Q4_K_M", 4.37e9),
     ("Qwen 2.5 7B", "bartowski/Qwen2.5-7B-Instruct-GGUF", "Qwen2.5-7B-Instruct-Q4_K_M.gguf", "Q4_K_M", 4.68e9),
-    ("Llama 3.1 8B", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", "Q4_K_M",
-     4.92e9),
-    ("Llama 3.1 8B", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", "Meta-Llama-3.1-8B-Instruct-Q8_0.gguf", "Q8_0",
-     8.54e9),
+    (
+        "Llama 3.1 8B",
+        "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
+        "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf",
+        "Q4_K_M",
+        4.92e9,
+    ),
+    (
+        "Llama 3.1 8B",
+        "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
+        "Meta-Llama-3.1-8B-Instruct-Q8_0.gguf",
+        "Q8_0",
+        8.54e9,
+    ),
     ("Qwen 3 8B", "Qwen/Qwen3-8B-GGUF", "Qwen3-8B-Q4_K_M.gguf", "Q4_K_M", 5.03e9),
     ("Qwen 3 8B", "Qwen/Qwen3-8B-GGUF", "Qwen3-8B-Q8_0.gguf", "Q8_0", 8.71e9),
     ("Gemma 3 12B", "bartowski/google_gemma-3-12b-it-GGUF", "google_gemma-3-12b-it-Q4_K_M.gguf", "Q4_K_M", 7.30e9),
-    ("Mistral Nemo 12B", "bartowski/Mistral-Nemo-Instruct-2407-GGUF", "Mistral-Nemo-Instruct-2407-Q4_K_M.gguf",
-     "Q4_K_M", 7.48e9),
+    (
+        "Mistral Nemo 12B",
+        "bartowski/Mistral-Nemo-Instruct-2407-GGUF",
+        "Mistral-Nemo-Instruct-2407-Q4_K_M.gguf",
+        "Q4_K_M",
+        7.48e9,
+    ),
     ("Qwen 3 14B", "Qwen/Qwen3-14B-GGUF", "Qwen3-14B-Q4_K_M.gguf", "Q4_K_M", 9.00e9),
     ("Phi 4 14B", "bartowski/phi-4-GGUF", "phi-4-Q4_K_M.gguf", "Q4_K_M", 9.05e9),
     ("gpt-oss 20B", "ggml-org/gpt-oss-20b-GGUF", "gpt-oss-20b-mxfp4.gguf", "MXFP4", 12.1e9),
-    ("Mistral Small 24B", "bartowski/mistralai_Mistral-Small-3.2-24B-Instruct-2506-GGUF",
-     "mistralai_Mistral-Small-3.2-24B-Instruct-2506-Q4_K_M.gguf", "Q4_K_M", 14.3e9),
+    (
+        "Mistral Small 24B",
+        "bartowski/mistralai_Mistral-Small-3.2-24B-Instruct-2506-GGUF",
+        "mistralai_Mistral-Small-3.2-24B-Instruct-2506-Q4_K_M.gguf",
+        "Q4_K_M",
+        14.3e9,
+    ),
     ("Gemma 3 27B", "bartowski/google_gemma-3-27b-it-GGUF", "google_gemma-3-27b-it-Q4_K_M.gguf", "Q4_K_M", 16.5e9),
     ("Qwen 3 30B-A3B", "Qwen/Qwen3-30B-A3B-GGUF", "Qwen3-30B-A3B-Q4_K_M.gguf", "Q4_K_M", 18.6e9),
     ("Qwen 3 30B-A3B", "Qwen/Qwen3-30B-A3B-GGUF", "Qwen3-30B-A3B-Q8_0.gguf", "Q8_0", 32.5e9),
     ("Qwen 3 32B", "Qwen/Qwen3-32B-GGUF", "Qwen3-32B-Q4_K_M.gguf", "Q4_K_M", 19.8e9),
-    ("Mixtral 8x7B", "TheBloke/Mixtral-8x7B-Instruct-v0.1-GGUF", "mixtral-8x7b-instruct-v0.1.Q4_K_M.gguf", "Q4_K_M",
-     26.4e9),
+    (
+        "Mixtral 8x7B",
+        "TheBloke/Mixtral-8x7B-Instruct-v0.1-GGUF",
+        "mixtral-8x7b-instruct-v0.1.Q4_K_M.gguf",
+        "Q4_K_M",
+        26.4e9,
+    ),
     ("Llama 3.3 70B", "bartowski/Llama-3.3-70B-Instruct-GGUF", "Llama-3.3-70B-Instruct-Q2_K.gguf", "Q2_K", 26.4e9),
     ("Llama 3.3 70B", "bartowski/Llama-3.3-70B-Instruct-GGUF", "Llama-3.3-70B-Instruct-Q4_K_M.gguf", "Q4_K_M", 42.5e9),
     ("Qwen 2.5 72B", "bartowski/Qwen2.5-72B-Instruct-GGUF", "Qwen2.5-72B-Instruct-Q4_K_M.gguf", "Q4_K_M", 47.4e9),
     ("gpt-oss 120B", "ggml-org/gpt-oss-120b-GGUF", "gpt-oss-120b-mxfp4-00001-of-00003.gguf", "MXFP4", 63.4e9),
-    ("Qwen 3 235B-A22B", "unsloth/Qwen3-235B-A22B-GGUF", "Q2_K/Qwen3-235B-A22B-Q2_K-00001-of-00002.gguf", "Q2_K",
-     85.7e9),
-    ("Qwen 3 235B-A22B", "unsloth/Qwen3-235B-A22B-GGUF", "Q4_K_M/Qwen3-235B-A22B-Q4_K_M-00001-of-00003.gguf", "Q4_K_M",
-     142e9),
-    ("Llama 3.1 405B", "bartowski/Meta-Llama-3.1-405B-Instruct-GGUF",
-     "Meta-Llama-3.1-405B-Instruct-Q4_K_M/Meta-Llama-3.1-405B-Instruct-Q4_K_M-00001-of-00007.gguf", "Q4_K_M", 243e9),
-    ("Qwen 3 Coder 480B-A35B", "unsloth/Qwen3-Coder-480B-A35B-Instruct-GGUF",
-     "Q4_K_M/Qwen3-Coder-480B-A35B-Instruct-Q4_K_M-00001-of-00006.gguf", "Q4_K_M", 290e9),
-    ("DeepSeek R1 671B", "unsloth/DeepSeek-R1-0528-GGUF", "Q2_K/DeepSeek-R1-0528-Q2_K-00001-of-00005.gguf", "Q2_K",
-     245e9),
-    ("DeepSeek R1 671B", "unsloth/DeepSeek-R1-0528-GGUF", "Q4_K_M/DeepSeek-R1-0528-Q4_K_M-00001-of-00009.gguf",
-     "Q4_K_M", 405e9),
+    (
+        "Qwen 3 235B-A22B",
+        "unsloth/Qwen3-235B-A22B-GGUF",
+        "Q2_K/Qwen3-235B-A22B-Q2_K-00001-of-00002.gguf",
+        "Q2_K",
+        85.7e9,
+    ),
+    (
+        "Qwen 3 235B-A22B",
+        "unsloth/Qwen3-235B-A22B-GGUF",
+        "Q4_K_M/Qwen3-235B-A22B-Q4_K_M-00001-of-00003.gguf",
+        "Q4_K_M",
+        142e9,
+    ),
+    (
+        "Llama 3.1 405B",
+        "bartowski/Meta-Llama-3.1-405B-Instruct-GGUF",
+        "Meta-Llama-3.1-405B-Instruct-Q4_K_M/Meta-Llama-3.1-405B-Instruct-Q4_K_M-00001-of-00007.gguf",
+        "Q4_K_M",
+        243e9,
+    ),
+    (
+        "Qwen 3 Coder 480B-A35B",
+        "unsloth/Qwen3-Coder-480B-A35B-Instruct-GGUF",
+        "Q4_K_M/Qwen3-Coder-480B-A35B-Instruct-Q4_K_M-00001-of-00006.gguf",
+        "Q4_K_M",
+        290e9,
+    ),
+    (
+        "DeepSeek R1 671B",
+        "unsloth/DeepSeek-R1-0528-GGUF",
+        "Q2_K/DeepSeek-R1-0528-Q2_K-00001-of-00005.gguf",
+        "Q2_K",
+        245e9,
+    ),
+    (
+        "DeepSeek R1 671B",
+        "unsloth/DeepSeek-R1-0528-GGUF",
+        "Q4_K_M/DeepSeek-R1-0528-Q4_K_M-00001-of-00009.gguf",
+        "Q4_K_M",
+        405e9,
+    ),
 )
 
 # Bits a weight of the token embedding; the output matrix never has fewer than Q6_K's.
@@ -128,7 +192,11 @@ def catalogue() -> list:
     return it, but for the weights of a block, which are an equal share of the file's."""
     return [
         {
-            "model": model, "repository": repository, "file": file, "quantization": quantization, "bytes": int(size),
+            "model": model,
+            "repository": repository,
+            "file": file,
+            "quantization": quantization,
+            "bytes": int(size),
             "gguf": _gguf(model, quantization, int(size)),
         }
         for model, repository, file, quantization, size in FILES
@@ -172,27 +240,35 @@ def _block(architecture, shape, block):
     kv = shape["heads_kv"] * length
     if architecture == "deepseek2":
         yield from (
-            ("attn_q_a", (embedding, 1536)), ("attn_q_b", (1536, heads * length)),
-            ("attn_kv_a_mqa", (embedding, 576)), ("attn_k_b", (128, 512, heads)), ("attn_v_b", (512, 128, heads)),
+            ("attn_q_a", (embedding, 1536)),
+            ("attn_q_b", (1536, heads * length)),
+            ("attn_kv_a_mqa", (embedding, 576)),
+            ("attn_k_b", (128, 512, heads)),
+            ("attn_v_b", (512, 128, heads)),
             ("attn_output", (heads * 128, embedding)),
         )
     elif architecture == "phi3":
         yield from (("attn_qkv", (embedding, heads * length + 2 * kv)), ("attn_output", (heads * length, embedding)))
     else:
         yield from (
-            ("attn_q", (embedding, heads * length)), ("attn_k", (embedding, kv)), ("attn_v", (embedding, kv)),
+            ("attn_q", (embedding, heads * length)),
+            ("attn_k", (embedding, kv)),
+            ("attn_v", (embedding, kv)),
             ("attn_output", (heads * length, embedding)),
         )
     if shape["experts"] and block >= shape["dense_blocks"]:
         experts, wide = shape["experts"], shape["expert_length"]
         yield from (
-            ("ffn_gate_inp", (embedding, experts)), ("ffn_gate_exps", (embedding, wide, experts)),
-            ("ffn_up_exps", (embedding, wide, experts)), ("ffn_down_exps", (wide, embedding, experts)),
+            ("ffn_gate_inp", (embedding, experts)),
+            ("ffn_gate_exps", (embedding, wide, experts)),
+            ("ffn_up_exps", (embedding, wide, experts)),
+            ("ffn_down_exps", (wide, embedding, experts)),
         )
         if shape["shared"]:
             wide *= shape["shared"]
             yield from (
-                ("ffn_gate_shexp", (embedding, wide)), ("ffn_up_shexp", (embedding, wide)),
+                ("ffn_gate_shexp", (embedding, wide)),
+                ("ffn_up_shexp", (embedding, wide)),
                 ("ffn_down_shexp", (wide, embedding)),
             )
     elif architecture == "phi3":
@@ -206,23 +282,38 @@ def _block(architecture, shape, block):
 def _values(model, architecture, shape):
     """The ``{architecture}.*`` metadata."""
     values = {
-        "block_count": shape["blocks"], "context_length": shape["context"], "embedding_length": shape["embedding"],
-        "feed_forward_length": shape["feed_forward"], "attention.head_count": shape["heads"],
-        "attention.head_count_kv": shape["heads_kv"], "vocab_size": shape["vocabulary"],
-        "attention.key_length": shape["head_length"], "attention.value_length": shape["head_length"],
+        "block_count": shape["blocks"],
+        "context_length": shape["context"],
+        "embedding_length": shape["embedding"],
+        "feed_forward_length": shape["feed_forward"],
+        "attention.head_count": shape["heads"],
+        "attention.head_count_kv": shape["heads_kv"],
+        "vocab_size": shape["vocabulary"],
+        "attention.key_length": shape["head_length"],
+        "attention.value_length": shape["head_length"],
     }
     if shape["experts"]:
-        values.update({
-            "expert_count": shape["experts"], "expert_used_count": shape["used"],
-            "expert_feed_forward_length": shape["expert_length"], "expert_shared_count": shape["shared"],
-            "leading_dense_block_count": shape["dense_blocks"],
-        })
+        values.update(
+            {
+                "expert_count": shape["experts"],
+                "expert_used_count": shape["used"],
+                "expert_feed_forward_length": shape["expert_length"],
+                "expert_shared_count": shape["shared"],
+                "leading_dense_block_count": shape["dense_blocks"],
+            }
+        )
     if architecture == "deepseek2":
-        values.update({
-            "attention.key_length": 576, "attention.value_length": 512, "attention.key_length_mla": 192,
-            "attention.value_length_mla": 128, "attention.kv_lora_rank": 512, "attention.q_lora_rank": 1536,
-            "rope.dimension_count": 64,
-        })
+        values.update(
+            {
+                "attention.key_length": 576,
+                "attention.value_length": 512,
+                "attention.key_length_mla": 192,
+                "attention.value_length_mla": 128,
+                "attention.kv_lora_rank": 512,
+                "attention.q_lora_rank": 1536,
+                "rope.dimension_count": 64,
+            }
+        )
     if architecture == "gemma3":
         values["attention.sliding_window"] = 512 if model == "Gemma 3 1B" else 1024
     if architecture == "gpt-oss":

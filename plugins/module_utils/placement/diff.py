@@ -30,21 +30,25 @@ def plan_changes(before: dict | None, after: dict) -> dict:
     for (source, target), group in groupby(sorted(new), key=lambda layer: (old.get(layer), new[layer])):
         layers = list(group)
         if source != target:
-            moves.append({
-                "layers": _layers_text(layers, after["model"]["block_count"]),
-                "from": source,
-                "to": target,
-                "bytes": sum(after["layer_weight_bytes"][layer] for layer in layers),
-            })
+            moves.append(
+                {
+                    "layers": _layers_text(layers, after["model"]["block_count"]),
+                    "from": source,
+                    "to": target,
+                    "bytes": sum(after["layer_weight_bytes"][layer] for layer in layers),
+                }
+            )
     return {
         "leader": {"from": before["leader"], "to": after["leader"]}
-        if running and before["leader"] != after["leader"] else None,
+        if running and before["leader"] != after["leader"]
+        else None,
         "model_changes": model_changes,
         "moves": moves,
         "moved_bytes": sum(move["bytes"] for move in moves),
         "settings": [
             {"name": name, "from": before["settings"].get(name), "to": value}
-            for name, value in after["settings"].items() if running and before["settings"].get(name) != value
+            for name, value in after["settings"].items()
+            if running and before["settings"].get(name) != value
         ],
     }
 

@@ -86,8 +86,11 @@ def _host(tally, margin):
     usable = _number(memory, "usable_bytes", name, None)
     cpu = _section(tally, "cpu", name)
     for section, key in (
-        (tally, "bandwidth_bytes_per_second"), (network, "speed_mbps"), (network, "round_trip_seconds"),
-        (cpu, "cores"), (cpu, "physical_cores"),
+        (tally, "bandwidth_bytes_per_second"),
+        (network, "speed_mbps"),
+        (network, "round_trip_seconds"),
+        (cpu, "cores"),
+        (cpu, "physical_cores"),
     ):
         _number(section, key, name, 0)
     gpus = tally.get("gpus") or []
@@ -96,16 +99,24 @@ def _host(tally, margin):
             f"The tally of {name} has gpus {gpus!r} where a list of dictionaries belongs: use memory_info's."
         )
     devices = [
-        Device(name, index, True, _number(gpu, "usable_bytes", name, None), margin, cost.gpu_seconds_per_byte(gpu),
-               cost.gpu_seconds_per_operation(gpu))
+        Device(
+            name,
+            index,
+            True,
+            _number(gpu, "usable_bytes", name, None),
+            margin,
+            cost.gpu_seconds_per_byte(gpu),
+            cost.gpu_seconds_per_operation(gpu),
+        )
         for index, gpu in enumerate(gpus)
     ]
     return Host(
         name=name,
         endpoint=f"{tally.get('address') or name}:{_port(tally, name)}",
         excluded=bool(tally.get("exclude")),
-        cpu=Device(name, 0, False, usable, margin, cost.cpu_seconds_per_byte(tally),
-                   cost.cpu_seconds_per_operation(tally)),
+        cpu=Device(
+            name, 0, False, usable, margin, cost.cpu_seconds_per_byte(tally), cost.cpu_seconds_per_operation(tally)
+        ),
         gpus=tuple(devices),
         disk_free_bytes=_number(disk, "free_bytes", name, None) if disk.get("free_bytes") is not None else None,
         link_bytes_per_second=cost.link_bytes_per_second(network),

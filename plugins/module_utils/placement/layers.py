@@ -33,7 +33,8 @@ class Layers:
             count = end - first
             self._device_bytes[key] = (
                 self.memory.device_weight_bytes(first, count)
-                + self.kv[end] - self.kv[first]
+                + self.kv[end]
+                - self.kv[first]
                 + self.memory.device_compute_bytes(first, count)
             )
         return self._device_bytes[key]

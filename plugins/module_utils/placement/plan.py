@@ -117,19 +117,28 @@ def _device(layers, layout, segment, names):
 def _arguments(judge, layout, settings):
     """What ``llama-server`` must be told so that every layer lands where the plan says, and nothing is left to it."""
     arguments = [
-        "--ctx-size", str(settings.context_size),
-        "--parallel", str(settings.parallel),
+        "--ctx-size",
+        str(settings.context_size),
+        "--parallel",
+        str(settings.parallel),
         # Each slot has its own part of the cache, which is what the memory model counts.
         "--no-kv-unified",
-        "--cache-type-k", settings.cache_type_k,
-        "--cache-type-v", settings.cache_type_v,
-        "--batch-size", str(settings.batch_size),
-        "--ubatch-size", str(settings.ubatch_size),
-        "--flash-attn", settings.flash_attention,
+        "--cache-type-k",
+        settings.cache_type_k,
+        "--cache-type-v",
+        settings.cache_type_v,
+        "--batch-size",
+        str(settings.batch_size),
+        "--ubatch-size",
+        str(settings.ubatch_size),
+        "--flash-attn",
+        settings.flash_attention,
         # The plan decides, llama.cpp does not.
-        "--fit", "off",
+        "--fit",
+        "off",
         # The prompt cache takes memory that is in no plan, and has aborted with RPC (upstream issue 26529).
-        "--cache-ram", "0",
+        "--cache-ram",
+        "0",
     ]
     if not layout.segments:
         # A local GPU that holds no layer would still be used, and take memory, for long prompts.
@@ -140,6 +149,8 @@ def _arguments(judge, layout, settings):
         arguments += ["--rpc", ",".join(judge.hosts[name].endpoint for name in layout.worker_names)]
     return [
         *arguments,
-        "--tensor-split", ",".join(split),
-        "--n-gpu-layers", str(judge.layers.count - layout.leader_blocks),
+        "--tensor-split",
+        ",".join(split),
+        "--n-gpu-layers",
+        str(judge.layers.count - layout.leader_blocks),
     ]

@@ -19,8 +19,20 @@ SPREADS = ("auto", "all")
 DEFAULT_MARGIN = 0.05
 # Of the contract gguf, what the planner itself looks at.
 MODEL_FIELDS = (
-    "name", "quantization", "file_bytes", "weight_bytes", "parameter_count", "block_count", "context_length",
-    "embedding_length", "vocab_size", "expert_count", "expert_used_count", "embedding_bytes", "output_bytes", "blocks",
+    "name",
+    "quantization",
+    "file_bytes",
+    "weight_bytes",
+    "parameter_count",
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "vocab_size",
+    "expert_count",
+    "expert_used_count",
+    "embedding_bytes",
+    "output_bytes",
+    "blocks",
 )
 
 
@@ -84,7 +96,8 @@ def _split_plan(problem, split):
     parts, layout = min(over, key=lambda one: (sum(one[0].values()), one[1].leader.name))
     reasons = [
         f"Your split puts {size_text(extra)} too much on {host}, if {layout.leader.name} leads."
-        for host, extra in parts.items() if extra
+        for host, extra in parts.items()
+        if extra
     ]
     without = "Leave split away: Drover finds a plan." if problem.fits() else None
     helps = [{"kind": "split", "text": without}] if without else remedies(problem)
@@ -149,8 +162,7 @@ def _choice(problem, layouts, layout):
             f"{_rate(judge, others[0])}."
         )
     alone = [
-        host.name for host in problem.leaders
-        if problem.layers.leader_bytes(problem.layers.count) <= host.cpu.capacity
+        host.name for host in problem.leaders if problem.layers.leader_bytes(problem.layers.count) <= host.cpu.capacity
     ]
     if not layout.worker_names:
         yield f"The model fits on {leader} alone, and every hop over the network would make it slower."

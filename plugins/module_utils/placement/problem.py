@@ -27,11 +27,17 @@ class Problem:
     reason; ``reasons`` says why some cannot lead and where memory is an estimate.
     """
 
-    def __init__(self, model, settings, fleet, leader=None, model_host=None, max_devices=16, spread="auto",
-                 layers=None):
+    def __init__(
+        self, model, settings, fleet, leader=None, model_host=None, max_devices=16, spread="auto", layers=None
+    ):
         self._given = {
-            "model": model, "settings": settings, "fleet": fleet, "leader": leader, "model_host": model_host,
-            "max_devices": max_devices, "spread": spread,
+            "model": model,
+            "settings": settings,
+            "fleet": fleet,
+            "leader": leader,
+            "model_host": model_host,
+            "max_devices": max_devices,
+            "spread": spread,
         }
         self.model, self.settings, self.spread, self.max_devices = model, settings, spread, max_devices
         self.fleet, self.pinned = fleet, leader

@@ -89,8 +89,14 @@ def recommendation_lines(recommendation: dict) -> list:
 def _table(found):
     rows = [("MODEL", "QUANTISATION", "FILE", "CONTEXT", "TOKENS/S", "HOSTS")]
     rows += [
-        (one["model"], one["quantization"], size_text(one["bytes"]), str(one["context_size"]),
-         f"{one['tokens_per_second']:.1f}", str(len(one["hosts"])))
+        (
+            one["model"],
+            one["quantization"],
+            size_text(one["bytes"]),
+            str(one["context_size"]),
+            f"{one['tokens_per_second']:.1f}",
+            str(len(one["hosts"])),
+        )
         for one in found
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]

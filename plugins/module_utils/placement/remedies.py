@@ -14,8 +14,16 @@ from .table import size_text
 # Quantisations of the same model that are usually published, with their bits a weight.
 # Upstream: the table in tools/quantize/README.md, for Llama 3.1 8B; other models are within a few per cent.
 BITS_A_WEIGHT = (
-    ("Q8_0", 8.5), ("Q6_K", 6.56), ("Q5_K_M", 5.7), ("Q4_K_M", 4.89), ("Q4_K_S", 4.67), ("IQ4_XS", 4.46),
-    ("Q3_K_M", 4.0), ("IQ3_M", 3.76), ("Q2_K", 3.16), ("IQ2_M", 2.93),
+    ("Q8_0", 8.5),
+    ("Q6_K", 6.56),
+    ("Q5_K_M", 5.7),
+    ("Q4_K_M", 4.89),
+    ("Q4_K_S", 4.67),
+    ("IQ4_XS", 4.46),
+    ("Q3_K_M", 4.0),
+    ("IQ3_M", 3.76),
+    ("Q2_K", 3.16),
+    ("IQ2_M", 2.93),
 )
 SMALLEST_CONTEXT = 2048
 SMALLER_CACHE_TYPES = ("q8_0", "q4_0")
@@ -38,12 +46,20 @@ def remedies(problem) -> list:
     """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set. Every one
     was planned with; only the sizes of other quantisations are estimates."""
     if problem.fits():  # and only spread stands in the way
-        return [{"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.",
-                 "spread": "auto"}]
+        return [
+            {"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.", "spread": "auto"}
+        ]
     found = [
         remedy(problem)
-        for remedy in (_smaller_context, _smaller_cache, _fewer_slots, _smaller_cache_and_context,
-                       _smaller_model, _more_memory, _another_host)
+        for remedy in (
+            _smaller_context,
+            _smaller_cache,
+            _fewer_slots,
+            _smaller_cache_and_context,
+            _smaller_model,
+            _more_memory,
+            _another_host,
+        )
     ]
     kinds = {remedy["kind"] for remedy in found if remedy}
     # Both at once only where neither is enough.
@@ -56,7 +72,8 @@ def _smaller_context(problem):
     settings = problem.settings
     step = CONTEXT_PADDING * settings.parallel
     steps = _most(
-        lambda count: _fits(problem, context_size=count * step), SMALLEST_CONTEXT // CONTEXT_PADDING,
+        lambda count: _fits(problem, context_size=count * step),
+        SMALLEST_CONTEXT // CONTEXT_PADDING,
         settings.context_size // step,
     )
     if steps is None or steps * step >= settings.context_size:
@@ -76,7 +93,7 @@ def _smaller_cache(problem):
             return {
                 "kind": "cache",
                 "text": f"A KV cache of type {cache_type} (it needs flash attention; q8_0 costs next to no quality, "
-                        "q4_0 some).",
+                "q4_0 some).",
                 **settings,
             }
     return None
@@ -94,7 +111,7 @@ def _smaller_cache_and_context(problem):
                 return {
                     "kind": "cache_and_context",
                     "text": f"A KV cache of type {cache_type} and a context of at most {smaller['context_size']} "
-                            "tokens.",
+                    "tokens.",
                     "context_size": smaller["context_size"],
                     **settings,
                 }
@@ -110,7 +127,7 @@ def _fewer_slots(problem):
     return {
         "kind": "slots",
         "text": f"{slots} of {settings.parallel} slots, each with its {each} tokens of context "
-                f"(context_size {slots * each}).",
+        f"(context_size {slots * each}).",
         "parallel": slots,
         "context_size": slots * each,
     }
@@ -196,9 +213,10 @@ def _growable(problem):
     for host in largest:
         yield lambda extra, host=host: _with(problem, host, cpu=_grown(host.cpu, extra)), host
         if host.gpus:
-            yield lambda extra, host=host: _with(
-                problem, host, gpus=(_grown(host.gpus[0], extra), *host.gpus[1:])
-            ), host
+            yield (
+                lambda extra, host=host: _with(problem, host, gpus=(_grown(host.gpus[0], extra), *host.gpus[1:])),
+                host,
+            )
 
 
 def _grown(device, extra):

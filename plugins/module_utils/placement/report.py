@@ -48,8 +48,14 @@ def plan_page(plan: dict) -> str:
         colours = {}
         for host, *_rest in rows:
             colours.setdefault(host, COLOURS[len(colours) % len(COLOURS)])
-        body += [_figures(plan), "<h2>Layers, in the order a token passes them</h2>", _layers(plan, colours),
-                 "<h2>Memory</h2>", _memory(rows, colours), _table(rows, colours)]
+        body += [
+            _figures(plan),
+            "<h2>Layers, in the order a token passes them</h2>",
+            _layers(plan, colours),
+            "<h2>Memory</h2>",
+            _memory(rows, colours),
+            _table(rows, colours),
+        ]
     else:
         body += [f"<p>{size_text(plan['missing_bytes'])} of memory are missing.</p>"]
     body += [
@@ -63,7 +69,8 @@ def plan_page(plan: dict) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(filter(None, body)) + "\n</body>\n</html>\n"
+        + "\n".join(filter(None, body))
+        + "\n</body>\n</html>\n"
     )
 
 
@@ -135,8 +142,10 @@ def _table(rows, colours):
         key = f'<span class="key" style="background:{colours[host]}"></span>'
         body += f'<tr><td class="text">{key}{escape(host)}</td>'
         body += "".join(f'<td class="text">{escape(text)}</td>' for text in (device, layers))
-        body += "".join(f"<td>{size_text(held[name])}</td>" for name in (
-            "weight_bytes", "kv_bytes", "compute_bytes", "total_bytes", "usable_bytes"))
+        body += "".join(
+            f"<td>{size_text(held[name])}</td>"
+            for name in ("weight_bytes", "kv_bytes", "compute_bytes", "total_bytes", "usable_bytes")
+        )
         body += "</tr>"
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

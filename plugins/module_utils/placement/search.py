@@ -96,6 +96,7 @@ class Search:
 
     def _best_of(self, leaders, layouts):
         """The leaders, those that found the best layouts first and those that found none last."""
+
         def rank(leader):
             layout = layouts[leader.name]
             return (layout is None, self.rank(layout) if layout else ())
@@ -195,8 +196,7 @@ class Search:
                 continue
             # Who comes last in the alphabet stands last where it makes no difference.
             ends = [
-                self._with_host(fronts[subset ^ (1 << index)], leader, workers[index])
-                for index in reversed(members)
+                self._with_host(fronts[subset ^ (1 << index)], leader, workers[index]) for index in reversed(members)
             ]
             fronts[subset] = _merged(ends)
         everyone = (1 << len(workers)) - 1
@@ -230,7 +230,8 @@ class Search:
         read = self.layers.read
         costs = [
             self._weigh(read[blocks] * leader.cpu.seconds_per_byte)
-            if self.layers.leader_bytes(blocks) <= leader.cpu.capacity else INFINITE
+            if self.layers.leader_bytes(blocks) <= leader.cpu.capacity
+            else INFINITE
             for blocks in range(self.layers.count + 1)
         ]
         if self.judge.must_spread and len(self.judge.hosts) > 1:
@@ -310,7 +311,7 @@ class Search:
         return ahead, firsts
 
     def _weigh(self, seconds):
-        return seconds ** 2 if self.judge.must_spread else seconds
+        return seconds**2 if self.judge.must_spread else seconds
 
 
 def _end_of(reached):

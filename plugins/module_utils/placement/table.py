@@ -79,16 +79,25 @@ def plan_rows(plan: dict) -> list:
 def _table(rows):
     head = ("HOST", "DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "TOTAL", "USABLE")
     body = [
-        (host, device, layers, *(_short_size(held[key]) for key in (
-            "weight_bytes", "kv_bytes", "compute_bytes", "total_bytes", "usable_bytes")))
+        (
+            host,
+            device,
+            layers,
+            *(
+                _short_size(held[key])
+                for key in ("weight_bytes", "kv_bytes", "compute_bytes", "total_bytes", "usable_bytes")
+            ),
+        )
         for host, device, layers, held in rows
     ]
     bars = ["", *(_bar(held["total_bytes"], held["usable_bytes"]) for *_names, held in rows)]
     widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
     lines = []
     for row, bar in zip((head, *body), bars):
-        cells = [cell.ljust(width) if column < 3 else cell.rjust(width)
-                 for column, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if column < 3 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        ]
         lines.append("  ".join((*cells, bar)).rstrip())
     return lines
 

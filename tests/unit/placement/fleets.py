@@ -16,16 +16,23 @@ def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_byte
     """The ``gguf`` of a llama; ``block_bytes`` is the weights of a block, or a list of them."""
     sizes = block_bytes if isinstance(block_bytes, list) else [block_bytes] * blocks
     tensors = [
-        _tensor("token_embd.weight", (512, 4000), embedding_bytes), _tensor("output.weight", (512, 4000), output_bytes)
+        _tensor("token_embd.weight", (512, 4000), embedding_bytes),
+        _tensor("output.weight", (512, 4000), output_bytes),
     ]
     for index, size in enumerate(sizes):
         tensors.append(_tensor(f"blk.{index}.attn_q.weight", (512, 512), size // 10))
         name, shape = ("ffn_up_exps", (512, 1024, experts)) if experts else ("ffn_up", (512, 1024))
         tensors.append(_tensor(f"blk.{index}.{name}.weight", shape, size - size // 10))
     metadata = {
-        "general.architecture": "llama", "general.name": "Small", "general.file_type": 7,
-        "llama.block_count": len(sizes), "llama.context_length": 32768, "llama.embedding_length": 512,
-        "llama.feed_forward_length": 1024, "llama.attention.head_count": 8, "llama.attention.head_count_kv": 4,
+        "general.architecture": "llama",
+        "general.name": "Small",
+        "general.file_type": 7,
+        "llama.block_count": len(sizes),
+        "llama.context_length": 32768,
+        "llama.embedding_length": 512,
+        "llama.feed_forward_length": 1024,
+        "llama.attention.head_count": 8,
+        "llama.attention.head_count_kv": 4,
         "llama.vocab_size": 4000,
     }
     if experts:

@@ -20,7 +20,9 @@ def test_layouts_rank_as_they_were_measured():
     gguf = model(block_bytes=104 * MIB, embedding_bytes=62 * MIB, output_bytes=62 * MIB)
     # The same machine twice: its CPU as the leader's, and behind an RPC server of its own.
     hosts = [
-        tally("a-leader", 4 * GIB, 19e9), tally("b-leader-rpc", 4 * GIB, 19e9), tally("c-worker", 4 * GIB, 19e9),
+        tally("a-leader", 4 * GIB, 19e9),
+        tally("b-leader-rpc", 4 * GIB, 19e9),
+        tally("c-worker", 4 * GIB, 19e9),
         tally("d-half", 4 * GIB, 9.5e9),
     ]
     problem = Problem(gguf, Settings(), read_fleet(hosts, 0.05), leader="a-leader")
@@ -57,8 +59,9 @@ def test_seconds_are_reading_and_visits():
 
 
 def test_a_token_reads_only_the_experts_it_uses():
-    dense, mixture = make_plan(model(), [tally("a", 2 * GIB)]), make_plan(
-        model(experts=8, used=2), [tally("a", 2 * GIB)]
+    dense, mixture = (
+        make_plan(model(), [tally("a", 2 * GIB)]),
+        make_plan(model(experts=8, used=2), [tally("a", 2 * GIB)]),
     )
     assert mixture["predicted"]["seconds_per_token"] < dense["predicted"]["seconds_per_token"] * 0.5
 
@@ -87,7 +90,8 @@ def test_the_output_layer_stays_off_a_slow_link():
     """With 128 thousand tokens to choose from, the logits are half a megabyte for every token."""
     gguf = {**model(blocks=12), "vocab_size": 128_000}
     hosts = [
-        tally("a", 500 * MIB), tally("b", 600 * MIB, network={"speed_mbps": 1000}),
+        tally("a", 500 * MIB),
+        tally("b", 600 * MIB, network={"speed_mbps": 1000}),
         tally("c", 600 * MIB, network={"speed_mbps": 10}),
     ]
     plan = make_plan(gguf, hosts, leader="a")

@@ -51,7 +51,8 @@ def test_another_leader_and_other_settings_are_told():
 def test_another_model_is_all_new():
     lines = change_lines(split(pi_1=9), make_plan({**model(), "name": "Other"}, HOSTS, leader="pi-1"))
     assert lines[:2] == [
-        "Another model: Small Q8_0 gives way to Other Q8_0.", "blocks 0-7 + output: new -> pi-1, 850 MiB",
+        "Another model: Small Q8_0 gives way to Other Q8_0.",
+        "blocks 0-7 + output: new -> pi-1, 850 MiB",
     ]
 
 

@@ -153,9 +153,7 @@ def every_split(layers, devices, first):
 
 def assert_optimal(gguf, hosts, leader=None):
     problem = Problem(gguf, Settings(), read_fleet(hosts, MARGIN), leader=leader)
-    seconds = [
-        problem.judge.seconds(layout) for host in problem.leaders for layout in every_layout(problem, host)
-    ]
+    seconds = [problem.judge.seconds(layout) for host in problem.leaders for layout in every_layout(problem, host)]
     plan = make_plan(gguf, hosts, leader=leader, margin=MARGIN)
     assert plan["feasible"] == bool(seconds)
     if seconds:

@@ -15,8 +15,15 @@ from unit.placement.fleets import GIB, MIB, model, tally
 @pytest.mark.parametrize(
     ("size", "text"),
     [
-        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (100 * 1024, "100 KiB"), (1536 * 1024, "1.5 MiB"),
-        (224 * MIB, "224 MiB"), (GIB, "1.0 GiB"), (int(99.94 * GIB), "99.9 GiB"), (1500 * GIB, "1.5 TiB"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (100 * 1024, "100 KiB"),
+        (1536 * 1024, "1.5 MiB"),
+        (224 * MIB, "224 MiB"),
+        (GIB, "1.0 GiB"),
+        (int(99.94 * GIB), "99.9 GiB"),
+        (1500 * GIB, "1.5 TiB"),
     ],
 )
 def test_sizes_are_for_people(size, text):
@@ -26,8 +33,11 @@ def test_sizes_are_for_people(size, text):
 @pytest.mark.parametrize(
     ("layers", "text"),
     [
-        ((0, 5, True), "blocks 0-4 + output"), ((7, 1, False), "block 7"), ((8, 0, True), "output"),
-        ((0, 0, False), ""), ((3, 4, False), "blocks 3-6"),
+        ((0, 5, True), "blocks 0-4 + output"),
+        ((7, 1, False), "block 7"),
+        ((8, 0, True), "output"),
+        ((0, 0, False), ""),
+        ((3, 4, False), "blocks 3-6"),
     ],
 )
 def test_layers_are_named(layers, text):
