@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -16,7 +17,7 @@ import testinfra
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-INVENTORY = Path("/var/lib/drover-lab/default/inventory.yml")
+INVENTORY = Path(os.environ.get("DROVER_LAB_INVENTORY", "/var/lib/drover-lab/default/inventory.yml"))
 sys.path.insert(0, str(ROOT / "tests" / "assets"))
 
 import demo_text  # noqa: E402

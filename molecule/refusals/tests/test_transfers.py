@@ -1,0 +1,128 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models by URL and from the leader's own disk: placed when right, and nothing half-written stays when not."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+
+import pytest
+from cluster import LEADER, ROOT, answers, host
+from model_server import serve
+from playbook import play, refused, succeeded
+
+MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
+SHA256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+MODELS = "/var/lib/drover/models"
+OWN = "/srv/drover-test/own.gguf"
+
+
+def from_url(url: str, sha256: str = SHA256, **more) -> dict:
+    return {"gguf_model_path": "", "gguf_model_url": url, "gguf_model_sha256": sha256, **more}
+
+
+def listing(folder: str) -> str:
+    return host(LEADER).check_output("ls -lAR --time-style=full-iso %s", folder)
+
+
+@contextmanager
+def small_disk(options: str):
+    """A file system of its own on the leader."""
+    leader, folder = host(LEADER), "/mnt/drover-test"
+    try:
+        leader.check_output(f"mkdir -p {folder} && mount -t tmpfs -o mode=0755,{options} none {folder}")
+        yield folder
+    finally:
+        leader.run(f"umount {folder}; rmdir {folder}")
+
+
+@pytest.fixture
+def deployed_again():
+    """Whatever a test served, the demo model is served after it."""
+    yield
+    succeeded(play("site"))
+    host(LEADER).check_output(f"rm -rf {MODELS}/served.gguf {MODELS}/served.gguf.source {OWN.rpartition('/')[0]}")
+
+
+def test_a_url_with_the_wrong_sha256():
+    before = listing(MODELS)
+    with serve(MODEL.read_bytes()) as url:
+        run = play("site", settings=from_url(url, "0" * 64))
+    refused(run, f"{url} could not be placed in {MODELS} on {LEADER}", SHA256, "check the URL, gguf_model_sha256")
+    assert listing(MODELS) == before
+
+
+def test_a_url_where_nothing_is():
+    with serve(b"") as url:
+        gone = url
+    refused(play("plan", settings=from_url(gone)), gone, "gguf_model_url", "Nothing was changed")
+
+
+def test_a_download_that_breaks_off():
+    before = listing(MODELS)
+    with serve(MODEL.read_bytes(), midway=lambda: False) as url:
+        run = play("site", settings=from_url(url))
+    refused(run, f"{url} could not be placed in {MODELS} on {LEADER}", "nothing was kept of the transfer")
+    assert listing(MODELS) == before
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_download():
+    with small_disk("size=16m") as folder:
+
+        def fill():
+            host(LEADER).run(f"cat /dev/zero > {folder}/others-work")
+            return True
+
+        with serve(MODEL.read_bytes(), midway=fill) as url:
+            run = play("site", settings=from_url(url, gguf_model_directory=folder))
+        left = host(LEADER).check_output(f"ls -A {folder}").split()
+    refused(run, f"could not be placed in {folder} on {LEADER}", "No space left on device", "nothing was kept")
+    assert left == ["others-work"]
+
+
+def test_a_disk_that_is_full_when_the_controllers_file_arrives():
+    # Room for the bytes, but for no third file: the model folder, .incoming and Ansible's folder in it are all.
+    with small_disk("size=64m,nr_inodes=3") as folder:
+        run = play("site", settings={"gguf_model_directory": folder})
+        left = host(LEADER).check_output(f"ls -A {folder}")
+    assert run.status != 0
+    assert f"{MODEL} could not be placed in {folder} on {LEADER}" in run.said
+    assert "No space left on device" in run.said
+    assert "check the disk and the network of the leader" in run.said
+    assert "Traceback" not in run.said
+    assert left == ""
+
+
+def test_a_disk_that_the_model_fills_already(deployed_again):
+    """A second run must not ask for room that the first one has taken."""
+    with small_disk("size=10m") as folder:
+        settings = {"gguf_model_directory": folder}
+        succeeded(play("site", settings=settings))
+        again = succeeded(play("site", settings=settings))
+        assert set(again.changed.values()) == {0}, again.changed
+
+
+def test_a_model_by_url(deployed_again, api):
+    with serve(MODEL.read_bytes()) as url:
+        succeeded(play("site", settings=from_url(url)))
+        again = succeeded(play("site", settings=from_url(url)))
+    assert set(again.changed.values()) == {0}, again.changed
+    assert host(LEADER).file(f"{MODELS}/served.gguf").sha256sum == SHA256
+    question, answer = answers()[0]
+    assert api.ask(question) == answer
+
+
+def test_a_model_that_is_on_the_leader_already(deployed_again, api):
+    leader, folder = host(LEADER), OWN.rpartition("/")[0]
+    leader.check_output(f"install -D -m 0644 {MODELS}/drover-demo.gguf {OWN}")
+    before = listing(folder), leader.file(OWN).sha256sum
+    settings = {"gguf_model_path": "", "gguf_model_leader_path": OWN}
+    succeeded(play("site", settings=settings))
+    again = succeeded(play("site", settings=settings))
+    assert set(again.changed.values()) == {0}, again.changed
+    question, answer = answers()[0]
+    assert api.ask(question) == answer
+    assert OWN in leader.check_output("systemctl show --property ExecStart drover-server.service")
+    assert (listing(folder), leader.file(OWN).sha256sum) == before

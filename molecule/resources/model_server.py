@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A web server on the controller that the lab's hosts reach, with one file and, if wished, bad manners."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from cluster import LEADER, address
+
+
+@contextmanager
+def serve(content: bytes, midway: Callable[[], bool] = lambda: True) -> Iterator[str]:
+    """Serve ``content`` as a model under the URL that is yielded, by ranges, too.
+
+    In the middle of a whole download ``midway`` is called; when it returns False the connection is closed there.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+                first, last = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+                parts = [content[first : last + 1]]
+            else:
+                self.send_response(200)
+                parts = [content[: len(content) // 2], content[len(content) // 2 :]]
+            self.send_header("Content-Length", str(sum(map(len, parts))))
+            self.end_headers()
+            self.wfile.write(parts[0])
+            if len(parts) == 2 and midway():
+                self.wfile.write(parts[1])
+
+        def log_message(self, *_arguments):
+            """Say nothing: the tests' output is for people."""
+
+    # The lab gives the controller the first address of its subnet.
+    controller = address(LEADER).rsplit(".", 1)[0] + ".1"
+    server = ThreadingHTTPServer((controller, 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{controller}:{server.server_port}/served.gguf"
+    finally:
+        server.shutdown()
+        server.server_close()
