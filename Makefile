@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit molecule bench clean lab-setup
+.PHONY: help demo demo-down test lint unit oracle molecule bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -27,7 +27,7 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-test: lint unit molecule ## Everything that CI runs
+test: lint unit oracle molecule ## Everything that CI runs
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -35,7 +35,10 @@ lint: $(READY) ## Style, specifications, documentation and licence headers
 unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
 
-molecule: lab-setup ## Tests on real hosts
+oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
+	@tests/checks/oracle
+
+molecule: lab-setup ## Tests of playbooks and roles on real hosts
 	@tests/checks/molecule
 
 bench: lab-setup ## Measure planning, header reading and playbook runs
