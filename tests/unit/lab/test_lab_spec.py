@@ -156,7 +156,7 @@ def test_a_missing_spec_lists_the_shipped_ones():
     [
         ("demo", {"pi-1": GIB, "pi-2": GIB, "old-server": 2 * GIB}),
         ("default", {"pi-1": GIB, "pi-2": GIB, "old-server": 2 * GIB, "stranger": GIB // 4}),
-        ("oracle", {"oracle": 2 * GIB}),
+        ("oracle", {"oracle": 4 * GIB}),
     ],
 )
 def test_shipped_specs(name, memory):
