@@ -100,7 +100,7 @@ def _split_plan(problem, split):
         if extra
     ]
     without = "Leave split away: Drover finds a plan." if problem.fits() else None
-    helps = [{"kind": "split", "text": without}] if without else remedies(problem)
+    helps = [{"kind": "split", "text": without}] if without else remedies(problem, *shortfall(problem))
     return infeasible_plan(problem, problem.spare, [*problem.reasons, *reasons], sum(parts.values()), helps)
 
 
@@ -119,7 +119,7 @@ def _no_plan(problem):
     layers = problem.layers
     if problem.fits():
         reason = "The model fits, but not with a part on every host: some layer is too large for some host."
-        return infeasible_plan(problem, problem.spare, [*problem.reasons, reason], 0, remedies(problem))
+        return infeasible_plan(problem, problem.spare, [*problem.reasons, reason], 0, remedies(problem, 0, None))
     missing, host = shortfall(problem)
     alone = layers.leader_bytes(layers.count)
     have = sum(one.cpu.capacity + sum(gpu.capacity for gpu in one.gpus) for one in problem.takers)
@@ -129,7 +129,9 @@ def _no_plan(problem):
         reasons.append(f"With {size_text(missing)} more on {host} it would fit.")
     elif not problem.leaders:
         reasons.append("No host can lead.")
-    return infeasible_plan(problem, problem.spare, [*problem.reasons, *reasons], missing, remedies(problem))
+    return infeasible_plan(
+        problem, problem.spare, [*problem.reasons, *reasons], missing, remedies(problem, missing, host)
+    )
 
 
 def _could_hold(problem, host):

@@ -42,24 +42,25 @@ def shortfall(problem) -> tuple:
     return (least, helped.name) if helped else (0, None)
 
 
-def remedies(problem) -> list:
-    """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set. Every one
-    was planned with; only the sizes of other quantisations are estimates."""
+def remedies(problem, missing_bytes: int, short_host: str | None) -> list:
+    """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set.
+
+    ``missing_bytes`` and ``short_host`` are what ``shortfall`` said. Every remedy was planned with; only the sizes of
+    other quantisations are estimates.
+    """
     if problem.fits():  # and only spread stands in the way
         return [
             {"kind": "spread", "text": "Set spread to auto, so that not every host must hold a part.", "spread": "auto"}
         ]
     found = [
-        remedy(problem)
-        for remedy in (
-            _smaller_context,
-            _smaller_cache,
-            _fewer_slots,
-            _smaller_cache_and_context,
-            _smaller_model,
-            _more_memory,
-            _another_host,
-        )
+        _smaller_context(problem),
+        _smaller_cache(problem),
+        _fewer_slots(problem),
+        _smaller_cache_and_context(problem),
+        _smaller_model(problem),
+        _excluded_host(problem),
+        _more_memory(missing_bytes, short_host),
+        _another_host(problem),
     ]
     kinds = {remedy["kind"] for remedy in found if remedy}
     # Both at once only where neither is enough.
@@ -148,8 +149,20 @@ def _smaller_model(problem):
     return None
 
 
-def _more_memory(problem):
-    missing, host = shortfall(problem)
+def _excluded_host(problem):
+    """One of the hosts that are left out, the largest first."""
+    excluded = [host for host in problem.fleet if host.excluded]
+    for host in sorted(excluded, key=lambda host: (-host.lent_capacity, host.name)):
+        if _with(problem, host, excluded=False).fits():
+            return {
+                "kind": "excluded",
+                "text": f"{host.name} back in, which placement_exclude leaves out.",
+                "host": host.name,
+            }
+    return None
+
+
+def _more_memory(missing, host):
     if not host:
         return None
     return {"kind": "memory", "text": f"{size_text(missing)} more memory on {host}.", "host": host, "bytes": missing}

@@ -16,9 +16,9 @@ def plan_lines(plan: dict) -> list:
     be, who is not needed and why, and, when it does not fit, what is missing and what would help."""
     if not isinstance(plan, dict) or "feasible" not in plan:
         raise DroverError("This is not a plan: give what the module placement returned as plan.")
-    lines = [headline(plan), ""]
+    lines = [headline(plan)]
     if plan["feasible"]:
-        lines += [*_table(plan_rows(plan)), "", *_speed(plan)]
+        lines += ["", *_table(plan_rows(plan)), "", *_speed(plan)]
     lines += _named_list("Does not fit", [_shortfall(plan)] if not plan["feasible"] else [])
     lines += _named_list("What would help, the cheapest first", [one["text"] for one in plan["remedies"]])
     lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in plan["spare"]])

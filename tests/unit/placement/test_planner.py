@@ -301,6 +301,14 @@ def test_the_largest_context_is_the_largest():
     assert not make_plan(model(), hosts, context_size=size + 256)["feasible"]
 
 
+def test_a_host_that_is_left_out_may_be_what_is_missing():
+    hosts = [tally("pi-1", 600 * MIB), tally("pi-2", 100 * MIB, exclude=True), tally("pi-3", 600 * MIB, exclude=True)]
+    plan = make_plan(model(), hosts)
+    remedy = next(one for one in plan["remedies"] if one["kind"] == "excluded")
+    assert remedy["host"] == "pi-3"
+    assert make_plan(model(), [hosts[0], tally("pi-3", 600 * MIB)])["feasible"]
+
+
 def test_one_more_host_of_the_named_size_is_enough():
     remedy = make_plan(model(), three(200 * MIB))["remedies"][-1]
     assert make_plan(model(), [*three(200 * MIB), tally("new", remedy["bytes"])])["feasible"]
