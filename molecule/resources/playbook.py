@@ -56,12 +56,17 @@ def play(
     return Run(done.returncode, " ".join(done.stdout.split()), recap)
 
 
-def refused(run: Run, *words: str) -> None:
-    """Assert that the run failed with these words, without a traceback, before it changed anything."""
+def failed(run: Run, *words: str) -> None:
+    """Assert that the run failed with these words, without a traceback."""
     assert run.status != 0, run.said
     for word in words:
         assert word in run.said, run.said
     assert "Traceback" not in run.said
+
+
+def refused(run: Run, *words: str) -> None:
+    """Assert that the run failed with these words before it changed anything."""
+    failed(run, *words)
     assert run.changed, run.said
     assert set(run.changed.values()) == {0}, run.changed
 

@@ -82,7 +82,7 @@ def test_a_pinned_leader_that_cannot_lead(inventory, leaders):
             {"gguf_model_path": "", "gguf_model_url": "http://10.255.255.1/model.gguf"},
             ["http://10.255.255.1/model.gguf without gguf_model_sha256", "set gguf_model_sha256 to"],
         ),
-        ({"gguf_model_sha256": [WRONG, WRONG]}, ["gguf_model_sha256 has 2 entries", "1 shards", "give one sha256 for each"]),
+        ({"gguf_model_sha256": [WRONG, WRONG]}, ["gguf_model_sha256 has 2 entries", "give one sha256 for each"]),
         ({"gguf_model_sha256": WRONG}, [f"gguf_model_sha256 says {WRONG}", "fetch the file again, or correct"]),
         ({"placement_leader": "nobody"}, ["The leader nobody is not among the hosts", "give one of them"]),
         ({"placement_exclude": True}, [f"The leader {LEADER} is excluded", "take it back in or pin another one"]),
@@ -102,7 +102,7 @@ def test_a_leader_path_without_a_pinned_leader(inventory):
     [
         (b"", ["is not a GGUF file: it is empty", "fetch it again"]),
         (b"\x07\x11" * 5000, ["is not a GGUF file", "check that it is the right file"]),
-        (b"<!doctype html><html>", ["is not a GGUF file: it is a web page", "use the download link of the file itself"]),
+        (b"<!doctype html><html>", ["is not a GGUF file: it is a web page", "use the download link of the file"]),
         (MODEL.read_bytes()[:3000], ["is cut off", "the file has 3000", "copy or download it again"]),
         (MODEL.read_bytes()[:4_000_000], ["is cut off: its tensors need", "has 4000000;", "copy or download it again"]),
     ],
@@ -137,7 +137,7 @@ def test_a_part_of_the_cluster():
 
 def test_a_worker_of_another_build():
     program = "/usr/local/bin/llama-server"
-    script = "#!/bin/sh\\necho \"version: 0.6.0 (build 10001, commit test)\"\\n"
+    script = '#!/bin/sh\\necho "version: 0.6.0 (build 10001, commit test)"\\n'
     with on(WORKER, f"printf '{script}' > {program} && chmod 755 {program}", f"rm -f {program}"):
         run = play("site")
     refused(run, f"{WORKER} has 0.6.0 (build 10001", "Bring them to one build, or set placement_exclude to true")
@@ -146,13 +146,13 @@ def test_a_worker_of_another_build():
 def test_an_rpc_port_that_another_program_holds():
     with listener(WORKER, 50999):
         run = play("plan", settings={"rpc_server_port": 50999})
-    refused(run, f"Port 50999 on {WORKER} is held by", "python3", "drover-test-listener", "set rpc_server_port to a free")
+    refused(run, f"Port 50999 on {WORKER} is held by", "python3", "drover-test-listener", "set rpc_server_port to a")
 
 
 def test_an_api_port_that_another_program_holds():
     with listener(LEADER, 18999):
         run = play("plan", settings={"llama_server_port": 18999})
-    refused(run, f"Port 18999 on {LEADER} is held by", "python3", "drover-test-listener", "set llama_server_port to a free")
+    refused(run, f"Port 18999 on {LEADER} is held by", "python3", "drover-test-listener", "set llama_server_port to a")
 
 
 def test_an_address_that_is_not_the_hosts(inventory):
