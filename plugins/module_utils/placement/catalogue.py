@@ -153,7 +153,7 @@ FILES = (
     (
         "Llama 3.1 405B",
         "bartowski/Meta-Llama-3.1-405B-Instruct-GGUF",
-        "Meta-Llama-3.1-405B-Instruct-Q4_K_M/Meta-Llama-3.1-405B-Instruct-Q4_K_M-00001-of-00007.gguf",
+        "Meta-Llama-3.1-405B-Instruct-Q4_K_M/Meta-Llama-3.1-405B-Instruct-Q4_K_M-00001-of-00009.gguf",
         "Q4_K_M",
         243e9,
     ),
@@ -167,9 +167,9 @@ FILES = (
     (
         "DeepSeek R1 671B",
         "unsloth/DeepSeek-R1-0528-GGUF",
-        "Q2_K/DeepSeek-R1-0528-Q2_K-00001-of-00005.gguf",
-        "Q2_K",
-        245e9,
+        "UD-Q2_K_XL/DeepSeek-R1-0528-UD-Q2_K_XL-00001-of-00006.gguf",
+        "Q2_K_XL",
+        251e9,
     ),
     (
         "DeepSeek R1 671B",
@@ -181,7 +181,7 @@ FILES = (
 )
 
 # Bits a weight of the token embedding; the output matrix never has fewer than Q6_K's.
-_EMBEDDING_BITS = {"Q2_K": 2.625, "Q4_K_M": 4.5, "Q8_0": 8.5, "MXFP4": 8.5}
+_EMBEDDING_BITS = {"Q2_K": 2.625, "Q2_K_XL": 4.5, "Q4_K_M": 4.5, "Q8_0": 8.5, "MXFP4": 8.5}
 _OUTPUT_BITS = 6.5625
 _HEADER_BYTES = 8_000_000  # the tokenizer, mostly
 _UNUSED_TYPE = 0  # the profile looks at bytes, not at types
