@@ -73,7 +73,20 @@ def read_fleet(tallies: list, margin: float) -> list:
         if host.name in seen:
             raise DroverError(f"The host {host.name} comes twice in the hosts: give every machine once.")
         seen.add(host.name)
+    _check_endpoints(host for host in hosts if not host.excluded)
     return sorted(hosts, key=lambda host: host.name)
+
+
+def _check_endpoints(hosts):
+    """Machines behind the same translation of addresses may all believe to be the same one."""
+    by_endpoint = {}
+    for host in hosts:
+        other = by_endpoint.setdefault(host.endpoint, host)
+        if other is not host:
+            raise DroverError(
+                f"The hosts {other.name} and {host.name} have the same address {host.endpoint}: set rpc_server_address "
+                "on each to the one that the others reach it by."
+            )
 
 
 def _host(tally, margin):

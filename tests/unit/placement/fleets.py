@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+from zlib import crc32
+
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import Header, TensorInfo
 
@@ -47,7 +50,7 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, **
     """What ``memory_info`` says of a host on gigabit Ethernet with four cores."""
     return {
         "host": host,
-        "address": f"192.0.2.{sum(map(ord, host)) % 250}",
+        "address": str(IPv4Address(0x0A000000 + crc32(host.encode()) % (1 << 24))),
         "cpu": {"cores": 4, "physical_cores": 4, "isa": ["avx2"]},
         "memory": {"usable_bytes": usable_bytes},
         "bandwidth_bytes_per_second": bandwidth,

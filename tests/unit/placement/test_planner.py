@@ -331,6 +331,10 @@ def changed_tally(**changes):
         ({"hosts": [tally("pi-1", GIB), tally("pi-1", GIB)]}, "pi-1 comes twice"),
         ({"hosts": [tally("pi-1", GIB, exclude=True)]}, "All hosts are excluded (pi-1)"),
         ({"hosts": [tally("pi-1", GIB, exclude=True), tally("pi-2", GIB)], "leader": "pi-1"}, "pi-1 is excluded"),
+        (
+            {"hosts": [tally("pi-1", GIB, address="10.0.2.15"), tally("pi-2", GIB, address="10.0.2.15")]},
+            "pi-1 and pi-2 have the same address 10.0.2.15:50052",
+        ),
         ({"leader": "pi-9"}, "leader pi-9 is not among the hosts (pi-1, pi-2, pi-3)"),
         ({"model_host": "pi-9"}, "model_host pi-9 is not among the hosts"),
         ({"hosts": [tally("pi-1", -1)]}, "usable_bytes -1 where"),
