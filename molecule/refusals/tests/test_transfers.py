@@ -38,7 +38,7 @@ def small_disk(options: str):
         leader.check_output(f"mkdir -p {folder} && mount -t tmpfs -o mode=0755,{options} none {folder}")
         yield folder
     finally:
-        leader.run(f"umount {folder}; rmdir {folder}")
+        leader.run(f"umount --lazy {folder}; rmdir {folder}")
 
 
 @pytest.fixture(scope="module")
