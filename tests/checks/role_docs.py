@@ -27,6 +27,7 @@ def page(role: Path) -> str:
     """Return the Markdown page of one role: what it does, then a table of its variables."""
     specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     main = specs["main"]
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
     lines = [
         "<!-- Written by tests/checks/role_docs.py from the role's meta/argument_specs.yml; edit that. -->",
         f"# Role `drover.llama.{role.name}`",
@@ -41,7 +42,7 @@ def page(role: Path) -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, option in main["options"].items():
-        default = json.dumps(option["default"]) if not isinstance(option["default"], str) else option["default"]
+        default = defaults[name] if isinstance(defaults[name], str) else json.dumps(defaults[name])
         cell = f"`{default}`" if default != "" else "empty"
         choices = f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}." if "choices" in option else ""
         meaning = plain(option["description"]).replace("\n\n", " ") + choices

@@ -39,11 +39,25 @@ class Case:
         values = self.settings
         split = ["-ts", ",".join(map(str, self.layers))] if self.layers else []
         return [
-            *split, "-c", str(values.context_size), "-np", str(values.parallel), "-b", str(values.batch_size),
-            "-ub", str(values.ubatch_size), "-ctk", values.cache_type_k, "-ctv", values.cache_type_v,
+            *split,
+            "-c",
+            str(values.context_size),
+            "-np",
+            str(values.parallel),
+            "-b",
+            str(values.batch_size),
+            "-ub",
+            str(values.ubatch_size),
+            "-ctk",
+            values.cache_type_k,
+            "-ctv",
+            values.cache_type_v,
             # Repacked weights are missing in what llama.cpp says of Host.
             "--no-repack",
-            "-fa", values.flash_attention, "-ngl", str(sum(self.layers)),
+            "-fa",
+            values.flash_attention,
+            "-ngl",
+            str(sum(self.layers)),
         ]
 
     def as_record(self):
@@ -91,7 +105,7 @@ def predict(gguf, case):
     for index, count in enumerate(case.layers):
         rows[f"RPC{index}"] = [
             model.device_weight_bytes(first, count) / MIB,
-            sum(model.layer_kv_bytes[first:first + count]) / MIB,
+            sum(model.layer_kv_bytes[first : first + count]) / MIB,
             model.device_compute_bytes(first, count, case.leader_blocks) / MIB,
         ]
         first += count

@@ -4,9 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the memory model against llama.cpp's own numbers and print the errors as a table.
 
-    python tests/oracle/compare.py            against the recorded numbers
-    python tests/oracle/compare.py --live     ask the oracle (see host.py for how to name one)
-    python tests/oracle/compare.py --record   ask the oracle and record its numbers
+python tests/oracle/compare.py            against the recorded numbers
+python tests/oracle/compare.py --live     ask the oracle (see host.py for how to name one)
+python tests/oracle/compare.py --record   ask the oracle and record its numbers
 """
 
 from __future__ import annotations

@@ -87,8 +87,16 @@ def qwen3moe():
         build.attention(block, 32, 4, 128, norms=True)
         build.experts(block, 128, 768)
     values = metadata(
-        48, 2048, 6144, 32, 4, attention__key_length=128, attention__value_length=128,
-        expert_count=128, expert_used_count=8, expert_feed_forward_length=768,
+        48,
+        2048,
+        6144,
+        32,
+        4,
+        attention__key_length=128,
+        attention__value_length=128,
+        expert_count=128,
+        expert_used_count=8,
+        expert_feed_forward_length=768,
     )
     return Model("qwen3-30b-a3b", "qwen3moe", values, build.tensors, 151936)
 
@@ -102,8 +110,17 @@ def gemma2():
         build.feed_forward(block, 14336)
         build.vector(f"blk.{block}.post_ffw_norm.weight", 3584)
     values = metadata(
-        42, 3584, 14336, 16, 8, context=8192, attention__key_length=256, attention__value_length=256,
-        attention__sliding_window=4096, attn_logit_softcapping=50.0, final_logit_softcapping=30.0,
+        42,
+        3584,
+        14336,
+        16,
+        8,
+        context=8192,
+        attention__key_length=256,
+        attention__value_length=256,
+        attention__sliding_window=4096,
+        attn_logit_softcapping=50.0,
+        final_logit_softcapping=30.0,
     )
     return Model("gemma2-9b", "gemma2", values, build.tensors, 256000)
 
@@ -135,7 +152,13 @@ def phi3():
         build.add(f"blk.{block}.ffn_up.weight", 3072, 2 * 8192)
         build.add(f"blk.{block}.ffn_down.weight", 8192, 3072)
     values = metadata(
-        32, 3072, 8192, 32, 32, rope__dimension_count=96, rope__scaling__original_context_length=4096,
+        32,
+        3072,
+        8192,
+        32,
+        32,
+        rope__dimension_count=96,
+        rope__scaling__original_context_length=4096,
         attention__sliding_window=262144,
     )
     return Model("phi3-mini", "phi3", values, build.tensors, 32064)
@@ -162,9 +185,21 @@ def deepseek2_old():
         build.add(f"blk.{block}.attn_output.weight", 16 * 128, 2048)
         _deepseek_experts(build, block, 1, 10944, 64, 1408, 2816, bias=False)
     values = metadata(
-        27, 2048, 10944, 16, 16, attention__key_length=192, attention__value_length=128, attention__kv_lora_rank=512,
-        rope__dimension_count=64, leading_dense_block_count=1, expert_count=64, expert_used_count=6,
-        expert_feed_forward_length=1408, expert_shared_count=2, expert_weights_scale=1.0,
+        27,
+        2048,
+        10944,
+        16,
+        16,
+        attention__key_length=192,
+        attention__value_length=128,
+        attention__kv_lora_rank=512,
+        rope__dimension_count=64,
+        leading_dense_block_count=1,
+        expert_count=64,
+        expert_used_count=6,
+        expert_feed_forward_length=1408,
+        expert_shared_count=2,
+        expert_weights_scale=1.0,
     )
     return Model("deepseek2-lite-old", "deepseek2", values, build.tensors, 102400)
 
@@ -184,11 +219,29 @@ def deepseek2_new():
         build.add(f"blk.{block}.attn_output.weight", 128 * 128, 7168)
         _deepseek_experts(build, block, 3, 18432, 256, 2048, 2048, bias=True)
     values = metadata(
-        61, 7168, 18432, 128, 1, context=163840, attention__key_length=576, attention__value_length=512,
-        attention__key_length_mla=192, attention__value_length_mla=128, attention__kv_lora_rank=512,
-        attention__q_lora_rank=1536, rope__dimension_count=64, leading_dense_block_count=3, expert_count=256,
-        expert_used_count=8, expert_feed_forward_length=2048, expert_shared_count=1, expert_weights_scale=2.5,
-        expert_weights_norm=True, expert_gating_func=2, expert_group_count=8, expert_group_used_count=4,
+        61,
+        7168,
+        18432,
+        128,
+        1,
+        context=163840,
+        attention__key_length=576,
+        attention__value_length=512,
+        attention__key_length_mla=192,
+        attention__value_length_mla=128,
+        attention__kv_lora_rank=512,
+        attention__q_lora_rank=1536,
+        rope__dimension_count=64,
+        leading_dense_block_count=3,
+        expert_count=256,
+        expert_used_count=8,
+        expert_feed_forward_length=2048,
+        expert_shared_count=1,
+        expert_weights_scale=2.5,
+        expert_weights_norm=True,
+        expert_gating_func=2,
+        expert_group_count=8,
+        expert_group_used_count=4,
     )
     return Model("deepseek3-671b", "deepseek2", values, build.tensors, 129280)
 
@@ -202,8 +255,17 @@ def gpt_oss():
         build.vector(f"blk.{block}.attn_sinks.weight", 64)
         build.experts(block, 32, 2880, norm="post_attention_norm", bias=True, type=Type.MXFP4)
     values = metadata(
-        24, 2880, 2880, 64, 8, attention__key_length=64, attention__value_length=64, attention__sliding_window=128,
-        expert_count=32, expert_used_count=4, expert_feed_forward_length=2880,
+        24,
+        2880,
+        2880,
+        64,
+        8,
+        attention__key_length=64,
+        attention__value_length=64,
+        attention__sliding_window=128,
+        expert_count=32,
+        expert_used_count=4,
+        expert_feed_forward_length=2880,
     )
     return Model("gpt-oss-20b", "gpt-oss", values, build.tensors, 201088)
 
@@ -220,9 +282,19 @@ def granitehybrid():
             mamba2(build, block, inner, groups, state, heads)
         build.experts(block, 64, 512, shared=1024)
     values = metadata(
-        40, 1536, 512, 12, [4 if block in attention_blocks else 0 for block in range(40)],
-        expert_count=64, expert_used_count=6, expert_shared_feed_forward_length=1024, rope__scaling__finetuned=False,
-        ssm__conv_kernel=4, ssm__inner_size=inner, ssm__state_size=state, ssm__time_step_rank=heads,
+        40,
+        1536,
+        512,
+        12,
+        [4 if block in attention_blocks else 0 for block in range(40)],
+        expert_count=64,
+        expert_used_count=6,
+        expert_shared_feed_forward_length=1024,
+        rope__scaling__finetuned=False,
+        ssm__conv_kernel=4,
+        ssm__inner_size=inner,
+        ssm__state_size=state,
+        ssm__time_step_rank=heads,
         ssm__group_count=groups,
     )
     return Model("granite4-h-tiny", "granitehybrid", values, build.tensors, 100352)
@@ -243,11 +315,19 @@ def nemotron_h():
             build.add(f"blk.{block}.ffn_up.weight", 4096, 21504)
             build.add(f"blk.{block}.ffn_down.weight", 21504, 4096)
     values = metadata(
-        52, 4096,
+        52,
+        4096,
         [0 if block in mamba_blocks or block in attention_blocks else 21504 for block in range(52)],
-        32, [8 if block in attention_blocks else 0 for block in range(52)],
-        attention__key_length=128, attention__value_length=128, ssm__conv_kernel=4, ssm__inner_size=8192,
-        ssm__state_size=128, ssm__time_step_rank=128, ssm__group_count=8, attention__layer_norm_epsilon=1e-5,
+        32,
+        [8 if block in attention_blocks else 0 for block in range(52)],
+        attention__key_length=128,
+        attention__value_length=128,
+        ssm__conv_kernel=4,
+        ssm__inner_size=8192,
+        ssm__state_size=128,
+        ssm__time_step_rank=128,
+        ssm__group_count=8,
+        attention__layer_norm_epsilon=1e-5,
     )
     return Model("nemotron-h-8b", "nemotron_h", values, build.tensors, 131072)
 
@@ -276,10 +356,24 @@ def qwen3next():
         build.experts(block, 512, 512, shared=512, norm="post_attention_norm")
         build.vector(f"blk.{block}.ffn_gate_inp_shexp.weight", 2048)
     values = metadata(
-        48, 2048, 5120, 16, 2, context=262144, attention__key_length=256, attention__value_length=256,
-        rope__dimension_count=64, expert_count=512, expert_used_count=10, expert_feed_forward_length=512,
-        expert_shared_feed_forward_length=512, ssm__conv_kernel=4, ssm__inner_size=4096, ssm__state_size=128,
-        ssm__time_step_rank=32, ssm__group_count=16,
+        48,
+        2048,
+        5120,
+        16,
+        2,
+        context=262144,
+        attention__key_length=256,
+        attention__value_length=256,
+        rope__dimension_count=64,
+        expert_count=512,
+        expert_used_count=10,
+        expert_feed_forward_length=512,
+        expert_shared_feed_forward_length=512,
+        ssm__conv_kernel=4,
+        ssm__inner_size=4096,
+        ssm__state_size=128,
+        ssm__time_step_rank=32,
+        ssm__group_count=16,
     )
     return Model("qwen3next-80b", "qwen3next", values, build.tensors, 151936)
 
@@ -301,9 +395,22 @@ def glm4moe():
     build.add("blk.46.nextn.shared_head_head.weight", 4096, 151552)
     build.vector("blk.46.nextn.shared_head_norm.weight", 4096)
     values = metadata(
-        47, 4096, 10944, 96, 8, attention__key_length=128, attention__value_length=128, rope__dimension_count=64,
-        expert_count=128, expert_used_count=8, expert_feed_forward_length=1408, expert_shared_count=1,
-        leading_dense_block_count=1, expert_weights_scale=1.0, expert_weights_norm=True, expert_gating_func=2,
+        47,
+        4096,
+        10944,
+        96,
+        8,
+        attention__key_length=128,
+        attention__value_length=128,
+        rope__dimension_count=64,
+        expert_count=128,
+        expert_used_count=8,
+        expert_feed_forward_length=1408,
+        expert_shared_count=1,
+        leading_dense_block_count=1,
+        expert_weights_scale=1.0,
+        expert_weights_norm=True,
+        expert_gating_func=2,
         nextn_predict_layers=1,
     )
     return Model("glm4.5-air", "glm4moe", values, build.tensors, 151552)
@@ -317,14 +424,41 @@ def llama4():
         build.attention(block, 40, 8, 128)
         build.experts(block, 16, 8192, shared=8192)
     values = metadata(
-        48, 5120, 16384, 40, 8, context=10485760, attention__key_length=128, attention__value_length=128,
-        rope__dimension_count=128, expert_count=16, expert_used_count=1, expert_feed_forward_length=8192,
+        48,
+        5120,
+        16384,
+        40,
+        8,
+        context=10485760,
+        attention__key_length=128,
+        attention__value_length=128,
+        rope__dimension_count=128,
+        expert_count=16,
+        expert_used_count=1,
+        expert_feed_forward_length=8192,
         interleave_moe_layer_step=1,
     )
     return Model("llama4-scout", "llama4", values, build.tensors, 202048)
 
 
 MODELS = (
-    llama_8b, llama_70b, llama_1b_tied, mixtral, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, deepseek2_old,
-    deepseek2_new, gpt_oss, granitehybrid, nemotron_h, qwen3next, glm4moe, llama4, *MORE_MODELS,
+    llama_8b,
+    llama_70b,
+    llama_1b_tied,
+    mixtral,
+    qwen2,
+    qwen3,
+    qwen3moe,
+    gemma2,
+    gemma3,
+    phi3,
+    deepseek2_old,
+    deepseek2_new,
+    gpt_oss,
+    granitehybrid,
+    nemotron_h,
+    qwen3next,
+    glm4moe,
+    llama4,
+    *MORE_MODELS,
 )

@@ -15,7 +15,14 @@ class Builder:
     """Collects the tensors of a model: matrices in its quantisation, vectors in F32."""
 
     def __init__(
-        self, embedding_length, vocab_size, matrix_type, *, tied=False, embedding_type=None, output_type=None,
+        self,
+        embedding_length,
+        vocab_size,
+        matrix_type,
+        *,
+        tied=False,
+        embedding_type=None,
+        output_type=None,
         norm_name="output_norm",
     ):
         self.embedding_length = embedding_length
@@ -37,9 +44,7 @@ class Builder:
     def vector(self, name, *shape):
         self.add(name, *shape, type=Type.F32)
 
-    def attention(
-        self, block, heads, heads_kv, head_length, *, norm="attn_norm", bias=False, norms=False, gated=False
-    ):
+    def attention(self, block, heads, heads_kv, head_length, *, norm="attn_norm", bias=False, norms=False, gated=False):
         """Separate Q, K, V and the output projection, with the norm before (pass None for none)."""
         width = self.embedding_length
         if norm:
@@ -73,7 +78,9 @@ class Builder:
             self.vector(f"blk.{block}.{norm}.weight", width)
         self.vector(f"blk.{block}.ffn_gate_inp.weight", width, count)
         for name, rows, columns in (
-            ("ffn_gate_exps", width, length), ("ffn_up_exps", width, length), ("ffn_down_exps", length, width)
+            ("ffn_gate_exps", width, length),
+            ("ffn_up_exps", width, length),
+            ("ffn_down_exps", length, width),
         ):
             self.add(f"blk.{block}.{name}.weight", rows, columns, count, type=type)
             if bias:

@@ -32,7 +32,15 @@ def granite():
     build = Builder(4096, 49152, Type.Q4_K, tied=True)
     _dense(build, 40, 32, 8, 128, 12800)
     values = metadata(
-        40, 4096, 12800, 32, 8, rope__dimension_count=128, logit_scale=16.0, residual_scale=0.22, embedding_scale=12.0,
+        40,
+        4096,
+        12800,
+        32,
+        8,
+        rope__dimension_count=128,
+        logit_scale=16.0,
+        residual_scale=0.22,
+        embedding_scale=12.0,
         attention__scale=0.0078125,
     )
     return Model("granite3-8b", "granite", values, build.tensors, 49152)
@@ -84,7 +92,14 @@ def cohere2():
     build = Builder(4096, 256000, Type.Q4_K, tied=True, embedding_type=Type.Q6_K)
     _dense(build, 32, 32, 8, 128, 14336, norm=None)
     values = metadata(
-        32, 4096, 14336, 32, 8, attention__sliding_window=4096, attention__layer_norm_epsilon=1e-5, logit_scale=0.25,
+        32,
+        4096,
+        14336,
+        32,
+        8,
+        attention__sliding_window=4096,
+        attention__layer_norm_epsilon=1e-5,
+        logit_scale=0.25,
         rope__dimension_count=128,
     )
     return Model("command-r7b", "cohere2", values, build.tensors, 256000)
@@ -100,8 +115,18 @@ def minimax_m2():
         build.experts(block, 256, 1536)
         build.vector(f"blk.{block}.exp_probs_b.bias", 256)
     values = metadata(
-        62, 3072, 1536, 48, 8, attention__key_length=128, attention__value_length=128, rope__dimension_count=64,
-        expert_count=256, expert_used_count=8, expert_feed_forward_length=1536, expert_gating_func=2,
+        62,
+        3072,
+        1536,
+        48,
+        8,
+        attention__key_length=128,
+        attention__value_length=128,
+        rope__dimension_count=64,
+        expert_count=256,
+        expert_used_count=8,
+        expert_feed_forward_length=1536,
+        expert_gating_func=2,
     )
     return Model("minimax-m2", "minimax-m2", values, build.tensors, 200064)
 
@@ -117,9 +142,20 @@ def ernie45moe():
         else:
             build.feed_forward(block, 12288)
     values = metadata(
-        28, 2560, 12288, 20, 4, attention__key_length=128, attention__value_length=128, expert_count=64,
-        expert_used_count=6, expert_feed_forward_length=1536, expert_shared_feed_forward_length=3072,
-        interleave_moe_layer_step=1, leading_dense_block_count=1, expert_shared_count=2,
+        28,
+        2560,
+        12288,
+        20,
+        4,
+        attention__key_length=128,
+        attention__value_length=128,
+        expert_count=64,
+        expert_used_count=6,
+        expert_feed_forward_length=1536,
+        expert_shared_feed_forward_length=3072,
+        interleave_moe_layer_step=1,
+        leading_dense_block_count=1,
+        expert_shared_count=2,
     )
     return Model("ernie4.5-21b", "ernie4_5-moe", values, build.tensors, 103424)
 
@@ -156,8 +192,18 @@ def falcon_h1():
         build.vector(f"blk.{block}.ffn_norm", 3072)
         build.feed_forward(block, 12288, norm=None)
     values = metadata(
-        44, 3072, 12288, 12, 2, attention__key_length=128, attention__value_length=128, ssm__conv_kernel=4,
-        ssm__inner_size=3072, ssm__state_size=256, ssm__time_step_rank=24, ssm__group_count=1,
+        44,
+        3072,
+        12288,
+        12,
+        2,
+        attention__key_length=128,
+        attention__value_length=128,
+        ssm__conv_kernel=4,
+        ssm__inner_size=3072,
+        ssm__state_size=256,
+        ssm__time_step_rank=24,
+        ssm__group_count=1,
     )
     return Model("falcon-h1-7b", "falcon-h1", values, build.tensors, 130048)
 
@@ -177,9 +223,21 @@ def qwen35():
         _qwen35(build, block, 16, 4)
         build.feed_forward(block, 12288, norm="post_attention_norm")
     values = metadata(
-        32, 4096, 12288, 16, 4, context=262144, attention__key_length=256, attention__value_length=256,
-        rope__dimension_count=64, rope__dimension_sections=[11, 11, 10, 0], ssm__conv_kernel=4, ssm__inner_size=4096,
-        ssm__state_size=128, ssm__time_step_rank=32, ssm__group_count=16,
+        32,
+        4096,
+        12288,
+        16,
+        4,
+        context=262144,
+        attention__key_length=256,
+        attention__value_length=256,
+        rope__dimension_count=64,
+        rope__dimension_sections=[11, 11, 10, 0],
+        ssm__conv_kernel=4,
+        ssm__inner_size=4096,
+        ssm__state_size=128,
+        ssm__time_step_rank=32,
+        ssm__group_count=16,
     )
     return Model("qwen3.5-9b", "qwen35", values, build.tensors, 248320)
 
@@ -192,10 +250,25 @@ def qwen35moe():
         build.experts(block, 256, 512, shared=512, norm="post_attention_norm")
         build.vector(f"blk.{block}.ffn_gate_inp_shexp.weight", 2048)
     values = metadata(
-        40, 2048, 512, 16, 2, context=262144, attention__key_length=256, attention__value_length=256,
-        rope__dimension_count=64, rope__dimension_sections=[11, 11, 10, 0], ssm__conv_kernel=4, ssm__inner_size=4096,
-        ssm__state_size=128, ssm__time_step_rank=32, ssm__group_count=16, expert_count=256, expert_used_count=8,
-        expert_feed_forward_length=512, expert_shared_feed_forward_length=512,
+        40,
+        2048,
+        512,
+        16,
+        2,
+        context=262144,
+        attention__key_length=256,
+        attention__value_length=256,
+        rope__dimension_count=64,
+        rope__dimension_sections=[11, 11, 10, 0],
+        ssm__conv_kernel=4,
+        ssm__inner_size=4096,
+        ssm__state_size=128,
+        ssm__time_step_rank=32,
+        ssm__group_count=16,
+        expert_count=256,
+        expert_used_count=8,
+        expert_feed_forward_length=512,
+        expert_shared_feed_forward_length=512,
     )
     return Model("qwen3.5-35b-a3b", "qwen35moe", values, build.tensors, 248320)
 
@@ -205,7 +278,14 @@ def qwen3vl():
     build = Builder(4096, 151936, Type.Q4_K)
     _dense(build, 36, 32, 8, 128, 12288, norms=True)
     values = metadata(
-        36, 4096, 12288, 32, 8, attention__key_length=128, attention__value_length=128, n_deepstack_layers=3,
+        36,
+        4096,
+        12288,
+        32,
+        8,
+        attention__key_length=128,
+        attention__value_length=128,
+        n_deepstack_layers=3,
         rope__dimension_sections=[24, 20, 20, 0],
     )
     return Model("qwen3vl-8b", "qwen3vl", values, build.tensors, 151936)
@@ -229,11 +309,26 @@ def nemotron_h_moe():
             build.add(f"blk.{block}.ffn_up_shexp.weight", 2688, 3712)
             build.add(f"blk.{block}.ffn_down_shexp.weight", 3712, 2688)
     values = metadata(
-        52, 2688, [1856 if part == "E" else 0 for part in order], 32, [2 if part == "*" else 0 for part in order],
-        attention__key_length=128, attention__value_length=128, attention__layer_norm_epsilon=1e-5,
-        ssm__conv_kernel=4, ssm__inner_size=4096, ssm__state_size=128, ssm__time_step_rank=64, ssm__group_count=8,
-        expert_count=128, expert_used_count=6, expert_feed_forward_length=1856, expert_shared_count=1,
-        expert_shared_feed_forward_length=3712, expert_weights_norm=True, expert_weights_scale=2.5,
+        52,
+        2688,
+        [1856 if part == "E" else 0 for part in order],
+        32,
+        [2 if part == "*" else 0 for part in order],
+        attention__key_length=128,
+        attention__value_length=128,
+        attention__layer_norm_epsilon=1e-5,
+        ssm__conv_kernel=4,
+        ssm__inner_size=4096,
+        ssm__state_size=128,
+        ssm__time_step_rank=64,
+        ssm__group_count=8,
+        expert_count=128,
+        expert_used_count=6,
+        expert_feed_forward_length=1856,
+        expert_shared_count=1,
+        expert_shared_feed_forward_length=3712,
+        expert_weights_norm=True,
+        expert_weights_scale=2.5,
         expert_gating_func=2,
     )
     return Model("nemotron3-nano", "nemotron_h_moe", values, build.tensors, 131072)
@@ -251,8 +346,16 @@ def lfm2moe():
             build.experts(block, 32, 1792)
             build.vector(f"blk.{block}.exp_probs_b.bias", 32)
     values = metadata(
-        24, 2048, 7168, 32, [8 if block in attention_blocks else 0 for block in range(24)], shortconv__l_cache=3,
-        expert_count=32, expert_used_count=4, expert_feed_forward_length=1792, leading_dense_block_count=2,
+        24,
+        2048,
+        7168,
+        32,
+        [8 if block in attention_blocks else 0 for block in range(24)],
+        shortconv__l_cache=3,
+        expert_count=32,
+        expert_used_count=4,
+        expert_feed_forward_length=1792,
+        leading_dense_block_count=2,
         expert_gating_func=2,
     )
     return Model("lfm2-8b-a1b", "lfm2moe", values, build.tensors, 65536)
@@ -277,10 +380,21 @@ def _gemma4(build, block, heads, heads_kv, feed_forward, is_sliding, has_kv=True
 
 def _gemma4_metadata(blocks, width, feed_forward, heads, heads_kv, pattern, window, **more):
     return metadata(
-        blocks, width, feed_forward, heads, heads_kv, attention__key_length=512, attention__value_length=512,
-        attention__key_length_swa=256, attention__value_length_swa=256, attention__sliding_window=window,
-        attention__sliding_window_pattern=pattern, final_logit_softcapping=30.0, rope__dimension_count=512,
-        rope__dimension_count_swa=256, **more,
+        blocks,
+        width,
+        feed_forward,
+        heads,
+        heads_kv,
+        attention__key_length=512,
+        attention__value_length=512,
+        attention__key_length_swa=256,
+        attention__value_length_swa=256,
+        attention__sliding_window=window,
+        attention__sliding_window_pattern=pattern,
+        final_logit_softcapping=30.0,
+        rope__dimension_count=512,
+        rope__dimension_count_swa=256,
+        **more,
     )
 
 
@@ -292,9 +406,7 @@ def gemma4():
     build.vector("rope_freqs.weight", 256)
     for block in range(60):
         _gemma4(build, block, 32, heads_kv[block], 21504, pattern[block])
-    values = _gemma4_metadata(
-        60, 5376, 21504, 32, heads_kv, pattern, 1024, embedding_length_per_layer_input=0
-    )
+    values = _gemma4_metadata(60, 5376, 21504, 32, heads_kv, pattern, 1024, embedding_length_per_layer_input=0)
     return Model("gemma4-31b", "gemma4", values, build.tensors, 262144)
 
 
@@ -318,6 +430,22 @@ def gemma4_small():
 
 
 MORE_MODELS = (
-    mistral3, granite, smollm3, seed_oss, olmo2, exaone4, cohere2, minimax_m2, ernie45moe, lfm2, falcon_h1, qwen35,
-    qwen35moe, gemma4, gemma4_small, qwen3vl, nemotron_h_moe, lfm2moe,
+    mistral3,
+    granite,
+    smollm3,
+    seed_oss,
+    olmo2,
+    exaone4,
+    cohere2,
+    minimax_m2,
+    ernie45moe,
+    lfm2,
+    falcon_h1,
+    qwen35,
+    qwen35moe,
+    gemma4,
+    gemma4_small,
+    qwen3vl,
+    nemotron_h_moe,
+    lfm2moe,
 )

@@ -77,7 +77,8 @@ def table(recorded, profiles, each_case=False):
         if each_case:
             lines += [
                 f"    {error.case:<72}{error.row:>5} {error.part:<15}{error.predicted:10.1f}{error.measured:10}"
-                for error in found if not error.is_allowed
+                for error in found
+                if not error.is_allowed
             ]
     return "\n".join(lines)
 

@@ -71,8 +71,11 @@ class Oracle:
     def _start_server(self):
         port = _port()
         server = subprocess.Popen(
-            self._command(_SERVER.format(address=self.address, port=port)), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            self._command(_SERVER.format(address=self.address, port=port)),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         if server.stdout.readline() != "ready\n":
             raise OracleError(f"no RPC server came up on port {port}")

@@ -40,7 +40,8 @@ def test_the_record_is_what_llama_cpp_says(answers):
 
 def test_the_memory_model_is_within_limits(answers):
     found = [
-        error for answer in answers["answers"]
+        error
+        for answer in answers["answers"]
         for error in errors.errors_of(answer, answers["profiles"][answer["model"]])
     ]
     assert found and [error for error in found if not error.is_allowed] == []

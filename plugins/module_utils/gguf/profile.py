@@ -65,9 +65,7 @@ def model_profile(header):
     hyperparameters = _hyperparameters(metadata, architecture)
     block_count = _block_count(hyperparameters, architecture)
     hyperparameters = {
-        key: value
-        for key, value in hyperparameters.items()
-        if not isinstance(value, list) or len(value) <= block_count
+        key: value for key, value in hyperparameters.items() if not isinstance(value, list) or len(value) <= block_count
     }
     blocks, block_kinds = _blocks(header.tensors, block_count)
     embedding_length = _natural(hyperparameters, "embedding_length", 0)
@@ -139,7 +137,7 @@ def _hyperparameters(metadata, architecture):
     """The ``{architecture}.*`` values that JSON can carry, prefix stripped; text arrays are nobody's dimension."""
     prefix = architecture + "."
     return {
-        key[len(prefix):]: value
+        key[len(prefix) :]: value
         for key, value in metadata.items()
         if key.startswith(prefix) and (_is_plain(value) or _is_plain_list(value))
     }
@@ -173,9 +171,7 @@ def _per_block(hyperparameters, key, block_count, default):
     """A value that is one number for all blocks, or a list of one a block."""
     value = hyperparameters.get(key, default)
     numbers = value if isinstance(value, list) else [value]
-    if not all(_is_natural(number) for number in numbers) or (
-        isinstance(value, list) and len(value) != block_count
-    ):
+    if not all(_is_natural(number) for number in numbers) or (isinstance(value, list) and len(value) != block_count):
         raise DroverError(
             f"The GGUF header says {key} is {value!r} where a whole number, or one for each of the {block_count} "
             "blocks, belongs: the file is damaged or of a kind that Drover does not know."

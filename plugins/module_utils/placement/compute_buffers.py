@@ -30,11 +30,10 @@ class ComputeBuffers:
         self._answers = {}
         # Blocks that look the same compute the same. Each is known by the first block of its look.
         looks = [
-            (block["kind"], memory.cells[index], memory.is_sliding[index])
-            for index, block in enumerate(gguf["blocks"])
+            (block["kind"], memory.cells[index], memory.is_sliding[index]) for index, block in enumerate(gguf["blocks"])
         ]
         first_of = {look: index for index, look in reversed(list(enumerate(looks)))}
-        self._look = [first_of[look] for look in looks[:memory.trunk_blocks]]
+        self._look = [first_of[look] for look in looks[: memory.trunk_blocks]]
         self._look += self._look[-1:] * (len(looks) - memory.trunk_blocks)  # nothing of these is computed
         # How many blocks of each look there are before every block: which looks a range has is then a subtraction.
         self._seen = {

@@ -53,9 +53,7 @@ class Graph:
                 uses[source] += 1
         space = _Space()
         steps = set(self._steps)
-        where = {
-            tensor: space.take(size) for tensor, size in enumerate(self._bytes) if tensor not in steps
-        }
+        where = {tensor: space.take(size) for tensor, size in enumerate(self._bytes) if tensor not in steps}
         for tensor in self._steps:
             heir = self._heir_of(tensor, uses, where)
             if heir is not None:
@@ -93,7 +91,7 @@ class _Space:
             # Of equally good holes upstream takes the last.
             offset, room = min(reversed(fitting), key=lambda hole: hole[1])
             index = self._holes.index((offset, room))
-            self._holes[index:index + 1] = [(offset + size, room - size)] if room > size else []
+            self._holes[index : index + 1] = [(offset + size, room - size)] if room > size else []
             return offset
         offset = self._top
         self._top += size

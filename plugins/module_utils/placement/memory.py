@@ -25,12 +25,41 @@ from .settings import Settings
 __all__ = ["VERIFIED_ARCHITECTURES", "HostBytes", "MemoryModel", "Settings"]
 
 # Held against llama.cpp's own numbers, see docs/design/memory-model.md.
-VERIFIED_ARCHITECTURES = frozenset((
-    "cohere2", "deepseek2", "ernie4_5-moe", "exaone4", "falcon-h1", "gemma2", "gemma3", "gemma4", "glm4moe",
-    "gpt-oss", "granite", "granitehybrid", "lfm2", "lfm2moe", "llama", "llama4", "minimax-m2", "mistral3",
-    "nemotron_h", "nemotron_h_moe", "olmo2", "phi3", "qwen2", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next",
-    "qwen3vl", "seed_oss", "smollm3",
-))
+VERIFIED_ARCHITECTURES = frozenset(
+    (
+        "cohere2",
+        "deepseek2",
+        "ernie4_5-moe",
+        "exaone4",
+        "falcon-h1",
+        "gemma2",
+        "gemma3",
+        "gemma4",
+        "glm4moe",
+        "gpt-oss",
+        "granite",
+        "granitehybrid",
+        "lfm2",
+        "lfm2moe",
+        "llama",
+        "llama4",
+        "minimax-m2",
+        "mistral3",
+        "nemotron_h",
+        "nemotron_h_moe",
+        "olmo2",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "qwen35",
+        "qwen35moe",
+        "qwen3moe",
+        "qwen3next",
+        "qwen3vl",
+        "seed_oss",
+        "smollm3",
+    )
+)
 # These load tied embeddings twice even where both copies lie in one place.
 LOADS_OUTPUT_FIRST = frozenset(("gemma4",))
 # What is added where an architecture is not among them.
@@ -63,17 +92,19 @@ class MemoryModel:
         self._memory = BlockMemory(gguf, settings)
         self._compute = ComputeBuffers(gguf, settings, self._memory)
         trunk = self._memory.trunk_blocks
-        self.layer_weight_bytes = [
-            block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]
-        ]
+        self.layer_weight_bytes = [block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
         self._is_verified = gguf["architecture"] in VERIFIED_ARCHITECTURES
         self.layer_kv_bytes = [self._with_margin(size, CONTEXT_MARGIN) for size in (*self._memory.block_bytes, 0)]
-        self.reasons = [] if self._is_verified else [
-            f"Drover has not held its memory model against architecture {gguf['architecture']}: {CONTEXT_MARGIN:.0%} "
-            f"is added to its context memory and {COMPUTE_MARGIN:.0%} to its compute buffers."
-        ]
+        self.reasons = (
+            []
+            if self._is_verified
+            else [
+                f"The memory model was never held against architecture {gguf['architecture']}: {CONTEXT_MARGIN:.0%} "
+                f"is added to its context memory and {COMPUTE_MARGIN:.0%} to its compute buffers."
+            ]
+        )
         cached = self._memory.cached_blocks
         if cached < trunk:
             self.reasons.append(
@@ -83,7 +114,7 @@ class MemoryModel:
 
     def device_weight_bytes(self, first_layer: int, layer_count: int) -> int:
         """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
-        held = sum(self.layer_weight_bytes[first_layer:first_layer + layer_count])
+        held = sum(self.layer_weight_bytes[first_layer : first_layer + layer_count])
         return held + (self._gguf["every_device_bytes"] if first_layer < self._gguf["block_count"] else 0)
 
     def device_compute_bytes(self, first_layer: int, layer_count: int, leader_layers: int | None = None) -> int:
@@ -92,10 +123,16 @@ class MemoryModel:
         ``leader_layers`` is how many layers the leader's CPU keeps; it decides how the device is fed. Without it the
         answer is the largest of all.
         """
-        feeds = [(True, False), (False, False), (False, True)] if leader_layers is None else [(
-            leader_layers == 0 and layer_count <= self._gguf["block_count"],
-            leader_layers == first_layer,
-        )]
+        feeds = (
+            [(True, False), (False, False), (False, True)]
+            if leader_layers is None
+            else [
+                (
+                    leader_layers == 0 and layer_count <= self._gguf["block_count"],
+                    leader_layers == first_layer,
+                )
+            ]
+        )
         most = max(self._compute.device_bytes(first_layer, layer_count, *feed) for feed in feeds)
         return self._with_margin(most, COMPUTE_MARGIN)
 
@@ -117,8 +154,10 @@ class MemoryModel:
         if not leader_layers:
             return 0
         kept = self.device_weight_bytes(0, leader_layers)
-        if leader_layers > self._gguf["block_count"] and self._gguf["tied_embeddings"] and (
-            self._gguf["architecture"] not in LOADS_OUTPUT_FIRST
+        if (
+            leader_layers > self._gguf["block_count"]
+            and self._gguf["tied_embeddings"]
+            and (self._gguf["architecture"] not in LOADS_OUTPUT_FIRST)
         ):
             # Alone, the leader needs no second copy of the embedding for the output layer.
             kept -= min(self._gguf["embedding_bytes"], self._gguf["output_bytes"])

@@ -139,6 +139,9 @@ def _arguments(judge, layout, settings):
         # The prompt cache takes memory that is in no plan, and has aborted with RPC (upstream issue 26529).
         "--cache-ram",
         "0",
+        # Nor are checkpoints of sliding-window and recurrent caches, by default up to 32 a slot in the leader's memory.
+        "--ctx-checkpoints",
+        "0",
     ]
     if not layout.segments:
         # A local GPU that holds no layer would still be used, and take memory, for long prompts.

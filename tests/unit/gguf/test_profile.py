@@ -37,9 +37,7 @@ def tensors(loose=None, blocks=2, block=None):
     for index in range(blocks):
         for name, shape in (BLOCK if block is None else block).items():
             shapes[f"blk.{index}.{name}.weight"] = shape
-    return [
-        TensorInfo(name, shape, F16, 0, tensor_bytes(F16, shape), 0) for name, shape in shapes.items()
-    ]
+    return [TensorInfo(name, shape, F16, 0, tensor_bytes(F16, shape), 0) for name, shape in shapes.items()]
 
 
 def profile(metadata=None, tensor_list=None, without=()):

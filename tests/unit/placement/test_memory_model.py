@@ -22,14 +22,26 @@ def gguf(architecture="llama", block=None, **hyperparameters):
     """A profile of a small dense model; ``block`` replaces the shapes of its blocks' matrices."""
     shapes = {"token_embd.weight": (WIDTH, VOCABULARY), "output.weight": (WIDTH, VOCABULARY)}
     for index in range(BLOCKS):
-        for name, columns in (block or {
-            "attn_q": WIDTH, "attn_k": 256, "attn_v": 256, "attn_output": WIDTH, "ffn_gate": 4096, "ffn_up": 4096,
-            "ffn_down": WIDTH,
-        }).items():
+        for name, columns in (
+            block
+            or {
+                "attn_q": WIDTH,
+                "attn_k": 256,
+                "attn_v": 256,
+                "attn_output": WIDTH,
+                "ffn_gate": 4096,
+                "ffn_up": 4096,
+                "ffn_down": WIDTH,
+            }
+        ).items():
             shapes[f"blk.{index}.{name}.weight"] = (WIDTH, columns)
     values = {
-        "block_count": BLOCKS, "context_length": 8192, "embedding_length": WIDTH, "feed_forward_length": 4096,
-        "attention.head_count": 16, "attention.head_count_kv": 4,
+        "block_count": BLOCKS,
+        "context_length": 8192,
+        "embedding_length": WIDTH,
+        "feed_forward_length": 4096,
+        "attention.head_count": 16,
+        "attention.head_count_kv": 4,
         **{key.replace("__", "."): value for key, value in hyperparameters.items()},
     }
     metadata = {f"{architecture}.{key}": value for key, value in values.items()}
@@ -91,8 +103,13 @@ def test_a_models_own_pattern_wins():
 def test_recurrent_state_is_kept_for_each_slot():
     block = {"ssm_in": 4480, "ssm_conv1d": 2304, "ssm_out": WIDTH}
     options = {
-        "architecture": "granitehybrid", "block": block, "attention__head_count_kv": [0] * BLOCKS,
-        "ssm__conv_kernel": 4, "ssm__inner_size": 2048, "ssm__state_size": 128, "ssm__group_count": 1,
+        "architecture": "granitehybrid",
+        "block": block,
+        "attention__head_count_kv": [0] * BLOCKS,
+        "ssm__conv_kernel": 4,
+        "ssm__inner_size": 2048,
+        "ssm__state_size": 128,
+        "ssm__group_count": 1,
         "ssm__time_step_rank": 32,
     }
     one = 4 * (3 * (2048 + 2 * 128) + 128 * 2048)
@@ -109,7 +126,9 @@ def test_blocks_that_predict_further_tokens_take_nothing():
 
 def shared(count):
     return gguf(
-        "gemma4", attention__shared_kv_layers=count, attention__sliding_window=512,
+        "gemma4",
+        attention__shared_kv_layers=count,
+        attention__sliding_window=512,
         attention__sliding_window_pattern=[True, True, True, False] * 2,
     )
 
@@ -145,11 +164,14 @@ def test_an_output_for_every_token_takes_more():
     assert every - one > 4 * VOCABULARY * 500 - 40 * MIB
 
 
-@pytest.mark.parametrize("less, more", [
-    (Settings(), Settings(context_size=65536)),
-    (Settings(ubatch_size=128), Settings()),
-    (Settings(), Settings(flash_attention="off", context_size=8192)),
-])
+@pytest.mark.parametrize(
+    "less, more",
+    [
+        (Settings(), Settings(context_size=65536)),
+        (Settings(ubatch_size=128), Settings()),
+        (Settings(), Settings(flash_attention="off", context_size=8192)),
+    ],
+)
 def test_compute_grows_with_what_it_depends_on(less, more):
     for first, count in ((0, 4), (2, 3), (4, 5)):
         assert MemoryModel(gguf(), less).device_compute_bytes(first, count) < MemoryModel(

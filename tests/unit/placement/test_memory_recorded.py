@@ -27,7 +27,9 @@ def profiles(tmp_path_factory):
 @pytest.mark.parametrize("model", MODELS)
 def test_within_limits_of_every_recorded_answer(profiles, model):
     found = [
-        error for answer in RECORDED["answers"] if answer["model"] == model
+        error
+        for answer in RECORDED["answers"]
+        if answer["model"] == model
         for error in errors.errors_of(answer, profiles[model])
     ]
     assert {error.part for error in found} == {*errors.PARTS, "total", errors.SERVER}
@@ -37,16 +39,17 @@ def test_within_limits_of_every_recorded_answer(profiles, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_weights_and_context_are_exact_to_the_mib(profiles, model):
     found = [
-        error for answer in RECORDED["answers"] if answer["model"] == model
-        for error in errors.errors_of(answer, profiles[model]) if error.part in ("weights", "context")
+        error
+        for answer in RECORDED["answers"]
+        if answer["model"] == model
+        for error in errors.errors_of(answer, profiles[model])
+        if error.part in ("weights", "context")
     ]
     assert found and [error for error in found if error.off] == []
 
 
 def test_every_model_has_been_asked_every_case(profiles):
-    asked = [
-        (cases.Case.from_record(answer), "mib" in answer) for answer in RECORDED["answers"]
-    ]
+    asked = [(cases.Case.from_record(answer), "mib" in answer) for answer in RECORDED["answers"]]
     wanted = []
     for name, gguf in profiles.items():
         wanted += [(case, True) for case in cases.fit_cases(name, gguf["block_count"])]
