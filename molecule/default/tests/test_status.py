@@ -1,0 +1,46 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""status.yml tells a healthy cluster from one with a dead worker, and site.yml repairs it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from cluster import LEADER, WORKERS, answers, host
+from playbook import play
+
+
+def test_a_healthy_cluster_is_shown_host_by_host():
+    run = play("status")
+    assert run.status == 0, run.said
+    assert re.search(rf"{LEADER} +leader +up +\d+ ", run.said)
+    for worker in WORKERS:
+        assert re.search(rf"{worker} +worker +up +\d+ ", run.said)
+    assert re.search(r"[\d.]+ tokens per second in a completion of \d+ tokens", run.said)
+    assert set(run.changed.values()) == {0}
+
+
+def test_a_dead_worker_is_named_and_the_next_deployment_repairs_it(api):
+    worker = WORKERS[0]
+    host(worker).check_output("systemctl stop drover-rpc.service")
+    try:
+        run = play("status")
+        assert run.status != 0
+        assert f"{worker} should lend its memory, but its RPC server does not listen" in run.said
+        assert re.search(rf"{worker} +worker +DOWN", run.said)
+    finally:
+        repair = play("site")
+    assert repair.status == 0, repair.said
+    question, answer = answers()[0]
+    assert api.ask(question) == answer
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_killed_server_comes_back_by_itself(api, worker):
+    host(worker).check_output("systemctl kill --signal KILL drover-rpc.service")
+    repair = play("site")
+    assert repair.status == 0, repair.said
+    question, answer = answers()[1]
+    assert api.ask(question) == answer
