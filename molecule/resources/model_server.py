@@ -39,6 +39,11 @@ def serve(content: bytes, midway: Callable[[], bool] = lambda: True) -> Iterator
                 if len(parts) == 2 and midway():
                     self.wfile.write(parts[1])
 
+        def do_HEAD(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+
         def log_message(self, *_arguments):
             """Say nothing: the tests' output is for people."""
 

@@ -33,6 +33,7 @@ def play(
     settings: dict | None = None,
     inventories: tuple[Path, ...] = (INVENTORY, SETTINGS),
     limit: str = "",
+    check: bool = False,
 ) -> Run:
     """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others."""
     command = ["ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", json.dumps(settings or {})]
@@ -41,6 +42,8 @@ def play(
     # Any limit at all keeps Ansible from its implicit localhost.
     if limit:
         command += ["--limit", limit]
+    if check:
+        command.append("--check")
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

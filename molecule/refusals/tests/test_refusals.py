@@ -173,7 +173,9 @@ def test_a_public_address(inventory, name, words):
 
 def test_a_disk_that_is_too_small():
     small = "/mnt/drover-test"
-    with on(LEADER, f"mkdir -p {small} && mount -t tmpfs -o size=4m none {small}", f"umount --lazy {small}; rmdir {small}"):
+    with on(
+        LEADER, f"mkdir -p {small} && mount -t tmpfs -o size=4m none {small}", f"umount --lazy {small}; rmdir {small}"
+    ):
         run = play("site", settings={"gguf_model_directory": small})
     refused(run, f"{LEADER} cannot lead", "4.0 MiB free", "set gguf_model_directory to a larger disk")
 

@@ -103,6 +103,8 @@ def test_a_disk_that_the_model_fills_already():
 
 def test_a_model_by_url(deployed_again, api):
     with serve(MODEL.read_bytes()) as url:
+        succeeded(play("site", settings=from_url(url), check=True))
+        assert not host(LEADER).file(f"{MODELS}/served.gguf").exists
         succeeded(play("site", settings=from_url(url)))
         again = succeeded(play("site", settings=from_url(url)))
     assert set(again.changed.values()) == {0}, again.changed
