@@ -138,6 +138,13 @@ class Group:
         file = "memory.usage_in_bytes" if self.layout.version == 1 else "memory.current"
         return int((self.layout.memory / self.path / file).read_text())
 
+    def memory_kills(self) -> int:
+        """How many processes the kernel has killed for want of memory since the group was made."""
+        # A host on version 1 sees no memory controller, so there are no groups below this one to count.
+        file = "memory.oom_control" if self.layout.version == 1 else "memory.events"
+        lines = (self.layout.memory / self.path / file).read_text().splitlines()
+        return int(dict(line.split() for line in lines)["oom_kill"])
+
     def command(self, arguments: list) -> list:
         """The arguments as a command that joins this group before it runs them."""
         joins = "".join(f"echo $$ > {shlex.quote(str(path / 'cgroup.procs'))}; " for path in self._directories())

@@ -169,3 +169,16 @@ def test_a_command_joins_the_group_before_it_runs(version_1, tmp_path):
         for tree in ("cpu", "memory", "systemd", "unified")
     )
     assert rest == ["sh", "systemd-nspawn", "--boot"]
+
+
+@pytest.mark.parametrize(
+    ("version", "file", "content"),
+    [
+        (1, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+        (2, "memory.events", "low 0\nhigh 0\nmax 17\noom 4\noom_kill 3\noom_group_kill 0\n"),
+    ],
+)
+def test_kills_for_want_of_memory_are_counted(tmp_path, version, file, content):
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / file).write_text(content)
+    assert Group("host", Layout(version, tmp_path, tmp_path, ())).memory_kills() == 3
