@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from ..errors import DroverError
-from .table import headline, plan_rows, size_text
+from .table import headline, plan_rows, shortfall_text, size_text
 
 WIDTH = 960
 LAYER_HEIGHT = 44
@@ -57,7 +57,7 @@ def plan_page(plan: dict) -> str:
             _table(rows, colours),
         ]
     else:
-        body += [f"<p>{size_text(plan['missing_bytes'])} of memory are missing.</p>"]
+        body += [f"<p>{shortfall_text(plan)}.</p>"]
     body += [
         _list("What would help, the cheapest first", [remedy["text"] for remedy in plan["remedies"]]),
         _list("Why", plan["reasons"]),

@@ -19,7 +19,7 @@ def plan_lines(plan: dict) -> list:
     lines = [headline(plan)]
     if plan["feasible"]:
         lines += ["", *_table(plan_rows(plan)), "", *_speed(plan)]
-    lines += _named_list("Does not fit", [_shortfall(plan)] if not plan["feasible"] else [])
+    lines += _named_list("Does not fit", [shortfall_text(plan)] if not plan["feasible"] else [])
     lines += _named_list("What would help, the cheapest first", [one["text"] for one in plan["remedies"]])
     lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in plan["spare"]])
     lines += _named_list("Why", plan["reasons"])
@@ -119,8 +119,11 @@ def _speed(plan):
     return lines
 
 
-def _shortfall(plan):
-    return f"{size_text(plan['missing_bytes'])} of memory are missing"
+def shortfall_text(plan: dict) -> str:
+    """What keeps a plan from being one: missing memory, or else what its reasons name (a disk, a layer too large)."""
+    if plan["missing_bytes"]:
+        return f"{size_text(plan['missing_bytes'])} of memory are missing"
+    return "Memory is not what is missing: see why below"
 
 
 def _named_list(name, lines):

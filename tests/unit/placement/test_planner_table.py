@@ -8,7 +8,7 @@ import re
 import pytest
 from module_utils.errors import DroverError
 from module_utils.placement.planner import make_plan
-from module_utils.placement.table import layers_text, plan_lines, size_text
+from module_utils.placement.table import layers_text, plan_lines, shortfall_text, size_text
 from unit.placement.fleets import GIB, MIB, model, tally
 
 
@@ -87,3 +87,8 @@ def test_what_does_not_fit_comes_with_the_shortfall_and_the_remedies():
 def test_what_is_no_plan_is_refused(plan):
     with pytest.raises(DroverError, match="not a plan"):
         plan_lines(plan)
+
+
+def test_a_plan_that_fails_for_another_cause_than_memory_does_not_count_bytes():
+    assert shortfall_text({"missing_bytes": 0}) == "Memory is not what is missing: see why below"
+    assert shortfall_text({"missing_bytes": 3 << 30}) == "3.0 GiB of memory are missing"
