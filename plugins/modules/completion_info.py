@@ -49,15 +49,8 @@ options:
     description:
       - The systemd unit that runs the server on this host. When it fails or ends over and over, waiting ends at once.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 author:
   - The Drover developers (@drover)
 """

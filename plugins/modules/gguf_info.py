@@ -34,15 +34,8 @@ options:
       - It is sent to the server of O(url) only, never to one that this server redirects to.
       - An empty token means none. Without O(url) it has no effect.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 author:
   - The Drover developers (@drover)
 """

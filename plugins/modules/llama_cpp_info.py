@@ -26,15 +26,8 @@ options:
         protocol. It takes some hundredths of a second.
     type: bool
     default: true
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.rpc_info
 author:

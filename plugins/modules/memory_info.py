@@ -46,15 +46,8 @@ options:
     default:
       - drover-rpc.service
       - drover-server.service
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 notes:
   - Run it as root. Other users cannot see the addresses and the memory of all processes.
 seealso:

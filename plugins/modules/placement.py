@@ -92,15 +92,8 @@ options:
     description: Share of the usable memory of each device that the plan leaves free.
     type: float
     default: 0.05
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same plan, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.gguf_info
   - module: drover.llama.memory_info

@@ -20,15 +20,8 @@ options:
     type: list
     elements: int
     required: true
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 notes:
   - Run it as root. Other users see that somebody listens, but not who.
 seealso:

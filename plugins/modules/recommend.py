@@ -36,15 +36,8 @@ options:
     description: Share of the usable memory of each device that stays free.
     type: float
     default: 0.05
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.placement
   - module: drover.llama.memory_info

@@ -30,15 +30,8 @@ options:
       - Seconds to wait in all.
     type: float
     default: 2
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.port_info
 author:
