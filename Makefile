@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit oracle molecule bench clean lab-setup
+.PHONY: help demo demo-down test lint unit oracle limits molecule bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -27,7 +27,7 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-test: lint unit oracle molecule ## Everything that CI runs
+test: lint unit oracle limits molecule ## Everything that CI runs
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -38,10 +38,13 @@ unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
 	@tests/checks/oracle
 
+limits: lab-setup ## The planner's word on what fits against the kernel's
+	@tests/checks/limits
+
 molecule: lab-setup ## Tests of playbooks and roles on real hosts
 	@tests/checks/molecule
 
-bench: lab-setup ## Measure planning, header reading and playbook runs
+bench: lab-setup ## Measure planning, header reading, playbook runs and the regret of plans
 	@tests/bench/run
 
 clean: $(READY) ## Remove the lab's hosts, the virtual environment and every cache of this checkout
