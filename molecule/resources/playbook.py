@@ -34,6 +34,7 @@ def play(
     inventories: tuple[Path, ...] = (INVENTORY, SETTINGS),
     limit: str = "",
     check: bool = False,
+    diff: bool = False,
 ) -> Run:
     """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others."""
     command = ["ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", json.dumps(settings or {})]
@@ -44,6 +45,8 @@ def play(
         command += ["--limit", limit]
     if check:
         command.append("--check")
+    if diff:
+        command.append("--diff")
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
