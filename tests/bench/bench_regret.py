@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import statistics
 import sys
 import tempfile
 import time
@@ -38,8 +39,9 @@ LEADER, WORKERS = "leader", ("near", "far")
 THREADS = 1  # no host has more than one core
 CONTEXT = 512
 TOKENS = 32
-ROUNDS, TURNS = 2, 4  # measurements of all layouts, and then of those that matter
-CONTENDERS = 5  # the fastest layouts, which are measured again
+ROUNDS, TURNS = 2, 8  # starts of all layouts, and then of those that matter
+ANSWERS = 2  # measurements of each start
+CONTENDERS = 4  # the fastest layouts, which are measured again
 PLACE = "/var/lib/drover-bench"
 SERVER, RPC = "bench-server", "bench-rpc"
 
@@ -97,8 +99,8 @@ class Bench:
     def plan(self, tallies: list, **more) -> dict:
         return make_plan(self.gguf, tallies, leader=LEADER, model_host=LEADER, context_size=CONTEXT, **more)
 
-    def rate(self, arguments: list) -> float:
-        """Tokens a second that ``llama-server`` with these arguments generates, once it has loaded."""
+    def rates(self, arguments: list) -> list:
+        """Tokens a second that ``llama-server`` with these arguments generates in each of some answers."""
         server = [
             "llama-server", "--model", f"{PLACE}/model.gguf", "--host", self.fleet.address(LEADER), "--port", "8080",
             "--threads", str(THREADS), *arguments,
@@ -109,7 +111,7 @@ class Bench:
             self._wait()
             self._links(limited=True)
             self._complete(4)
-            return self._complete(TOKENS)["timings"]["predicted_per_second"]
+            return [self._complete(TOKENS)["timings"]["predicted_per_second"] for _answer in range(ANSWERS)]
         finally:
             self._links(limited=False)
             self.fleet.run(LEADER, f"systemctl stop {SERVER}", must_work=False)
@@ -172,7 +174,7 @@ def measure(bench: Bench) -> None:
 
     def turn(names):
         for name in names:
-            rates[name].append(bench.rate(runs[name]))
+            rates[name] += bench.rates(runs[name])
 
     for _round in range(ROUNDS):
         turn(runs)
@@ -180,8 +182,11 @@ def measure(bench: Bench) -> None:
     again = {"default", *chosen.values()}
     for names in possible.values():
         again.update(sorted(names, key=best, reverse=True)[:CONTENDERS])
-    for _turn in range(TURNS):
-        turn(sorted(again))
+    for number in range(TURNS):
+        turn(sorted(again, reverse=number % 2 == 1))
+
+    def row(title, name):
+        return f"{title:40} {best(name):9.2f} {statistics.median(rates[name]):9.2f} {len(rates[name]):5}"
 
     for tally in bench.tallies:
         print(
@@ -190,13 +195,13 @@ def measure(bench: Bench) -> None:
         )
     for question, names in possible.items():
         print(f"\n{question}: {len(names)} layouts, tokens/s")
-        print(f"{'layout':40} {'measured':>9} {'runs':>5} {'predicted':>10}")
+        print(f"{'layout':40} {'best':>9} {'median':>9} {'runs':>5} {'predicted':>10}")
         ranked = sorted(names, key=best, reverse=True)
         for name in dict.fromkeys([*ranked[:5], chosen[question]]):
             note = "  <- the planner's" if name == chosen[question] else ""
             predicted = every[name]["predicted"]["tokens_per_second"]
-            print(f"{name:40} {best(name):9.2f} {len(rates[name]):5} {predicted:10.2f}{note}")
-        print(f"{'llama.cpp default over both workers':40} {best('default'):9.2f} {len(rates['default']):5}")
+            print(f"{row(name, name)} {predicted:10.2f}{note}")
+        print(row("llama.cpp default over both workers", "default"))
         print(f"{'chosen / best':40} {best(chosen[question]) / best(ranked[0]):9.1%}  (aim: at least 97 %)")
         print(f"{'chosen / default':40} {best(chosen[question]) / best('default'):9.1%}  (aim: at least 100 %)")
 
