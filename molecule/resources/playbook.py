@@ -35,6 +35,7 @@ def play(
     limit: str = "",
     check: bool = False,
     diff: bool = False,
+    tags: str = "",
 ) -> Run:
     """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others."""
     command = ["ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", json.dumps(settings or {})]
@@ -47,6 +48,8 @@ def play(
         command.append("--check")
     if diff:
         command.append("--diff")
+    if tags:
+        command += ["--tags", tags]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
