@@ -193,6 +193,11 @@ gguf:
       returned: success
       type: int
       sample: 295501824
+    largest_output_tensor_bytes:
+      description: Size of the largest tensor of the output layer, which an RPC server receives whole.
+      returned: success
+      type: int
+      sample: 430940160
     output_bytes:
       description:
         - Size of the output layer. With RV(gguf.tied_embeddings) it counts the token embedding, which llama.cpp then
@@ -255,6 +260,11 @@ gguf:
           returned: success
           type: int
           sample: 138936320
+        largest_tensor_bytes:
+          description: Size of the largest of them, which an RPC server receives whole.
+          returned: success
+          type: int
+          sample: 48168960
         cacheable_bytes:
           description: Size of those tensors over 10 MiB, which the RPC server's tensor cache takes.
           returned: success

@@ -102,8 +102,16 @@ class Bench:
     def rates(self, arguments: list) -> list:
         """Tokens a second that ``llama-server`` with these arguments generates in each of some answers."""
         server = [
-            "llama-server", "--model", f"{PLACE}/model.gguf", "--host", self.fleet.address(LEADER), "--port", "8080",
-            "--threads", str(THREADS), *arguments,
+            "llama-server",
+            "--model",
+            f"{PLACE}/model.gguf",
+            "--host",
+            self.fleet.address(LEADER),
+            "--port",
+            "8080",
+            "--threads",
+            str(THREADS),
+            *arguments,
         ]
         self._links(limited=False)
         self.fleet.run(LEADER, f"systemd-run --quiet --collect --unit {SERVER} {shlex.join(server)}")
@@ -133,7 +141,8 @@ class Bench:
     def _complete(self, tokens):
         body = {"prompt": list(range(300, 308)), "n_predict": tokens, "temperature": 0, "ignore_eos": True}
         request = urllib.request.Request(
-            f"http://{self.fleet.address(LEADER)}:8080/completion", json.dumps(body).encode(),
+            f"http://{self.fleet.address(LEADER)}:8080/completion",
+            json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=120) as reply:
@@ -152,7 +161,8 @@ def limited(bench: Bench) -> list:
     least = bench.plan(bench.tallies, split=nothing)["host"]["total_bytes"]
     return [
         {**tally, "memory": {**tally["memory"], "usable_bytes": int((least + third) * 1.06)}}
-        if tally["host"] == LEADER else tally
+        if tally["host"] == LEADER
+        else tally
         for tally in bench.tallies
     ]
 

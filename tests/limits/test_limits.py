@@ -91,8 +91,15 @@ class Deployment:
 
     def plan(self, tallies: list, split: dict | None = None) -> dict:
         return make_plan(
-            self.gguf, tallies, leader="first", model_host="first", context_size=CONTEXT,
-            cache_type_k="f32", cache_type_v="f32", margin=MARGIN, split=split,
+            self.gguf,
+            tallies,
+            leader="first",
+            model_host="first",
+            context_size=CONTEXT,
+            cache_type_k="f32",
+            cache_type_v="f32",
+            margin=MARGIN,
+            split=split,
         )
 
     def take_what_is_spare(self) -> dict:
@@ -121,16 +128,25 @@ class Deployment:
         own = self.folder / "inventory.yml"
         own.write_text(yaml.safe_dump({"llama_cluster": {"hosts": machines, "vars": inventory["vars"]}}))
         settings = {
-            "gguf_model_path": str(self.model), "llama_server_context_size": CONTEXT,
-            "llama_server_cache_type_k": "f32", "llama_server_cache_type_v": "f32",
+            "gguf_model_path": str(self.model),
+            "llama_server_context_size": CONTEXT,
+            "llama_server_cache_type_k": "f32",
+            "llama_server_cache_type_v": "f32",
             # One thread a host: on a busy machine, threads that wait for each other are far slower.
-            "llama_server_threads": 1, "rpc_server_threads": 1,
-            "placement_leader": "first", "placement_reserve_bytes": RESERVE, "placement_margin": MARGIN,
+            "llama_server_threads": 1,
+            "rpc_server_threads": 1,
+            "placement_leader": "first",
+            "placement_reserve_bytes": RESERVE,
+            "placement_margin": MARGIN,
         }
         done = subprocess.run(
             ["ansible-playbook", "playbooks/site.yml", "--inventory", str(own), "--extra-vars", json.dumps(settings)],
-            cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout
         self.served = json.loads(self.fleet.run("first", "cat /etc/drover/plan.json"))
@@ -144,7 +160,8 @@ class Deployment:
         prompt = [300 + number % 400 for number in range(CONTEXT - ANSWER_TOKENS)]
         body = {"prompt": prompt, "n_predict": ANSWER_TOKENS, "temperature": 0, "ignore_eos": True}
         request = urllib.request.Request(
-            f"http://{self.fleet.address('first')}:8080/completion", json.dumps(body).encode(),
+            f"http://{self.fleet.address('first')}:8080/completion",
+            json.dumps(body).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
         )
         with urllib.request.urlopen(request, timeout=280) as reply:
@@ -212,7 +229,10 @@ def test_what_fits_survives_a_full_context(deployment):
     for tally in deployment.tallies():
         host, memory, unit = tally["host"], tally["memory"], deployment.unit(tally["host"])
         row = (
-            deployment.limits[host], memory["usable_bytes"], parts[host], memory["held_bytes"],
+            deployment.limits[host],
+            memory["usable_bytes"],
+            parts[host],
+            memory["held_bytes"],
             _mapped_bytes(fleet, host, unit),
         )
         print(f"{host:8} " + " ".join(f"{size / MIB:7.1f}" for size in row))

@@ -49,6 +49,8 @@ def model_profile(header):
       the output layer's matrix; ``output_bytes`` already counts it;
     - ``every_device_bytes``: small tensors that every device with a block holds a copy of;
     - ``first_block_bytes``: small tensors that go where block 0 goes;
+    - ``largest_output_tensor_bytes`` and, in each of ``blocks``, ``largest_tensor_bytes``: an RPC server receives a
+      tensor whole before it puts it into its place;
     - in each of ``blocks``: ``expert_bytes`` (the part of ``weight_bytes`` of which a token uses only
       ``expert_used_count`` in ``expert_count``) and ``kind``, an index into
     - ``block_kinds``: for every kind of block its matrices and how many values each makes of a token, for example
@@ -77,13 +79,17 @@ def model_profile(header):
 
     loose = {"input": 0, "first_block": 0, "output": 0, "every_device": 0}
     names = set()
+    largest_output = 0
     for tensor in header.tensors:
         names.add(tensor.name)
         if not _BLOCK_NAME.match(tensor.name):
-            loose[_place(tensor.name)] += tensor.n_bytes
+            place = _place(tensor.name)
+            loose[place] += tensor.n_bytes
+            largest_output = max(largest_output, tensor.n_bytes) if place == "output" else largest_output
     tied = "output.weight" not in names and "token_embd.weight" in names
     token_embedding = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
     output_bytes = loose["output"] + (token_embedding.n_bytes if tied else 0)
+    largest_output = max(largest_output, token_embedding.n_bytes if tied else 0)
     name = metadata.get("general.name")
     file_type = metadata.get("general.file_type")
     file_type = file_type if _is_natural(file_type) else None
@@ -114,6 +120,7 @@ def model_profile(header):
         "shards": list(header.shards),
         "embedding_bytes": loose["input"],
         "output_bytes": output_bytes,
+        "largest_output_tensor_bytes": largest_output,
         "every_device_bytes": loose["every_device"],
         "first_block_bytes": loose["first_block"],
         "tied_embeddings": tied,
@@ -192,7 +199,8 @@ def _block_count(hyperparameters, architecture):
 def _blocks(tensors, block_count):
     """The blocks, and the distinct kinds among them."""
     blocks = [
-        {"index": index, "weight_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0} for index in range(block_count)
+        {"index": index, "weight_bytes": 0, "largest_tensor_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0}
+        for index in range(block_count)
     ]
     matrices = [{} for _block in blocks]
     highest = -1
@@ -210,6 +218,7 @@ def _blocks(tensors, block_count):
         stem, _dot, suffix = match.group(2).rpartition(".")
         block = blocks[index]
         block["weight_bytes"] += tensor.n_bytes
+        block["largest_tensor_bytes"] = max(block["largest_tensor_bytes"], tensor.n_bytes)
         block["cacheable_bytes"] += tensor.n_bytes if tensor.n_bytes > CACHE_THRESHOLD_BYTES else 0
         block["expert_bytes"] += tensor.n_bytes if stem.endswith("_exps") else 0
         if suffix == "weight" and len(tensor.shape) > 1:

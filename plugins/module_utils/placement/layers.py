@@ -31,12 +31,10 @@ class Layers:
         key = (first, end)
         if key not in self._device_bytes:
             count = end - first
-            self._device_bytes[key] = (
-                self.memory.device_weight_bytes(first, count)
-                + self.kv[end]
-                - self.kv[first]
-                + self.memory.device_compute_bytes(first, count)
-            )
+            working = self.kv[end] - self.kv[first] + self.memory.device_compute_bytes(first, count)
+            loading = self.memory.device_loading_bytes(first, count)
+            # Loading comes before working: the most is held in one or in the other.
+            self._device_bytes[key] = self.memory.device_weight_bytes(first, count) + max(working, loading)
         return self._device_bytes[key]
 
     def leader_bytes(self, blocks: int) -> int:

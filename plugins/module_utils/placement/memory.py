@@ -95,6 +95,8 @@ class MemoryModel:
         self.layer_weight_bytes = [block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
+        self._largest_tensors = [block["largest_tensor_bytes"] for block in gguf["blocks"]]
+        self._largest_tensors.append(gguf["largest_output_tensor_bytes"])
         self._is_verified = gguf["architecture"] in VERIFIED_ARCHITECTURES
         self.layer_kv_bytes = [self._with_margin(size, CONTEXT_MARGIN) for size in (*self._memory.block_bytes, 0)]
         self.reasons = (
@@ -116,6 +118,14 @@ class MemoryModel:
         """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
         held = sum(self.layer_weight_bytes[first_layer : first_layer + layer_count])
         return held + (self._gguf["every_device_bytes"] if first_layer < self._gguf["block_count"] else 0)
+
+    def device_loading_bytes(self, first_layer: int, layer_count: int) -> int:
+        """Bytes that a worker needs beside the weights of these layers while it loads them.
+
+        Its RPC server receives a tensor whole before it puts it into its place (``rpc_server::set_tensor`` in upstream's
+        ggml-rpc.cpp; measured as the process's high-water mark), and that is before there are caches and buffers.
+        """
+        return max(self._largest_tensors[first_layer : first_layer + layer_count], default=0)
 
     def device_compute_bytes(self, first_layer: int, layer_count: int, leader_layers: int | None = None) -> int:
         """Bytes of the compute buffer of a device that holds the layers ``device_weight_bytes`` speaks of.

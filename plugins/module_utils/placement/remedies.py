@@ -253,10 +253,13 @@ def _with_cache(settings, cache_type):
 def _requantised(model, ratio):
     """The model with weights of another size, as good as one knows without its file."""
     smaller = dict(model)
-    for key in ("file_bytes", "weight_bytes", "embedding_bytes", "output_bytes"):
+    for key in ("file_bytes", "weight_bytes", "embedding_bytes", "output_bytes", "largest_output_tensor_bytes"):
         smaller[key] = round(model[key] * ratio)
     smaller["blocks"] = [
-        {**block, **{key: round(block[key] * ratio) for key in ("weight_bytes", "expert_bytes")}}
+        {
+            **block,
+            **{key: round(block[key] * ratio) for key in ("weight_bytes", "largest_tensor_bytes", "expert_bytes")},
+        }
         for block in model["blocks"]
     ]
     return smaller

@@ -74,6 +74,7 @@ def test_every_field_of_a_small_model():
         "shards": ["little.gguf"],
         "embedding_bytes": 128000,
         "output_bytes": 128000 + 128,
+        "largest_output_tensor_bytes": 128000,
         "every_device_bytes": 0,
         "first_block_bytes": 0,
         "tied_embeddings": False,
@@ -87,7 +88,14 @@ def test_every_field_of_a_small_model():
         },
         "block_kinds": [{"attn_k": 16, "attn_q": 64, "attn_v": 16, "ffn_down": 64, "ffn_up": 192}],
         "blocks": [
-            {"index": index, "weight_bytes": 2 * block_values, "cacheable_bytes": 0, "expert_bytes": 0, "kind": 0}
+            {
+                "index": index,
+                "weight_bytes": 2 * block_values,
+                "largest_tensor_bytes": 2 * 64 * 192,
+                "cacheable_bytes": 0,
+                "expert_bytes": 0,
+                "kind": 0,
+            }
             for index in (0, 1)
         ],
     }

@@ -15,6 +15,9 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+FEED_FORWARD = (("ffn_gate", (512, 1024)), ("ffn_up", (512, 1024)), ("ffn_down", (1024, 512)))
+
+
 def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_bytes=50 * MIB, experts=0, used=0):
     """The ``gguf`` of a llama; ``block_bytes`` is the weights of a block, or a list of them."""
     sizes = block_bytes if isinstance(block_bytes, list) else [block_bytes] * blocks
@@ -24,8 +27,11 @@ def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_byte
     ]
     for index, size in enumerate(sizes):
         tensors.append(_tensor(f"blk.{index}.attn_q.weight", (512, 512), size // 10))
-        name, shape = ("ffn_up_exps", (512, 1024, experts)) if experts else ("ffn_up", (512, 1024))
-        tensors.append(_tensor(f"blk.{index}.{name}.weight", shape, size - size // 10))
+        feed_forward = size - size // 10
+        for number, (name, shape) in enumerate(FEED_FORWARD):
+            part = feed_forward * (number + 1) // 3 - feed_forward * number // 3
+            name, shape = (f"{name}_exps", (*shape, experts)) if experts else (name, shape)
+            tensors.append(_tensor(f"blk.{index}.{name}.weight", shape, part))
     metadata = {
         "general.architecture": "llama",
         "general.name": "Small",
