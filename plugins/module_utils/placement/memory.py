@@ -122,8 +122,8 @@ class MemoryModel:
     def device_loading_bytes(self, first_layer: int, layer_count: int) -> int:
         """Bytes that a worker needs beside the weights of these layers while it loads them.
 
-        Its RPC server receives a tensor whole before it puts it into its place (``rpc_server::set_tensor`` in upstream's
-        ggml-rpc.cpp; measured as the process's high-water mark), and that is before there are caches and buffers.
+        Its RPC server receives a tensor whole before it puts it into its place (``rpc_server::set_tensor`` in
+        upstream's ggml-rpc.cpp; measured as the process's high-water mark). That is before there are caches and buffers.
         """
         return max(self._largest_tensors[first_layer : first_layer + layer_count], default=0)
 
