@@ -123,7 +123,7 @@ class MemoryModel:
         """Bytes that a worker needs beside the weights of these layers while it loads them.
 
         Its RPC server receives a tensor whole before it puts it into its place (``rpc_server::set_tensor`` in
-        upstream's ggml-rpc.cpp; measured as the process's high-water mark). That is before there are caches and buffers.
+        upstream's ggml-rpc.cpp; measured as the process's high-water mark). Caches and buffers come later.
         """
         return max(self._largest_tensors[first_layer : first_layer + layer_count], default=0)
 
