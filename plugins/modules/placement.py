@@ -341,7 +341,8 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement import planner, settings
+from ansible_collections.drover.llama.plugins.module_utils.memory import settings
+from ansible_collections.drover.llama.plugins.module_utils.placement import planner
 
 
 def main():

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from ..errors import DroverError
+from ..memory.model import MemoryModel
 from .cost import Work
 from .layers import Layers
 from .layout import Judge
-from .memory import MemoryModel
 from .search import Search
 from .table import size_text
 

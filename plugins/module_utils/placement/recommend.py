@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 
 from ..errors import DroverError
+from ..memory.settings import Settings
 from .catalogue import catalogue
 from .planner import DEFAULT_MARGIN, checked_fleet, make_plan
 from .problem import Problem
-from .settings import Settings
 from .table import size_text
 
 BEST = 3

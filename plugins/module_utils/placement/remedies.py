@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import DroverError
-from .settings import CACHE_TYPES, CONTEXT_PADDING
+from ..memory.settings import CACHE_TYPES, CONTEXT_PADDING
 from .table import size_text
 
 # Quantisations of the same model that are usually published, with their bits a weight.

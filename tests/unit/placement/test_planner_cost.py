@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from module_utils.memory.settings import Settings
 from module_utils.placement import cost
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layout import Layout, Segment
 from module_utils.placement.planner import make_plan
 from module_utils.placement.problem import Problem
-from module_utils.placement.settings import Settings
 from unit.placement.fleets import GIB, MIB, model, tally
 
 

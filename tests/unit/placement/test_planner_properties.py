@@ -10,11 +10,11 @@ from itertools import permutations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from module_utils.memory.settings import Settings
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layout import Layout, Segment
 from module_utils.placement.planner import make_plan
 from module_utils.placement.problem import Problem
-from module_utils.placement.settings import Settings
 from unit.placement.fleets import MIB, model, tally
 
 MARGIN = 0.05
