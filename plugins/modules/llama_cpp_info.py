@@ -14,12 +14,24 @@ description:
     a source build or a person put them, and returns their version, build and RPC protocol.
   - Returns RV(llama_cpp.found=false) when one of them is not there, and RV(llama_cpp.problem) when one is there and
     does not run on this host.
+  - Returns also what decides which programs run on the host, and which it can get or compile.
 options:
   prefix:
     description:
-      - A folder to look into first, itself and its C(bin) and C(build/bin). Then come C(PATH) and the folders of
-        distributions.
+      - A folder to look into first, itself and its C(bin) and C(build/bin). Then come the build in force in
+        O(builds_path), C(PATH) and the folders of distributions.
     type: path
+  builds_path:
+    description:
+      - The folder where builds are kept, one folder each, and a link C(current) to the one in force.
+      - The programs of that one are returned with the path of its own folder, never through the link.
+    type: path
+    version_added: "0.2.0"
+  package:
+    description:
+      - A package to ask the host's package manager for, by name. The lists of packages are not fetched for that.
+    type: str
+    version_added: "0.2.0"
   probe_rpc:
     description:
       - Whether to start the RPC server for a moment, on a free port of the loopback address, and to ask it for its
@@ -44,11 +56,22 @@ EXAMPLES = r"""
     msg: "Build {{ binaries.llama_cpp.build }}, RPC protocol {{ binaries.llama_cpp.rpc_protocol }}"
   when: binaries.llama_cpp.found
 
-- name: Prefer a build of one's own, and start nothing
+- name: Ask for one certain build, and start nothing
   drover.llama.llama_cpp_info:
-    prefix: /opt/llama.cpp/current
+    prefix: /opt/llama.cpp/b11669-3f2a9c1e
     probe_rpc: false
   register: binaries
+
+- name: See which builds are there, and what else the host could get
+  drover.llama.llama_cpp_info:
+    builds_path: /opt/llama.cpp
+    package: llama.cpp-tools-extra
+  register: survey
+
+- name: Say why an archive for Ubuntu 24.04 is of no use
+  ansible.builtin.debug:
+    msg: "{{ survey.platform.distribution.name }} has glibc {{ survey.platform.glibc }}"
+  when: survey.platform.glibc is version('2.38', '<')
 """
 
 RETURN = r"""
@@ -105,19 +128,118 @@ llama_cpp:
       returned: success
       type: str
       sample:
+    builds:
+      description: Names of the builds in O(builds_path), sorted; empty without it.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - b11402-9b01d7e4
+        - b11669-3f2a9c1e
+      version_added: "0.2.0"
+    current:
+      description: The one of RV(llama_cpp.builds) that is in force, or null.
+      returned: success
+      type: str
+      sample: b11669-3f2a9c1e
+      version_added: "0.2.0"
+platform:
+  description: What decides which programs run on the host, and which it can get or compile.
+  returned: success
+  type: dict
+  version_added: "0.2.0"
+  contains:
+    architecture:
+      description: Architecture of the host's programs. A kernel of 64 bits may run programs of 32.
+      returned: success
+      type: str
+      sample: aarch64
+    system:
+      description: The operating system, V(linux) or V(darwin).
+      returned: success
+      type: str
+      sample: linux
+    distribution:
+      description:
+        - The distribution by os-release(5), with C(id), C(version), C(codename), C(like) (what it descends from) and
+          C(name). C(version) and C(codename) are empty where it has none.
+      returned: success
+      type: dict
+      sample:
+        id: debian
+        version: "12"
+        codename: bookworm
+        like: []
+        name: Debian GNU/Linux 12 (bookworm)
+    glibc:
+      description: Version of the C library, or null when it is another than glibc.
+      returned: success
+      type: str
+      sample: "2.36"
+    libstdcxx:
+      description: Highest version of GLIBCXX that the host's libstdc++ defines, or null when there is none.
+      returned: success
+      type: str
+      sample: 3.4.30
+    cpu_isa:
+      description: Instruction sets of interest, as M(drover.llama.memory_info) names them.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - neon
+        - dotprod
+        - fp16
+    cpu_model:
+      description: The processor by a name that a person knows.
+      returned: success
+      type: str
+      sample: Raspberry Pi 5 Model B Rev 1.0 (Cortex-A76)
+    cores:
+      description: Threads that services may use.
+      returned: success
+      type: int
+      sample: 4
+    memory_bytes:
+      description: Memory in bytes that can be had without stopping a service, less what is left to the host's own work.
+      returned: success
+      type: int
+      sample: 6144000000
+    package:
+      description:
+        - The package manager as C(manager), V(apt), V(dnf), V(pacman), V(brew) or null; as C(candidate) the version
+          of O(package) that it would install, or null; and as C(known) whether it can say, which it cannot before it
+          has fetched lists of packages. Only V(apt) was run yet.
+      returned: success
+      type: dict
+      sample:
+        manager: apt
+        candidate: 0.7.0+dfsg-1
+        known: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.runtime.binaries import find_llama_cpp
+from ansible_collections.drover.llama.plugins.module_utils.builds.find import find_llama_cpp
+from ansible_collections.drover.llama.plugins.module_utils.builds.platform import read_platform
+from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 
 
 def main():
     module = AnsibleModule(
-        argument_spec={"prefix": {"type": "path"}, "probe_rpc": {"type": "bool", "default": True}},
+        argument_spec={
+            "prefix": {"type": "path"},
+            "builds_path": {"type": "path"},
+            "package": {"type": "str"},
+            "probe_rpc": {"type": "bool", "default": True},
+        },
         supports_check_mode=True,
     )
-    llama_cpp = find_llama_cpp(prefix=module.params["prefix"], probe_rpc=module.params["probe_rpc"])
-    module.exit_json(changed=False, llama_cpp=llama_cpp)
+    llama_cpp = find_llama_cpp(
+        prefix=module.params["prefix"],
+        builds_path=module.params["builds_path"],
+        probe_rpc=module.params["probe_rpc"],
+    )
+    module.exit_json(changed=False, llama_cpp=llama_cpp, platform=read_platform(Tree(), module.params["package"]))
 
 
 if __name__ == "__main__":

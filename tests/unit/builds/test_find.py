@@ -10,7 +10,7 @@ import signal
 import sys
 
 import pytest
-from module_utils.runtime import binaries
+from module_utils.builds import find
 
 NEW = "version: 0.7.0 (build 11669, commit Debian)\nbuilt with GNU 16.2.0 for Linux x86_64\n"
 OLD = "version: 6789 (abcdef12)\nbuilt with cc (Debian 12.2.0-14) 12.2.0 for x86_64-linux-gnu\n"
@@ -43,7 +43,7 @@ def printing(text, code=0):
 
 
 def found(prefix=None, search_path="", **options):
-    return binaries.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), **options)
+    return find.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), **options)
 
 
 def is_running(pid):
@@ -65,6 +65,8 @@ def test_nothing_is_installed(tmp_path):
         "rpc_protocol": None,
         "backends": [],
         "problem": None,
+        "builds": [],
+        "current": None,
     }
 
 
@@ -82,6 +84,8 @@ def test_both_programs_are_found_and_asked(tmp_path, name):
         "rpc_protocol": "8.0.1",
         "backends": ["RPC", "CPU"],
         "problem": None,
+        "builds": [],
+        "current": None,
     }
     assert not is_running(int((tmp_path / "pid").read_text()))
 
@@ -103,7 +107,7 @@ def test_the_prefix_comes_before_path(tmp_path, inside):
 
 def test_a_folder_of_a_distribution_is_found_by_its_pattern(tmp_path):
     wanted = put(tmp_path / "aarch64-linux-gnu" / "llama" / "bin" / "rpc-server", RPC_SERVER)
-    answer = binaries.find_llama_cpp(search_path="", folders=(str(tmp_path / "*/llama/bin"),), probe_rpc=False)
+    answer = find.find_llama_cpp(search_path="", folders=(str(tmp_path / "*/llama/bin"),), probe_rpc=False)
     assert answer["rpc_server"] == wanted
 
 
@@ -126,7 +130,7 @@ def test_what_cannot_be_executed_is_passed_over(tmp_path):
     ],
 )
 def test_parse_version(output, expected):
-    assert tuple(binaries.parse_version(output).values()) == expected
+    assert tuple(find.parse_version(output).values()) == expected
 
 
 @pytest.mark.parametrize(
@@ -167,8 +171,8 @@ def test_an_rpc_server_that_prints_its_usage_and_exits_with_0(tmp_path):
 
 
 def test_programs_that_never_answer_are_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(binaries, "VERSION_SECONDS", 0.2)
-    monkeypatch.setattr(binaries, "RPC_SECONDS", 0.2)
+    monkeypatch.setattr(find, "VERSION_SECONDS", 0.2)
+    monkeypatch.setattr(find, "RPC_SECONDS", 0.2)
     put(tmp_path / "llama-server", "#!/bin/sh\nexec sleep 60\n")
     put(tmp_path / "ggml-rpc-server", f'#!/bin/sh\necho $$ > "{tmp_path}/pid"\nexec sleep 60\n')
     answer = found(search_path=str(tmp_path))
@@ -177,4 +181,45 @@ def test_programs_that_never_answer_are_ended(tmp_path, monkeypatch):
 
 
 def test_explain_exit_names_the_signal():
-    assert "SIGABRT" in binaries.explain_exit("/bin/x", -signal.SIGABRT, "")
+    assert "SIGABRT" in find.explain_exit("/bin/x", -signal.SIGABRT, "")
+
+
+def install(builds_path, *ids):
+    for name in ids:
+        put(builds_path / name / "llama-server", printing(NEW))
+        put(builds_path / name / "ggml-rpc-server", RPC_SERVER)
+
+
+def test_the_build_in_force_comes_first_and_is_named_by_its_own_folder(tmp_path):
+    builds_path = tmp_path / "opt"
+    install(builds_path, "b2-0123abcd", "b1-ffff0000", ".incoming-b3-00000000")
+    put(tmp_path / "bin/llama-server", printing(OLD))
+    (builds_path / "current").symlink_to("b1-ffff0000")
+    answer = found(builds_path=str(builds_path), search_path=str(tmp_path / "bin"), probe_rpc=False)
+    assert answer["server"] == str(builds_path / "b1-ffff0000/llama-server")
+    assert answer["rpc_server"] == str(builds_path / "b1-ffff0000/ggml-rpc-server")
+    assert (answer["builds"], answer["current"]) == (["b1-ffff0000", "b2-0123abcd"], "b1-ffff0000")
+
+
+def test_a_prefix_comes_before_the_build_in_force(tmp_path):
+    install(tmp_path, "b1-ffff0000", "b2-0123abcd")
+    (tmp_path / "current").symlink_to(tmp_path / "b1-ffff0000")
+    answer = found(prefix=str(tmp_path / "b2-0123abcd"), builds_path=str(tmp_path), probe_rpc=False)
+    assert answer["server"] == str(tmp_path / "b2-0123abcd/llama-server")
+    assert answer["current"] == "b1-ffff0000"
+
+
+@pytest.mark.parametrize("target", ["b9-gone", "../elsewhere", "b1-ffff0000/bin", "current", None])
+def test_without_a_link_to_a_build_none_is_in_force(tmp_path, target):
+    builds_path = tmp_path / "opt"
+    install(builds_path, "b1-ffff0000")
+    (builds_path / "b1-ffff0000" / "bin").mkdir()
+    install(tmp_path, "elsewhere")
+    if target:
+        (builds_path / "current").symlink_to(target)
+    answer = found(builds_path=str(builds_path))
+    assert (answer["builds"], answer["current"], answer["found"]) == (["b1-ffff0000"], None, False)
+
+
+def test_a_folder_of_builds_that_is_not_there(tmp_path):
+    assert find.find_builds(str(tmp_path / "opt")) == ([], None)

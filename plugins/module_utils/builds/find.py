@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find llama.cpp's programs on this machine, and ask them which build they are."""
+"""Find llama.cpp's programs and the builds of it on this machine, and ask the programs which build they are."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..rpc import wire
 SERVER_NAMES = ("llama-server",)
 RPC_SERVER_NAMES = ("ggml-rpc-server", "rpc-server")  # upstream renamed it in 2026
 INSIDE_PREFIX = ("bin", "build/bin", "")
+CURRENT = "current"  # the link, among the builds, to the one in force
 # Where distributions, source builds and Homebrew put them, after PATH.
 FOLDERS = (
     "/usr/local/bin",
@@ -45,17 +46,23 @@ MISSING_LIBRARY = re.compile(r"error while loading shared libraries: ([^:\s]+)")
 PR_SET_PDEATHSIG = 1  # Linux include/uapi/linux/prctl.h
 
 
-def find_llama_cpp(prefix=None, probe_rpc=True, search_path=None, folders=FOLDERS):
+def find_llama_cpp(prefix=None, builds_path=None, probe_rpc=True, search_path=None, folders=FOLDERS):
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
-    ``prefix`` is a folder to look into before PATH (``search_path``) and the usual ``folders``. Returns ``found`` (both
-    programs are there), ``server`` and ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``,
-    ``rpc_protocol`` and ``backends`` (asked of the RPC server when ``probe_rpc``), and ``problem``: why a program that
-    is there does not run, with the remedy, or None.
+    ``prefix`` is a folder to look into first, then comes the build in force among those in ``builds_path``, then PATH
+    (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are there), ``server`` and
+    ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and ``backends`` (asked of the
+    RPC server when ``probe_rpc``), ``problem``: why a program that is there does not run, with the remedy, or None, and
+    ``builds`` and ``current`` (see ``find_builds``).
     """
     search_path = os.environ.get("PATH", os.defpath) if search_path is None else search_path
-    places = _places(prefix, search_path, folders)
+    builds, current = find_builds(builds_path)
+    # A unit must name the build itself: the link may lead elsewhere by the time that it starts.
+    prefixes = [prefix, os.path.join(builds_path, current) if current else None]
+    places = _places(prefixes, search_path, folders)
     result = {
+        "builds": builds,
+        "current": current,
         "server": _find(places, SERVER_NAMES),
         "rpc_server": _find(places, RPC_SERVER_NAMES),
         "version": None,
@@ -73,6 +80,27 @@ def find_llama_cpp(prefix=None, probe_rpc=True, search_path=None, folders=FOLDER
         protocol, backends, problem = _ask_rpc_server(result["rpc_server"])
         result.update(rpc_protocol=protocol, backends=backends, problem=result["problem"] or problem)
     return result
+
+
+def find_builds(builds_path):
+    """The sorted names of the builds (folders) in ``builds_path``, and which of them the link ``current`` leads to.
+
+    Hidden folders are unfinished builds and are left out. Without a link that leads to one of the builds, and without a
+    ``builds_path``, the second is None.
+    """
+    if not builds_path:
+        return [], None
+    try:
+        with os.scandir(builds_path) as entries:
+            builds = sorted(
+                entry.name
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            )
+    except OSError:  # nothing was installed there yet
+        return [], None
+    folder, name = os.path.split(os.path.realpath(os.path.join(builds_path, CURRENT)))
+    return builds, name if name in builds and folder == os.path.realpath(builds_path) else None
 
 
 def parse_version(output):
@@ -106,8 +134,8 @@ def explain_exit(program, code, output):
     return f"{program} ended with exit code {code} ({last[0]}); run it by hand to see why, or install llama.cpp again."
 
 
-def _places(prefix, search_path, folders):
-    places = [os.path.join(prefix, inside) for inside in INSIDE_PREFIX] if prefix else []
+def _places(prefixes, search_path, folders):
+    places = [os.path.join(prefix, inside) for prefix in prefixes if prefix for inside in INSIDE_PREFIX]
     places += [folder for folder in search_path.split(os.pathsep) if folder]
     for pattern in folders:
         places += sorted(glob.glob(pattern))

@@ -1,0 +1,207 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a program or a library (an ELF file) needs to be loaded: its processor, its libraries, their versions.
+
+Source of the formats: gabi "Object Files" (file header, program header, dynamic section) and the Linux Standard Base,
+"Symbol Versioning".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+
+from ..errors import DroverError
+
+MAGIC = b"\x7fELF"
+# e_machine and bits -> the name that uname gives such a machine.
+ARCHITECTURES = {
+    (3, 32): "i686",
+    (40, 32): "armv7l",
+    (21, 64): "ppc64le",
+    (22, 64): "s390x",
+    (62, 64): "x86_64",
+    (183, 64): "aarch64",
+    (243, 64): "riscv64",
+    (258, 64): "loongarch64",
+}
+# What no real library comes near: libstdc++ has some 70 versions, llama-server needs some 10 libraries.
+MOST_ENTRIES = 4096
+MOST_NAME_BYTES = 4096
+
+_LOAD, _DYNAMIC = 1, 2  # p_type
+_END, _NEEDED, _STRINGS, _STRINGS_SIZE = 0, 1, 5, 10  # d_tag
+_VERSIONS_DEFINED, _DEFINED_COUNT, _VERSIONS_NEEDED, _NEEDED_COUNT = range(0x6FFFFFFC, 0x70000000)
+_BASE, _WEAK = 1, 2  # vd_flags (the library's own name), vna_flags (the loader does without it)
+# glibc marks by such a version that its loader knows a newer way to write relocations, DT_RELR.
+_MARKS = {"GLIBC_ABI_DT_RELR": "2.36"}
+
+
+@dataclass(frozen=True)
+class Elf:
+    """``architecture`` as uname names it, ``bits`` 32 or 64, and of files with 64 bits, in the order of the file:
+
+    ``libraries`` that it needs, by soname; ``needs``, pairs of such a soname and a version that it must define;
+    ``defines``, the versions that this file itself defines.
+    """
+
+    architecture: str
+    bits: int
+    libraries: list = field(default_factory=list)
+    needs: list = field(default_factory=list)
+    defines: list = field(default_factory=list)
+
+
+def read_elf(read_at, name):
+    """Read what the ELF file ``name`` needs. ``read_at(offset, size)`` returns its bytes, fewer where it ends.
+
+    Reads the headers, the dynamic section and the sections of versions, by what the loader itself goes by, so that
+    stripped files are no different. Raises DroverError when it is no ELF file or its tables are broken.
+    """
+    return _Reader(read_at, name).read()
+
+
+def read_elf_file(path):
+    """``read_elf`` of the file ``path``. Raises OSError when it cannot be read."""
+    with open(path, "rb") as file:
+
+        def read_at(offset, size):
+            file.seek(offset)
+            return file.read(size)
+
+        return read_elf(read_at, path)
+
+
+def highest(prefix, versions):
+    """The highest of ``versions`` with ``prefix``, without it: of GLIBC_2.4 and GLIBC_2.38 it is ``2.38``, or None."""
+    numbers = [_MARKS.get(version) or version[len(prefix) :] for version in versions if version.startswith(prefix)]
+    return max((number for number in numbers if re.fullmatch(r"\d+(\.\d+)*", number)), key=numbers_of, default=None)
+
+
+def numbers_of(version):
+    """``2.38`` as ``(2, 38)``, to compare by."""
+    return tuple(int(number) for number in version.split("."))
+
+
+class _Reader:
+    def __init__(self, read_at, name):
+        self.read_at, self.name = read_at, name
+        self.order = "<"
+        self.loads = []  # (address, offset, size)
+        self.tags = {}
+        self.libraries = []
+
+    def damaged(self, what):
+        return DroverError(f"{self.name} is damaged: {what}; copy or download it again.")
+
+    def raw(self, offset, size):
+        # Offsets are unsigned 64-bit numbers, which no file reaches and Python's files do not take.
+        data = self.read_at(offset, size) if offset < 2**62 else b""
+        if len(data) < size:
+            raise self.damaged(f"it ends before byte {offset + size}")
+        return data
+
+    def unpack(self, layout, offset):
+        layout = self.order + layout
+        return struct.unpack(layout, self.raw(offset, struct.calcsize(layout)))
+
+    def read(self):
+        start = self.raw(0, 16)
+        if start[:4] != MAGIC:
+            raise DroverError(f"{self.name} is no program or library for Linux (ELF); take one that is.")
+        if start[4] not in (1, 2) or start[5] not in (1, 2):
+            raise self.damaged(f"its class is {start[4]} and its byte order {start[5]}, expected 1 or 2")
+        bits, self.order = 32 * start[4], "<>"[start[5] - 1]
+        (machine,) = self.unpack("H", 18)
+        architecture = ARCHITECTURES.get((machine, bits), f"machine {machine} of {bits} bits")
+        if bits == 32:
+            return Elf(architecture, bits)
+        self._read_dynamic(self._read_segments())
+        if self.tags:
+            self.libraries = [self._string(offset) for offset in self.libraries]
+        return Elf(architecture, bits, self.libraries, list(self._needs()), list(self._defines()))
+
+    def _read_segments(self):
+        """Offset and size of the dynamic section, (0, 0) without one; remembers what is loaded where."""
+        (table,) = self.unpack("Q", 32)
+        entry_size, count = self.unpack("HH", 54)
+        if count and entry_size != 56:
+            raise self.damaged(f"its program headers have {entry_size} bytes, expected 56")
+        if count > MOST_ENTRIES:
+            raise self.damaged(f"it has {count} program headers")
+        dynamic = (0, 0)
+        for values in struct.iter_unpack(self.order + "IIQQQQQQ", self.raw(table, 56 * count)):
+            kind, _flags, offset, address, _physical, size = values[:6]
+            if kind == _LOAD:
+                self.loads.append((address, offset, size))
+            elif kind == _DYNAMIC:
+                dynamic = (offset, size)
+        return dynamic
+
+    def _read_dynamic(self, dynamic):
+        offset, size = dynamic
+        data = self.raw(offset, min(size, 16 * MOST_ENTRIES) // 16 * 16)
+        for tag, value in struct.iter_unpack(self.order + "QQ", data):
+            if tag == _END:
+                return
+            if tag == _NEEDED:
+                self.libraries.append(value)
+            self.tags[tag] = value
+        if size:
+            raise self.damaged("its dynamic section has no end")
+
+    def _offset(self, address):
+        for start, offset, size in self.loads:
+            if start <= address < start + size:
+                return offset + address - start
+        raise self.damaged(f"no segment holds the address {address:#x}")
+
+    def _string(self, index):
+        if _STRINGS not in self.tags or index >= self.tags.get(_STRINGS_SIZE, 0):
+            raise self.damaged(f"a name begins at byte {index}, outside of its table")
+        start = self._offset(self.tags[_STRINGS]) + index
+        data = self.read_at(start, MOST_NAME_BYTES) if start < 2**62 else b""
+        text, end, _rest = data.partition(b"\0")
+        try:
+            name = text.decode("ascii")
+        except UnicodeDecodeError:
+            name = ""
+        if not end or not name.isprintable() or not name:
+            raise self.damaged(f"{text[:40]!r} is no name of a library or a version")
+        return name
+
+    def _chain(self, address_tag, count_tag, layout):
+        """The entries of a section of versions: offset and values. The last value is the step to the next one."""
+        count = self.tags.get(count_tag, 0)
+        if count > MOST_ENTRIES:
+            raise self.damaged(f"it has {count} entries of versions")
+        if count:
+            yield from self._steps(self._offset(self.tags.get(address_tag, 0)), count, layout)
+
+    def _steps(self, offset, count, layout):
+        for left in range(count - 1, -1, -1):
+            values = self.unpack(layout, offset)
+            yield offset, values
+            if not values[-1] and left:
+                raise self.damaged(f"{left} entries of versions are missing")
+            offset += values[-1]
+
+    def _needs(self):
+        total = 0
+        for offset, (_version, count, file, names, _next) in self._chain(_VERSIONS_NEEDED, _NEEDED_COUNT, "HHIII"):
+            total += count
+            if total > MOST_ENTRIES:
+                raise self.damaged(f"it needs {total} versions")
+            library = self._string(file)
+            for _offset, (_hash, flags, _index, name, _next) in self._steps(offset + names, count, "IHHII"):
+                if not flags & _WEAK:
+                    yield library, self._string(name)
+
+    def _defines(self):
+        for offset, values in self._chain(_VERSIONS_DEFINED, _DEFINED_COUNT, "HHHHIII"):
+            flags, names = values[1], values[5]
+            if not flags & _BASE:
+                (name,) = self.unpack("I", offset + names)
+                yield self._string(name)

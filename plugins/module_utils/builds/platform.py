@@ -1,0 +1,190 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What decides which programs run on this machine, and which it can get or compile."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import struct
+import subprocess
+
+from ..errors import DroverError
+from ..hosts.apple import read_apple
+from ..hosts.cpu import read_cpu
+from ..hosts.memory import read_memory
+from ..hosts.tally import UNITS
+from . import elf
+
+SECONDS = 30
+LIBSTDCXX = "libstdc++.so.6"
+# Where the loader looks without its cache, and where Debian keeps them.
+LIBRARY_FOLDERS = (
+    "/lib64",
+    "/usr/lib64",
+    "/lib/{machine}-linux-gnu",
+    "/usr/lib/{machine}-linux-gnu",
+    "/lib",
+    "/usr/lib",
+)
+# A kernel of 64 bits under programs of 32 bits, as 32-bit Raspberry Pi OS has it.
+ARCHITECTURES_OF_32_BITS = {"x86_64": "i686", "aarch64": "armv7l"}
+
+
+def read_platform(tree, package=None, run=None):
+    """Describe this machine, whose files are below ``tree``: what binaries.md calls a *platform*.
+
+    ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, their versions or
+    None; ``cpu_isa``, ``cpu_model`` and ``cores``; ``memory_bytes``, what can be had now without stopping a service;
+    ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
+    """
+    run = run or _output
+    system, architecture = platform.system().lower(), architecture_of(platform.machine(), struct.calcsize("P") * 8)
+    cpu, memory = _cpu_and_memory(tree, system)
+    return {
+        "architecture": architecture,
+        "system": system,
+        "distribution": read_distribution(tree),
+        "glibc": glibc_version(),
+        "libstdcxx": libstdcxx_version(tree, architecture, run) if system == "linux" else None,
+        "cpu_isa": cpu["isa"],
+        "cpu_model": cpu["model"],
+        "cores": cpu["cores"],
+        # What the services hold comes back when they stop, and compiling does not stop them.
+        "memory_bytes": max(0, memory["usable_bytes"] - memory["held_bytes"]),
+        "package": read_package(tree, package, run),
+    }
+
+
+def architecture_of(machine, bits):
+    """The architecture of programs on a kernel that says ``machine``, when those that run have ``bits`` bits."""
+    machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(machine.lower(), machine)  # macOS, BSD
+    return ARCHITECTURES_OF_32_BITS.get(machine, machine) if bits == 32 else machine
+
+
+def read_distribution(tree):
+    """The distribution by os-release(5): ``id``, ``version`` and ``codename`` (empty where it has none), ``like`` (ids
+    that it descends from) and ``name`` (for people)."""
+    fields = {}
+    for line in (tree.text("/etc/os-release") or tree.text("/usr/lib/os-release") or "").splitlines():
+        name, _separator, value = line.partition("=")
+        try:
+            fields[name.strip()] = " ".join(shlex.split(value))
+        except ValueError:  # an open quote
+            continue
+    return {
+        "id": fields.get("ID", "linux"),
+        "version": fields.get("VERSION_ID", ""),
+        "codename": fields.get("VERSION_CODENAME", ""),
+        "like": fields.get("ID_LIKE", "").split(),
+        "name": fields.get("PRETTY_NAME") or fields.get("NAME") or platform.system(),
+    }
+
+
+def glibc_version():
+    """The version of the C library that this process runs with, or None when it is not glibc."""
+    try:
+        name, _space, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (AttributeError, OSError, ValueError):  # musl and macOS do not know the question
+        return None
+    return version if name == "glibc" else None
+
+
+def libstdcxx_version(tree, architecture, run):
+    """The highest GLIBCXX version of the libstdc++.so.6 that the loader finds, such as ``3.4.30``, or None without one.
+
+    The loader's cache comes first, since only it tells the order of folders that were added to the usual ones.
+    """
+    cached = re.findall(rf"^\s*{re.escape(LIBSTDCXX)} \(.*\) => (/.+)$", run(["ldconfig", "-p"]), re.MULTILINE)
+    usual = [f"{folder.format(machine=architecture)}/{LIBSTDCXX}" for folder in LIBRARY_FOLDERS]
+    for path in [*cached, *usual]:
+        try:
+            library = elf.read_elf_file(tree.path(path))
+        except (OSError, DroverError):
+            continue
+        if library.architecture == architecture:
+            return elf.highest("GLIBCXX_", library.defines)
+    return None
+
+
+def read_package(tree, package, run):
+    """Ask this machine's package manager for ``package``: ``manager``, ``candidate`` (the version that it would install)
+    and ``known``, which is false when its lists were never fetched, so that nobody can say."""
+    for manager, (program, ask, has_lists) in _MANAGERS.items():
+        if shutil.which(program):
+            candidate = ask(package, run) if package else None
+            return {"manager": manager, "candidate": candidate, "known": bool(candidate) or has_lists(tree, run)}
+    return {"manager": None, "candidate": None, "known": True}
+
+
+def _ask_apt(package, run):
+    match = re.search(r"^  Candidate: (?!\(none\))(\S+)$", run(["apt-cache", "policy", package]), re.MULTILINE)
+    return match[1] if match else None
+
+
+def _has_apt_lists(tree, _run):
+    return any("_Packages" in name for name in tree.names("/var/lib/apt/lists"))
+
+
+# dnf, pacman and brew: written from their manuals, NOT RUN yet.
+def _ask_dnf(package, run):
+    query = ["repoquery", "--latest-limit=1", "--qf=%{version}-%{release}", package]
+    return run(["dnf", "--quiet", "--cacheonly", *query]).strip() or None
+
+
+def _has_dnf_lists(_tree, run):
+    return "repo" in run(["dnf", "--quiet", "--cacheonly", "repolist"])
+
+
+def _ask_pacman(package, run):
+    match = re.search(r"^Version\s*: (\S+)$", run(["pacman", "-Si", package]), re.MULTILINE)
+    return match[1] if match else None
+
+
+def _has_pacman_lists(tree, _run):
+    return any(name.endswith(".db") for name in tree.names("/var/lib/pacman/sync"))
+
+
+def _ask_brew(package, run):
+    match = re.search(r"^==> \S+: stable (\S+)", run(["brew", "info", "--formula", package]), re.MULTILINE)
+    return match[1].rstrip(",") if match else None
+
+
+_MANAGERS = {
+    "apt": ("apt-cache", _ask_apt, _has_apt_lists),
+    "dnf": ("dnf", _ask_dnf, _has_dnf_lists),
+    "pacman": ("pacman", _ask_pacman, _has_pacman_lists),
+    "brew": ("brew", _ask_brew, lambda _tree, _run: True),  # it fetches them itself
+}
+
+
+def _cpu_and_memory(tree, system):
+    if system == "darwin":
+        parts = read_apple()
+        return parts["cpu"], parts["memory"]
+    return read_cpu(tree, UNITS), read_memory(tree, UNITS)
+
+
+def _output(command):
+    """What ``command`` prints, and nothing when it is not there or fails. Administrators' programs count as there."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    program = shutil.which(command[0], path=path)
+    if program is None:
+        return ""
+    try:
+        result = subprocess.run(
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=SECONDS,
+            check=False,
+            env={"LC_ALL": "C", "PATH": path, "HOME": os.environ.get("HOME", "/")},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.decode("utf-8", "replace") if result.returncode == 0 else ""
