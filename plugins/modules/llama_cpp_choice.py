@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: llama_cpp_choice
+short_description: Choose how every host gets the same build of llama.cpp
+version_added: "0.2.0"
+description:
+  - Chooses one way (packages, an archive, compiling, a bundle) in which all hosts get the same build of llama.cpp, and
+    names the hosts that cannot have it, with the reason.
+  - Only computes; run it on the controller. It takes what M(drover.llama.llama_cpp_info) and
+    M(drover.llama.llama_cpp_archive_info) return.
+options:
+  hosts:
+    description:
+      - What M(drover.llama.llama_cpp_info) returned on each host, with the host's name as C(host).
+    type: list
+    elements: dict
+    required: true
+  method:
+    description:
+      - The way to take.
+      - V(auto) takes the first of V(bundle), V(archive), V(source) and V(package) that was given what it needs and works
+        for every host, or else the one that leaves the fewest hosts out.
+    type: str
+    choices: [auto, bundle, archive, source, package]
+    default: auto
+  bundle:
+    description: The archives of a bundle, as its C(bundle.json) lists them.
+    type: list
+    elements: dict
+    default: []
+  archives:
+    description: Archives as M(drover.llama.llama_cpp_archive_info) returns them, all of one build.
+    type: list
+    elements: dict
+    default: []
+  source:
+    description: The source to compile, C(label) and C(sha256).
+    type: dict
+  options:
+    description: How to compile, C(cpu), C(backends), C(cmake_options) and C(jobs).
+    type: dict
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
+seealso:
+  - module: drover.llama.llama_cpp_info
+  - module: drover.llama.llama_cpp_archive_info
+author:
+  - The Drover developers (@drover)
+"""
+
+EXAMPLES = r"""
+- name: Look at every host
+  drover.llama.llama_cpp_info:
+    builds_path: /opt/llama.cpp
+    package: llama.cpp-tools-extra
+  register: survey
+
+- name: Choose
+  drover.llama.llama_cpp_choice:
+    hosts: "{{ ansible_play_hosts | map('extract', hostvars) | map(attribute='survey') }}"
+  register: choice
+  run_once: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+choice:
+  description: What was chosen.
+  returned: success
+  type: dict
+  contains:
+    method:
+      description: The way that is taken.
+      returned: success
+      type: str
+      sample: archive
+    label:
+      description: What the build is called, or null for packages.
+      returned: success
+      type: str
+      sample: b11669
+    hosts:
+      description:
+        - For each host that can have the build, C(id) (its folder's name), C(installed), and C(archive), C(recipe) and
+          C(build_host), null where they do not apply.
+      returned: success
+      type: dict
+      sample: {pi-1: {id: b11669-3f2a9c1e, installed: true, archive: null, recipe: null, build_host: null}}
+    left_out:
+      description: For each host that cannot have it, why, and what to do.
+      returned: success
+      type: dict
+      sample: {}
+    reasons:
+      description: How the choice came about, one sentence each.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - llama.cpp b11669 by method archive, there already.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.builds.choice import METHODS, choose
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "hosts": {"type": "list", "elements": "dict", "required": True},
+            "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
+            "bundle": {"type": "list", "elements": "dict", "default": []},
+            "archives": {"type": "list", "elements": "dict", "default": []},
+            "source": {"type": "dict"},
+            "options": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, choice=choose(**module.params))
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

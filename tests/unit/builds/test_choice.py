@@ -1,0 +1,194 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way every host gets the same build, which hosts are left out, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+from module_utils.builds.choice import choose
+from module_utils.errors import DroverError
+
+SHA = "ab" * 32
+
+
+def platform(architecture="x86_64", version="12", glibc="2.36", candidate=None, known=True, cores=4):
+    return {
+        "architecture": architecture,
+        "system": "linux",
+        "distribution": {
+            "id": "debian",
+            "version": version,
+            "codename": "",
+            "like": [],
+            "name": f"Debian {version or 'testing'}",
+        },
+        "glibc": glibc,
+        "libstdcxx": "3.4.30",
+        "cpu_isa": ["dotprod"] if architecture == "aarch64" else ["avx2"],
+        "cpu_model": "a processor",
+        "cores": cores,
+        "memory_bytes": 8 << 30,
+        "package": {"manager": "apt", "candidate": candidate, "known": known},
+    }
+
+
+def host(name, builds=(), found=False, **more):
+    return {
+        "host": name,
+        "platform": platform(**more),
+        "llama_cpp": {"found": found, "builds": list(builds), "current": None},
+    }
+
+
+def offer(architecture="x86_64", label="b100", glibc="2.34", id=None):
+    return {
+        "id": id or f"{label}-{architecture[:4]}0000",
+        "label": label,
+        "file": f"llama-{label}-{architecture}.tar.gz",
+        "path": f"/cache/{architecture}",
+        "url": None,
+        "sha256": SHA,
+        "architecture": architecture,
+        "glibc": glibc,
+        "libstdcxx": "3.4.29",
+        "libraries": [],
+    }
+
+
+SOURCE = {"label": "b100", "sha256": SHA}
+
+
+def test_without_any_setting_packages_are_taken():
+    choice = choose([host("a", version="", candidate="0.7.0-1"), host("b", version="", candidate="0.7.0-1")])
+    assert choice["method"] == "package"
+    assert choice["label"] is None
+    assert choice["left_out"] == {}
+    assert [way["installed"] for way in choice["hosts"].values()] == [False, False]
+
+
+def test_programs_that_are_there_are_used_as_they_are():
+    choice = choose([host("a", found=True)])
+    assert choice["hosts"]["a"] == {
+        "id": None,
+        "installed": True,
+        "archive": None,
+        "recipe": None,
+        "build_host": None,
+    }
+    assert choice["reasons"] == ["llama.cpp by method package, there already."]
+
+
+def test_a_host_whose_package_lists_were_never_fetched_may_have_the_package():
+    assert choose([host("fresh", known=False)])["left_out"] == {}
+
+
+def test_a_host_without_packages_is_left_out_with_the_remedy():
+    choice = choose([host("new", version="", candidate="0.7.0-1"), host("old")])
+    assert list(choice["hosts"]) == ["new"]
+    assert choice["left_out"]["old"].startswith("Debian 12 has no llama.cpp packages")
+    assert "llama_cpp_method" in choice["left_out"]["old"]
+
+
+def test_when_no_host_can_have_it_each_is_named():
+    with pytest.raises(DroverError, match="No host can get llama.cpp by method package: a: Debian 12 .* b: Debian 12 "):
+        choose([host("a"), host("b")])
+
+
+def test_auto_prefers_what_the_user_named_over_packages():
+    choice = choose([host("a", candidate="0.7.0-1")], archives=[offer()])
+    assert (choice["method"], choice["label"]) == ("archive", "b100")
+    assert choice["hosts"]["a"]["archive"]["path"] == "/cache/x86_64"
+
+
+def test_auto_takes_the_first_way_that_serves_every_host_and_says_why():
+    hosts = [host("new", glibc="2.41", version="13"), host("old", glibc="2.36")]
+    choice = choose(hosts, archives=[offer(glibc="2.38")], source=SOURCE)
+    assert choice["method"] == "source"
+    assert choice["left_out"] == {}
+    assert "Method archive does not serve every host: old: " in choice["reasons"][0]
+    assert "2.38" in choice["reasons"][0]
+
+
+def test_auto_leaves_out_as_few_as_possible_when_no_way_serves_all():
+    hosts = [host("a"), host("b"), host("odd", architecture="riscv64")]
+    choice = choose(hosts, bundle=[offer(architecture="aarch64")], archives=[offer()])
+    assert choice["method"] == "archive"
+    assert list(choice["left_out"]) == ["odd"]
+
+
+def test_a_method_that_was_asked_for_is_not_replaced():
+    choice = choose([host("a", glibc="2.36"), host("b", glibc="2.41")], "archive", archives=[offer(glibc="2.38")])
+    assert list(choice["hosts"]) == ["b"]
+    assert list(choice["left_out"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("method", "setting"),
+    [("archive", "llama_cpp_archive_sha256"), ("source", "llama_cpp_source_sha256"), ("bundle", "llama_cpp_bundle")],
+)
+def test_a_method_without_what_it_needs_is_refused(method, setting):
+    with pytest.raises(DroverError, match=f"llama_cpp_method is {method}, which needs .*{setting}"):
+        choose([host("a")], method)
+
+
+def test_every_architecture_gets_its_own_archive_of_the_same_build():
+    choice = choose([host("pc"), host("pi", architecture="aarch64")], archives=[offer(), offer("aarch64")])
+    assert choice["hosts"]["pc"]["archive"]["architecture"] == "x86_64"
+    assert choice["hosts"]["pi"]["archive"]["architecture"] == "aarch64"
+
+
+def test_the_first_archive_that_runs_is_taken():
+    newer, older = offer(glibc="2.38", id="b100-00000001"), offer(glibc="2.31", id="b100-00000002")
+    choice = choose([host("old", glibc="2.36"), host("new", glibc="2.41")], bundle=[newer, older])
+    assert choice["hosts"]["old"]["id"] == "b100-00000002"
+    assert choice["hosts"]["new"]["id"] == "b100-00000001"
+
+
+def test_an_architecture_without_an_archive_is_named():
+    choice = choose([host("pc"), host("pi", architecture="aarch64")], "archive", archives=[offer()])
+    assert "x86_64" in choice["left_out"]["pi"]
+    assert "aarch64" in choice["left_out"]["pi"]
+
+
+def test_archives_of_two_builds_are_refused():
+    with pytest.raises(DroverError, match="different builds .b100, b101."):
+        choose([host("a")], archives=[offer(), offer(label="b101")])
+
+
+def test_a_build_that_is_there_is_not_installed_again():
+    there = offer()["id"]
+    choice = choose([host("a", builds=[there]), host("b")], archives=[offer()])
+    assert choice["hosts"]["a"]["installed"]
+    assert not choice["hosts"]["b"]["installed"]
+    assert choice["reasons"] == ["llama.cpp b100 by method archive, to be put on b."]
+
+
+def test_one_host_of_each_kind_compiles():
+    hosts = [
+        host("slow-12", cores=2),
+        host("fast-12", cores=8),
+        host("one-13", version="13", glibc="2.41"),
+        host("pi", architecture="aarch64"),
+    ]
+    ways = choose(hosts, source=SOURCE)["hosts"]
+    assert {name: way["build_host"] for name, way in ways.items()} == {
+        "slow-12": "fast-12",
+        "fast-12": "fast-12",
+        "one-13": "one-13",
+        "pi": "pi",
+    }
+    assert ways["slow-12"]["id"] == ways["fast-12"]["id"]
+    assert len({way["id"] for way in ways.values()}) == 3
+
+
+def test_compiled_builds_differ_with_the_options():
+    generic = choose([host("a")], source=SOURCE)["hosts"]["a"]["id"]
+    native = choose([host("a")], source=SOURCE, options={"cpu": "native"})["hosts"]["a"]["id"]
+    assert generic != native
+
+
+def test_a_host_that_cannot_compile_is_left_out():
+    choice = choose([host("a"), host("odd", architecture="riscv64")], "source", source=SOURCE)
+    assert "riscv64" in choice["left_out"]["odd"]
+    assert list(choice["hosts"]) == ["a"]
