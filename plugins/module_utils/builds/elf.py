@@ -27,6 +27,8 @@ ARCHITECTURES = {
     (243, 64): "riscv64",
     (258, 64): "loongarch64",
 }
+# e_machine of code for graphics cards and signal processors, which lies beside the programs that send it there.
+DEVICES = {164: "Hexagon", 190: "CUDA", 224: "AMDGPU"}
 # What no real library comes near: libstdc++ has some 70 versions, llama-server needs some 10 libraries.
 MOST_ENTRIES = 4096
 MOST_NAME_BYTES = 4096
@@ -41,7 +43,9 @@ _MARKS = {"GLIBC_ABI_DT_RELR": "2.36"}
 
 @dataclass(frozen=True)
 class Elf:
-    """``architecture`` as uname names it, ``bits`` 32 or 64, and of files with 64 bits, in the order of the file:
+    """``architecture`` as uname names it (or a device of ``DEVICES``), ``bits`` 32 or 64.
+
+    Of files with 64 bits, for a processor, in the order of the file:
 
     ``libraries`` that it needs, by soname; ``needs``, pairs of such a soname and a version that it must define;
     ``defines``, the versions that this file itself defines.
@@ -82,7 +86,7 @@ def highest(prefix, versions):
 
 def numbers_of(version):
     """``2.38`` as ``(2, 38)``, to compare by."""
-    return tuple(int(number) for number in version.split("."))
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 class _Reader:
@@ -115,8 +119,9 @@ class _Reader:
             raise self.damaged(f"its class is {start[4]} and its byte order {start[5]}, expected 1 or 2")
         bits, self.order = 32 * start[4], "<>"[start[5] - 1]
         (machine,) = self.unpack("H", 18)
-        architecture = ARCHITECTURES.get((machine, bits), f"machine {machine} of {bits} bits")
-        if bits == 32:
+        unknown = f"machine {machine} of {bits} bits"
+        architecture = ARCHITECTURES.get((machine, bits)) or DEVICES.get(machine, unknown)
+        if bits == 32 or machine in DEVICES:
             return Elf(architecture, bits)
         self._read_dynamic(self._read_segments())
         if self.tags:

@@ -92,13 +92,10 @@ def find_builds(builds_path):
         return [], None
     try:
         with os.scandir(builds_path) as entries:
-            builds = sorted(
-                entry.name
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            )
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:  # nothing was installed there yet
         return [], None
+    builds = sorted(name for name in folders if not name.startswith("."))
     folder, name = os.path.split(os.path.realpath(os.path.join(builds_path, CURRENT)))
     return builds, name if name in builds and folder == os.path.realpath(builds_path) else None
 

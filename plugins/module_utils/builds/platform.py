@@ -38,8 +38,8 @@ ARCHITECTURES_OF_32_BITS = {"x86_64": "i686", "aarch64": "armv7l"}
 def read_platform(tree, package=None, run=None):
     """Describe this machine, whose files are below ``tree``: what binaries.md calls a *platform*.
 
-    ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, their versions or
-    None; ``cpu_isa``, ``cpu_model`` and ``cores``; ``memory_bytes``, what can be had now without stopping a service;
+    ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
+    ``cpu_isa``, ``cpu_model`` and ``cores``; ``memory_bytes``, what can be had now without stopping a service;
     ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
     """
     run = run or _output
@@ -112,8 +112,11 @@ def libstdcxx_version(tree, architecture, run):
 
 
 def read_package(tree, package, run):
-    """Ask this machine's package manager for ``package``: ``manager``, ``candidate`` (the version that it would install)
-    and ``known``, which is false when its lists were never fetched, so that nobody can say."""
+    """Ask this machine's package manager for ``package`` (a name, or None to ask nothing).
+
+    Returns ``manager``, ``candidate`` (the version that it would install) and ``known``, which is false when its lists
+    were never fetched, so that nobody can say.
+    """
     for manager, (program, ask, has_lists) in _MANAGERS.items():
         if shutil.which(program):
             candidate = ask(package, run) if package else None

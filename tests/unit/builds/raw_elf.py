@@ -15,9 +15,9 @@ BASE = 0x400000  # the address that byte 0 is loaded at
 def elf(libraries=(), needs=(), defines=(), machine=X86_64, order="<", pad=0, tables_last=False, changes=()):
     """The bytes of a library with 64 bits.
 
-    ``needs`` are tuples (library, version[, flags]), ``defines`` names of versions. ``pad`` bytes lie between the tables
-    and the dynamic section, which comes first with ``tables_last``. ``changes`` are pairs of a dynamic tag and the value
-    to lie about it.
+    ``needs`` are tuples (library, version[, flags]), ``defines`` names of versions. ``pad`` bytes lie between the
+    tables and the dynamic section, which comes first with ``tables_last``. ``changes`` are pairs of a dynamic tag and
+    the value to lie about it.
     """
     names = _Names()
     libraries = [names.index(name) for name in libraries]
