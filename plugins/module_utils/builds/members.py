@@ -189,7 +189,7 @@ def _zip_members(file):
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 yield Member(info.filename.rstrip("/"), "folder")
                 continue
             with archive.open(info) as stream:
