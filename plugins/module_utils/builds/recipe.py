@@ -25,6 +25,8 @@ _TARGETS = ["llama-server", "ggml-rpc-server"]
 _OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=ON",
+    # Upstream's warnings are for upstream, and would bury an error.
+    "-DLLAMA_ALL_WARNINGS=OFF",
     # Programs and libraries find each other wherever the folder is, and carry no debug symbols.
     "-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON",
     "-DCMAKE_INSTALL_RPATH=$ORIGIN",
@@ -100,16 +102,16 @@ _BAD_ARM_GCC, _GOOD_ARM_GCC = 13, 14
 def make_recipe(source, platform, options):
     """The recipe to compile ``source`` for hosts like the one that ``platform`` describes.
 
-    ``source`` is ``{label, sha256}``, and optionally ``commit``; ``platform`` is what llama_cpp_info returns; of
-    ``options`` these are read: ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of cpu, cuda, vulkan and
-    hip), ``cmake_options`` (the user's own, put last) and ``jobs`` (0 or None: by cores and memory).
+    ``source`` is ``{label, sha256}``; ``platform`` is what llama_cpp_info returns; of ``options`` these are read:
+    ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of cpu, cuda, vulkan and hip), ``cmake_options`` (the
+    user's own, put last) and ``jobs`` (0 or None: by cores and memory).
 
     Returns ``kind`` (readable), ``id`` (``<label>-<8 hex>`` of a digest over all that the result depends on),
     ``label``, ``cmake_options``, ``targets``, ``packages``, ``compiler`` (``{c, cxx}``, None for the default one),
     ``jobs`` (compilers at the same time on this host) and ``reasons`` (sentences). Raises ``DroverError`` for input it
     has no recipe for.
     """
-    _check_platform(platform)
+    _check(source, platform)
     cpu, backends, own = _checked(options)
     gcc, compiler, reasons = _compiler(platform)
     target, cpu_options, reason = _cpu(cpu, platform, gcc)
@@ -147,11 +149,16 @@ def build_host(hosts):
     return best["host"]
 
 
-def _check_platform(platform):
+def _check(source, platform):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", source["label"]):
+        raise DroverError(
+            f"llama_cpp_tag is {source['label']!r}, and a folder gets that name: take letters, digits, dots and dashes."
+        )
     if platform["system"] != "linux" or platform["architecture"] not in _GCC_FOR_VARIANTS:
         raise DroverError(
             f"Drover compiles llama.cpp on Linux for {' and '.join(_GCC_FOR_VARIANTS)}, and this is "
-            f"{platform['system']} on {platform['architecture']}; install llama-server and ggml-rpc-server on it yourself, anywhere on PATH."
+            f"{platform['system']} on {platform['architecture']}; install llama-server and ggml-rpc-server on it "
+            "yourself, anywhere on PATH."
         )
 
 
@@ -235,7 +242,7 @@ def _label_options(source):
     build = re.fullmatch(r"b(\d+)", label)
     options = [
         f"-DLLAMA_BUILD_NUMBER={build[1] if build else 0}",
-        f"-DLLAMA_BUILD_COMMIT={source.get('commit') or (f'source-{sha256[:8]}' if sha256 else 'unknown')}",
+        f"-DLLAMA_BUILD_COMMIT={f'source-{sha256[:8]}' if sha256 else 'unknown'}",
     ]
     if re.fullmatch(r"v?\d+\.\d+\.\d+", label):
         options.append("-DLLAMA_BUILD_IS_DEV=OFF")

@@ -91,10 +91,6 @@ def test_the_programs_say_what_the_label_says(label, number, dev):
     assert options["LLAMA_BUILD_COMMIT"] == "source-abababab"
 
 
-def test_a_known_commit_is_told():
-    assert defined(recipe(platform(), {**SOURCE, "commit": "1a2b3c4"}))["LLAMA_BUILD_COMMIT"] == "1a2b3c4"
-
-
 @pytest.mark.parametrize(
     ("isa", "march"),
     [
@@ -155,7 +151,6 @@ def test_the_id_tells_all_that_the_result_depends_on():
         recipe(arm())["id"],
         recipe(platform(), {**SOURCE, "sha256": "cd" * 32})["id"],
         recipe(platform(), {**SOURCE, "label": "0.5.1"})["id"],
-        recipe(platform(), {**SOURCE, "commit": "1a2b3c4"})["id"],
         recipe(platform(), cpu="native")["id"],
         recipe(platform(), cmake_options=["-DGGML_LLAMAFILE=OFF"])["id"],
         recipe(platform(), backends=["vulkan"])["id"],
@@ -240,6 +235,12 @@ def test_hosts_without_a_recipe_are_refused(host, words):
         recipe(host)
     for word in words:
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("label", ["", "../b1", "a b", "b1,/x", "-b1"])
+def test_a_label_that_is_no_name_is_refused(label):
+    with pytest.raises(DroverError, match="llama_cpp_tag"):
+        recipe(platform(), {**SOURCE, "label": label})
 
 
 def test_an_old_compiler_builds_for_its_own_processor():
