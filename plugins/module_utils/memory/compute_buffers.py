@@ -28,6 +28,7 @@ class ComputeBuffers:
         self._settings = settings
         self._memory = memory
         self._answers = {}
+        self._embedding_bytes = FLOAT * settings.micro_batch * memory.block_embedding_length  # of each block
         # Blocks that look the same compute the same. Each is known by the first block of its look.
         looks = [
             (block["kind"], memory.cells[index], memory.is_sliding[index]) for index, block in enumerate(gguf["blocks"])
@@ -62,7 +63,7 @@ class ComputeBuffers:
     def _fetched_bytes(self, first, last, copies):
         """What blocks ``first`` to ``last``, exclusive, get from elsewhere beside the residual: their rows of the
         embedding for each block, and the caches that they share with blocks of other devices."""
-        rows = FLOAT * self._settings.micro_batch * self._memory.block_embedding_length
+        rows = self._embedding_bytes
         if first == 0:
             return rows * self._gguf["block_count"] * (copies + 1)
         if not rows and self._memory.cached_blocks == self._gguf["block_count"]:
@@ -76,8 +77,7 @@ class ComputeBuffers:
         key = (self._looks(0, leader_layers), leader_layers > self._gguf["block_count"], pipelined)
         if key not in self._answers:
             self._answers[key] = max(max(self._host_peak(look, *key[1:])) for look in key[0])
-        rows = FLOAT * self._settings.micro_batch * self._memory.block_embedding_length
-        return self._answers[key] + rows * self._gguf["block_count"]
+        return self._answers[key] + self._embedding_bytes * self._gguf["block_count"]
 
     def _looks(self, first_layer, last_layer):
         """The looks of the blocks in a range of layers; (None,) where it has no block."""

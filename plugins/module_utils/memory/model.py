@@ -84,7 +84,8 @@ class MemoryModel:
     """The bytes of every layer of a ``gguf`` (see ``gguf.profile``) under ``settings``.
 
     ``layer_weight_bytes`` and ``layer_kv_bytes`` have ``block_count + 1`` entries; the last is the output layer.
-    ``reasons`` says, a line each, where the numbers are estimates.
+    ``reasons`` says, a line each, where the numbers are estimates. ``shares_caches``: some blocks read the caches of
+    others.
     """
 
     def __init__(self, gguf: dict, settings: Settings):
@@ -108,7 +109,8 @@ class MemoryModel:
             ]
         )
         cached = self._memory.cached_blocks
-        if cached < trunk:
+        self.shares_caches = cached < trunk
+        if self.shares_caches:
             self.reasons.append(
                 f"Blocks {cached} to {trunk - 1} read the caches of blocks {cached - 2} and {cached - 1}: on another "
                 "device llama.cpp copies those caches over the network for every token, so keep them together."
@@ -127,24 +129,16 @@ class MemoryModel:
         """
         return max(self._largest_tensors[first_layer : first_layer + layer_count], default=0)
 
-    def device_compute_bytes(self, first_layer: int, layer_count: int, leader_layers: int | None = None) -> int:
+    def device_compute_bytes(self, first_layer: int, layer_count: int, leader_layers: int) -> int:
         """Bytes of the compute buffer of a device that holds the layers ``device_weight_bytes`` speaks of.
 
-        ``leader_layers`` is how many layers the leader's CPU keeps; it decides how the device is fed. Without it the
-        answer is the largest of all.
+        ``leader_layers`` is how many layers the leader's CPU keeps. It decides how the device is fed, in one of three
+        ways: by other devices only (0), right after the leader's layers (``first_layer``), or by a device that comes
+        after those (any other number).
         """
-        feeds = (
-            [(True, False), (False, False), (False, True)]
-            if leader_layers is None
-            else [
-                (
-                    leader_layers == 0 and layer_count <= self._gguf["block_count"],
-                    leader_layers == first_layer,
-                )
-            ]
-        )
-        most = max(self._compute.device_bytes(first_layer, layer_count, *feed) for feed in feeds)
-        return self._with_margin(most, COMPUTE_MARGIN)
+        pipelined = leader_layers == 0 and layer_count <= self._gguf["block_count"]
+        compute = self._compute.device_bytes(first_layer, layer_count, pipelined, leader_layers == first_layer)
+        return self._with_margin(compute, COMPUTE_MARGIN)
 
     def host_bytes(self, leader_layers: int, device_count: int = 2) -> HostBytes:
         """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers (all ``block_count + 1`` of

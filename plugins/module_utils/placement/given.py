@@ -48,17 +48,17 @@ def _split_layout(problem, leader, on_cpu, workers, on_gpus):
     segments, end = [], on_cpu
     for host, layers in workers:
         if host is not leader:
-            segments += _fill(problem.layers, host.lent, end, layers)
+            segments += _fill(problem.layers, host.lent, end, layers, on_cpu)
             end += layers
-    segments += _fill(problem.layers, leader.gpus, end, on_gpus)
+    segments += _fill(problem.layers, leader.gpus, end, on_gpus, on_cpu)
     return Layout(leader, on_cpu, tuple(segments))
 
 
-def _fill(layers, devices, first, count):
+def _fill(layers, devices, first, count, leader_blocks):
     """``count`` layers over the devices of one host, each as far as it goes and the last one with the rest."""
     segments, end = [], first + count
     for device in devices:
-        reached = end if device is devices[-1] else min(end, layers.reach(device.capacity, first))
+        reached = end if device is devices[-1] else min(end, layers.reach(device.capacity, first, leader_blocks))
         if reached > first:
             segments.append(Segment(device, first, reached))
             first = reached

@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from itertools import accumulate
+
+# What feeds a device decides how large its compute buffer is (MemoryModel.device_compute_bytes): layers on the
+# leader's CPU right before it; another device, with layers on the leader's CPU before that; or nothing but devices,
+# which then keep several copies of what they are fed.
+LEADER, DEVICE, PIPELINE = "leader", "device", "pipeline"
+# The first layer that a device can hold that is fed so.
+FIRST_LAYER = {LEADER: 1, DEVICE: 2, PIPELINE: 0}
 
 
 class Layers:
@@ -22,43 +28,87 @@ class Layers:
         self.kv = [0, *accumulate(memory.layer_kv_bytes)]
         self.read = [0, *accumulate(work.read_bytes)]
         self.operations = [0, *accumulate(work.operations)]
-        self._device_bytes = {}
-        self._starts = {}
+        self._parts = {}
+        self._device_bytes = {feed: {} for feed in FIRST_LAYER}
+        self._reaches = {}
+        self._most = {}
         self._leader_bytes = [memory.host_bytes(blocks).total_bytes for blocks in range(self.count + 1)]
+        self._idle_leader_bytes = memory.host_bytes(0, device_count=1).total_bytes
 
-    def device_bytes(self, first: int, end: int) -> int:
-        """Bytes on a device that holds the layers from ``first`` up to, not including, ``end``: never too few."""
+    def device_bytes(self, first: int, end: int, leader_blocks: int) -> int:
+        """Bytes on a device that holds the layers from ``first`` up to, not including, ``end`` while the leader's CPU
+        keeps the first ``leader_blocks``."""
+        return self._bytes(first, end, _feed(first, leader_blocks))
+
+    def _bytes(self, first, end, feed):
+        known = self._device_bytes[feed]
         key = (first, end)
-        if key not in self._device_bytes:
-            count = end - first
-            working = self.kv[end] - self.kv[first] + self.memory.device_compute_bytes(first, count)
-            loading = self.memory.device_loading_bytes(first, count)
+        if key not in known:
+            if key not in self._parts:
+                weights = self.memory.device_weight_bytes(first, end - first)
+                loading = weights + self.memory.device_loading_bytes(first, end - first)
+                self._parts[key] = (weights + self.kv[end] - self.kv[first], loading)
+            held, loading = self._parts[key]
+            leader_blocks = {LEADER: first, DEVICE: 1, PIPELINE: 0}[feed]
             # Loading comes before working: the most is held in one or in the other.
-            self._device_bytes[key] = self.memory.device_weight_bytes(first, count) + max(working, loading)
-        return self._device_bytes[key]
+            known[key] = max(held + self.memory.device_compute_bytes(first, end - first, leader_blocks), loading)
+        return known[key]
 
-    def leader_bytes(self, blocks: int) -> int:
-        """Bytes on the leader's CPU when it keeps the first ``blocks`` layers."""
-        return self._leader_bytes[blocks]
+    def leader_bytes(self, blocks: int, device_count: int = 2) -> int:
+        """Bytes on the leader's CPU when it keeps the first ``blocks`` layers and so many devices hold the others."""
+        return self._leader_bytes[blocks] if blocks or device_count > 1 else self._idle_leader_bytes
 
     def leader_limit(self, capacity: int) -> int:
         """The most layers that the leader's CPU can keep; -1 if it cannot even hold the token embedding."""
-        return max((blocks for blocks, held in enumerate(self._leader_bytes) if held <= capacity), default=-1)
+        least = 0 if self._idle_leader_bytes <= capacity else -1
+        return max((blocks for blocks, held in enumerate(self._leader_bytes) if held <= capacity), default=least)
 
-    def starts(self, capacity: int) -> list:
-        """For every ``end``, the first layer from which a segment up to ``end`` fits into ``capacity`` bytes.
+    def reaches(self, capacity: int, feed: str) -> list:
+        """For every ``first``, the furthest ``end`` of a segment that begins there and fits into ``capacity`` bytes.
 
-        ``end`` itself where not even one layer fits. One sweep, because a segment needs more bytes the longer it is.
+        ``first`` itself where not even one layer fits, or no device can be fed so. One sweep, because a segment needs
+        more bytes the further it goes. A device that holds all layers is no pipeline and not among them: see
+        ``fits_alone``.
         """
-        if capacity not in self._starts:
-            starts, first = [0], 0
-            for end in range(1, self.count + 1):
-                while first < end and self.device_bytes(first, end) > capacity:
-                    first += 1
-                starts.append(first)
-            self._starts[capacity] = starts
-        return self._starts[capacity]
+        key = (capacity, feed)
+        if key not in self._reaches:
+            least = FIRST_LAYER[feed]
+            reaches, end = list(range(min(least, self.count))), 0
+            for first in range(least, self.count):
+                before = end = max(end, first)
+                last = self.count if first else self.count - 1
+                while end < last and self._bytes(first, end + 1, feed) <= capacity:
+                    end += 1
+                if end == before:
+                    # It may begin later and not come as far: blocks that read the caches of others get copies of them.
+                    while end > first and self._bytes(first, end, feed) > capacity:
+                        end -= 1
+                reaches.append(end)
+            self._reaches[key] = reaches
+        return self._reaches[key]
 
-    def reach(self, capacity: int, first: int) -> int:
-        """The furthest ``end`` of a segment that begins with ``first`` and fits."""
-        return max(first, bisect_right(self.starts(capacity), first) - 1)
+    def reach(self, capacity: int, first: int, leader_blocks: int) -> int:
+        """The furthest ``end`` of a segment that begins with ``first`` and fits, under a leader that keeps so many."""
+        if not first and self.fits_alone(capacity):
+            return self.count
+        return self.reaches(capacity, _feed(first, leader_blocks))[first]
+
+    def fits_alone(self, capacity: int) -> bool:
+        """Whether one device holds all layers."""
+        return self.device_bytes(0, self.count, 0) <= capacity
+
+    def most(self, capacity: int) -> int:
+        """The most layers that a device can hold, wherever in the chain it is."""
+        if capacity not in self._most:
+            self._most[capacity] = (
+                self.count
+                if self.fits_alone(capacity)
+                else max(end - first for feed in FIRST_LAYER for first, end in enumerate(self.reaches(capacity, feed)))
+            )
+        return self._most[capacity]
+
+
+def _feed(first, leader_blocks):
+    if not leader_blocks:
+        return PIPELINE
+    return LEADER if first == leader_blocks else DEVICE

@@ -108,7 +108,8 @@ class Judge:
 
     def fits(self, layout) -> bool:
         """Whether every part is within its capacity."""
-        return self.layers.leader_bytes(layout.leader_blocks) <= layout.leader.cpu.capacity and all(
-            self.layers.device_bytes(segment.first, segment.end) <= segment.device.capacity
+        held = self.layers.leader_bytes(layout.leader_blocks, len(layout.segments))
+        return held <= layout.leader.cpu.capacity and all(
+            self.layers.device_bytes(segment.first, segment.end, layout.leader_blocks) <= segment.device.capacity
             for segment in layout.segments
         )

@@ -106,10 +106,12 @@ def _split_plan(problem, split):
 
 def _overflow(problem, layout):
     """Bytes over its capacity on every host of a layout."""
-    leader = layout.leader
-    over = {leader.name: max(0, problem.layers.leader_bytes(layout.leader_blocks) - leader.cpu.capacity)}
+    leader, layers = layout.leader, problem.layers
+    held = layers.leader_bytes(layout.leader_blocks, len(layout.segments))
+    over = {leader.name: max(0, held - leader.cpu.capacity)}
     for segment in layout.segments:
-        extra = problem.layers.device_bytes(segment.first, segment.end) - segment.device.capacity
+        held = layers.device_bytes(segment.first, segment.end, layout.leader_blocks)
+        extra = held - segment.device.capacity
         over[segment.device.host] = over.get(segment.device.host, 0) + max(0, extra)
     return over
 
@@ -136,7 +138,7 @@ def _no_plan(problem):
 
 def _could_hold(problem, host):
     layers = problem.layers
-    most = max(layers.reach(device.capacity, first) - first for device in host.lent for first in range(layers.count))
+    most = max(layers.most(device.capacity) for device in host.lent)
     usable = sum(device.usable_bytes for device in host.lent)
     return f"{host.name} lends {size_text(usable)}: at most {most} of the {layers.count} layers."
 

@@ -87,14 +87,19 @@ class Problem:
             return f"the model's file takes {size_text(needed)} and its disk has {size_text(free)} free"
         if self.layers.leader_limit(host.cpu.capacity) < 0:
             return (
-                f"a leader without layers needs {size_text(self.layers.leader_bytes(0))}, and of its "
+                f"a leader without layers needs {size_text(self.layers.leader_bytes(0, device_count=1))}, and of its "
                 f"{size_text(host.cpu.usable_bytes)} the plan may fill {size_text(host.cpu.capacity)}"
             )
         return None
 
     def _spread_over(self):
         """Leave out what cannot take part: hosts too small, or too many for llama.cpp or for the model."""
-        least = min(self.layers.device_bytes(first, first + 1) for first in range(self.layers.count))
+        # The leader keeps one, too.
+        least = min(
+            self.layers.device_bytes(first, first + 1, leader_blocks)
+            for first in range(1, self.layers.count)
+            for leader_blocks in {1, first}
+        )
         taken, devices = [], 0
         for host in sorted(self.takers, key=lambda host: (host not in self.leaders, -host.lent_capacity, host.name)):
             used = len(host.lent) if taken else 0  # the first one stands for the leader
@@ -134,7 +139,7 @@ class Problem:
     def _offer(self, host):
         """What a host offers as a worker: about how many average layers, at how many seconds each, for which visit."""
         count = self.layers.count
-        held = self.layers.device_bytes(0, count) / count
+        held = self.layers.device_bytes(0, count, 0) / count
         seconds = self.layers.read[-1] / count * max(device.seconds_per_byte for device in host.lent)
         visit = self.layers.work.remote_visit(host.link_bytes_per_second, host.round_trip_seconds)
         return host.lent_capacity / held, seconds, visit.seconds * len(host.lent)

@@ -5,8 +5,8 @@
 
 Layers form a chain: the leader's CPU holds the first ones, then come the RPC servers in the order of ``--rpc``, then
 the leader's own GPUs. For one leader and one order the best split is found exactly, by a dynamic program over (device,
-first layer not yet placed). What a device costs is linear in the layers it holds, and the segments that fit form a
-window that only moves forward, so one device is a sliding-window minimum: linear in the number of layers.
+first layer not yet placed, what feeds the next device). What a device costs is linear in the bytes it reads, so the
+best first layer for each last one comes from a heap of those that reach it.
 
 Over orders it is exact where that is affordable, by running the same step over subsets of workers instead of prefixes
 of an order: always up to five workers, and more for few layers or one leader. Beyond that, a few orders are tried, each
@@ -17,8 +17,10 @@ output layer.
 
 from __future__ import annotations
 
-from collections import deque
+from heapq import heappop, heappush
+from itertools import accumulate
 
+from .layers import DEVICE, FIRST_LAYER, LEADER, PIPELINE
 from .layout import Layout, Segment
 
 # Steps of the dynamic program, of about half a microsecond each, that may be spent on being exact over all orders
@@ -34,21 +36,53 @@ MOST_IMPROVED = 2
 INFINITE = float("inf")
 
 
-class Front:
-    """The cheapest ways to place the first layers: ``costs[end]`` for layers 0 to ``end - 1`` and how, as a chain of
-    ``(device, first, earlier chain)``."""
+class Lane:
+    """The cheapest ways to place the first layers so that the next device is fed in one way: ``costs[end]`` for layers
+    0 to ``end - 1`` and how, as a chain of ``(device, first, earlier chain)``. Infinite but from ``low`` to ``high``,
+    inclusive."""
 
-    def __init__(self, costs, chains):
+    def __init__(self, costs, chains, low, high):
         self.costs = costs
         self.chains = chains
+        self.low = low
+        self.high = high
+
+    def put(self, end, cost, chain):
+        """Note what is the cheapest up to ``end``, which is beyond all that is known."""
+        self.costs[end], self.chains[end] = cost, chain
+        self.high = end
+        if self.low > end:
+            self.low = end
 
     def merge(self, other):
-        """The cheaper of both at every point; this front wins a tie."""
-        pairs = [
-            (cost, chain) if cost <= other_cost else (other_cost, other_chain)
-            for cost, chain, other_cost, other_chain in zip(self.costs, self.chains, other.costs, other.chains)
-        ]
-        return Front([cost for cost, _chain in pairs], [chain for _cost, chain in pairs])
+        """The cheaper of both at every point; this lane wins a tie."""
+        if other is self:
+            return self
+        costs, chains = list(self.costs), list(self.chains)
+        for end in range(other.low, other.high + 1):
+            if other.costs[end] < costs[end]:
+                costs[end], chains[end] = other.costs[end], other.chains[end]
+        return Lane(costs, chains, min(self.low, other.low), max(self.high, other.high))
+
+
+class Front:
+    """The cheapest ways to place the first layers, a lane for each way of feeding the next device: what a device needs
+    depends on that, so a way that is dearer may be the only one to go on."""
+
+    def __init__(self, lanes):
+        self.lanes = lanes
+
+    def merge(self, other):
+        """The cheaper of both at every point of every lane; this front wins a tie."""
+        lanes = dict(self.lanes)
+        for feed, lane in other.lanes.items():
+            lanes[feed] = lanes[feed].merge(lane) if feed in lanes else lane
+        return Front(lanes)
+
+    def complete(self):
+        """Cost and chain of the cheapest way to place all layers."""
+        ends = [(lane.costs[-1], lane.chains[-1]) for lane in map(self.lanes.get, FIRST_LAYER) if lane]
+        return min(ends, key=lambda end: end[0], default=(INFINITE, None))
 
 
 class Search:
@@ -67,6 +101,7 @@ class Search:
             layouts = [self._any_order(leader, _without(leader, workers)) for leader in leaders]
         else:
             layouts = self._some_orders(leaders, workers)
+        layouts = [self._better([layout, self._alone(leader, workers)]) for leader, layout in zip(leaders, layouts)]
         layouts = [layout for layout in layouts if layout]
         if not layouts and not self.judge.must_spread:
             layouts = self._tight(leaders, workers)
@@ -122,30 +157,42 @@ class Search:
     def _tight(self, leaders, workers):
         """What fits by a hair, which orders that were not tried can decide."""
         furthest = [(leader, *self._furthest(leader, workers)) for leader in leaders]
-        return [self._read_off(leader, chain) for leader, end, chain in furthest if end == self.layers.count]
+        return [self._read_off(leader, chain) for leader, end, chain, _feed in furthest if end == self.layers.count]
 
     def rank(self, layout):
         return (self.judge.score(layout), len(layout.segments))
 
     def fits(self, leaders, workers) -> bool:
         """Whether a layout fits at all, with as few hosts as need be: found out much faster than the best one."""
-        return any(self._furthest(leader, workers)[0] == self.layers.count for leader in leaders)
+        for leader in leaders:
+            if self._furthest(leader, workers)[0] == self.layers.count or self._alone(leader, workers):
+                return True
+        # Where blocks read the caches of others, it can be worse to have come further.
+        return self.layers.memory.shares_caches and bool(self.ranked(leaders, workers))
 
     def _furthest(self, leader, workers):
         """How far one comes, and on which chain, when each device takes as many layers as it can.
 
         To come further with one device is never worse for the next, so over all subsets of a few workers this is exact.
+        As ``(end, chain, feed of the next device)``.
         """
+        starts = []
+        kept = self.layers.leader_limit(leader.cpu.capacity)
+        if kept > 0:
+            starts.append((kept, (None, kept, None), LEADER))
+        if self.layers.leader_bytes(0) <= leader.cpu.capacity:
+            starts.append((0, (None, 0, None), PIPELINE))
+        return self._furthest_from(starts, leader, workers) if starts else (0, None, None)
+
+    def _furthest_from(self, starts, leader, workers):
         workers = _without(leader, workers)
         room = self.max_devices - len(leader.gpus)
-        begin = self.layers.leader_limit(leader.cpu.capacity)
-        if begin < 0:
-            return 0, None
-        start = (begin, (None, begin, None))
         if len(workers) <= EXACT_REACH_WORKERS:
-            reached = self._reach_any_order(start, workers, room)
+            reached = [one for start in starts for one in self._reach_any_order(start, workers, room)]
         else:
-            reached = [self._reach_in_order(start, sorted(workers, key=key), room) for key in ORDERS]
+            chosen = _of_most_memory(workers, room)
+            orders = [[device for host in sorted(chosen, key=key) for device in host.lent] for key in ORDERS]
+            reached = [self._reach(order, start) for order in orders for start in starts]
         return max((self._reach(leader.gpus, one) for one in reached), key=_end_of)
 
     def _reach_any_order(self, start, workers, room):
@@ -160,28 +207,37 @@ class Search:
                 )
         return reached.values()
 
-    def _reach_in_order(self, start, order, room):
-        """With the hosts of most memory that there is room for."""
-        chosen, devices = set(), 0
-        for host in sorted(order, key=lambda host: (-host.lent_capacity, host.name)):
-            if devices + len(host.lent) <= room:
-                chosen.add(host.name)
-                devices += len(host.lent)
-        reached = start
-        for host in order:
-            if host.name in chosen:
-                reached = self._reach(host.lent, reached)
-        return reached
-
     def _reach(self, devices, reached):
-        end, chain = reached
+        end, chain, feed = reached
         for device in devices:
-            further = self.layers.reach(device.capacity, end)
-            if further > end:
-                end, chain = further, (device, end, chain)
-        return end, chain
+            reaches = self.layers.reaches(device.capacity, feed)
+            if feed is LEADER:
+                # What the leader has computed last decides what it sends, so it may be better to keep less there.
+                first = max(range(1, min(end, self.layers.count - 1) + 1), key=lambda one: (reaches[one], one))
+                before = (None, first, None)
+            else:
+                first, before = end, chain
+            if first < self.layers.count and reaches[first] > end:
+                end, chain = reaches[first], (device, first, before)
+                feed = PIPELINE if feed is PIPELINE else DEVICE
+        return end, chain, feed
 
     # --- One leader -----------------------------------------------------------------------------------------------
+
+    def _alone(self, leader, workers):
+        """The best layout with one device that holds all layers, or None: it needs less than in a pipeline, and so does
+        the leader."""
+        layers = self.layers
+        if self.judge.must_spread or layers.leader_bytes(0, device_count=1) > leader.cpu.capacity:
+            return None
+        room = self.max_devices - len(leader.gpus)
+        devices = [device for host in _without(leader, workers) if len(host.lent) <= room for device in host.lent]
+        devices += leader.gpus[: self.max_devices]
+        return self._better(
+            Layout(leader, 0, (Segment(device, 0, layers.count),))
+            for device in devices
+            if layers.fits_alone(device.capacity)
+        )
 
     def _better(self, layouts):
         return min(filter(None, layouts), key=self.rank, default=None)
@@ -189,14 +245,18 @@ class Search:
     def _any_order(self, leader, workers):
         """Exact over all orders and subsets of ``workers``."""
         room = self.max_devices - len(leader.gpus)
-        fronts = {0: self._start(leader)}
+        fronts = {0: self._start(leader, self._floors(leader, workers)[room])}
         for subset in range(1, 1 << len(workers)):
             members = [index for index in range(len(workers)) if subset >> index & 1]
-            if sum(len(workers[index].lent) for index in members) > room:
+            left = room - sum(len(workers[index].lent) for index in members)
+            if left < 0:
                 continue
+            others = [host for index, host in enumerate(workers) if not subset >> index & 1]
+            floor = self._floors(leader, others)[left]
             # Who comes last in the alphabet stands last where it makes no difference.
             ends = [
-                self._with_host(fronts[subset ^ (1 << index)], leader, workers[index]) for index in reversed(members)
+                self._with_host(fronts[subset ^ (1 << index)], leader, workers[index], floor)
+                for index in reversed(members)
             ]
             fronts[subset] = _merged(ends)
         everyone = (1 << len(workers)) - 1
@@ -209,41 +269,59 @@ class Search:
     def _in_order(self, leader, order):
         """Exact for one order of the workers, any of which may be skipped unless all must take part."""
         room = self.max_devices - len(leader.gpus)
-        fronts = {0: self._start(leader)}  # by the number of devices used
+        fronts = {0: self._start(leader, self._floors(leader, order)[room])}  # by the number of devices used
         must = self.judge.must_spread
         counts = not must and sum(len(host.lent) for host in order) > room
-        for host in order:
+        for place, host in enumerate(order):
             used = len(host.lent) if counts else 0
+            floors = self._floors(leader, order[place + 1 :])
             following = {} if must else dict(fronts)
             for taken, front in fronts.items():
                 if taken + used <= room:
-                    ahead = self._with_host(front, leader, host)
+                    ahead = self._with_host(front, leader, host, floors[room - taken - used])
                     known = following.get(taken + used)
                     following[taken + used] = known.merge(ahead) if known else ahead
             fronts = following
         return self._finish(leader, _merged(list(fronts.values())))
 
+    def _floors(self, leader, hosts):
+        """``floors[room]``: how many layers must have been placed so that ``hosts``, with at most ``room`` devices, and
+        the leader's GPUs can hold the others. What is behind that need not be looked at."""
+        most = sorted((self.layers.most(device.capacity) for host in hosts for device in host.lent), reverse=True)
+        left = self.layers.count - sum(self.layers.most(device.capacity) for device in leader.gpus)
+        most = (most + [0] * self.max_devices)[: self.max_devices]
+        return [left, *(left - held for held in accumulate(most))]
+
     # --- Steps of the dynamic program -----------------------------------------------------------------------------
 
-    def _start(self, leader):
-        """Only the leader's CPU: the first 0, 1, 2 … layers, as far as its memory goes."""
-        read = self.layers.read
-        costs = [
-            self._weigh(read[blocks] * leader.cpu.seconds_per_byte)
+    def _start(self, leader, floor):
+        """Only the leader's CPU: the first 0, 1, 2 … layers, as far as its memory goes, but at least ``floor``."""
+        count, read = self.layers.count, self.layers.read
+        kept = [
+            blocks
+            for blocks in range(max(0, floor), count + 1)
             if self.layers.leader_bytes(blocks) <= leader.cpu.capacity
-            else INFINITE
-            for blocks in range(self.layers.count + 1)
         ]
         if self.judge.must_spread and len(self.judge.hosts) > 1:
             # With others to share with, the leader keeps a part but not all.
-            costs[0] = costs[-1] = INFINITE
-        return Front(costs, [(None, blocks, None) for blocks in range(self.layers.count + 1)])
+            kept = [blocks for blocks in kept if 0 < blocks < count]
+        lanes = {}
+        for blocks in kept:
+            feed = LEADER if blocks else PIPELINE
+            lane = lanes.setdefault(feed, self._blank())
+            lane.put(blocks, self._weigh(read[blocks] * leader.cpu.seconds_per_byte), (None, blocks, None))
+        return Front(lanes)
+
+    def _blank(self):
+        size = self.layers.count + 1
+        return Lane([INFINITE] * size, [None] * size, size, -1)
 
     def _finish(self, leader, front):
         """Add the leader's own GPUs, which come last in the chain, and read off the best complete layout."""
         for device in leader.gpus[: self.max_devices]:
-            front = front.merge(self._with_device(front, leader, device))
-        return None if front.costs[-1] == INFINITE else self._read_off(leader, front.chains[-1])
+            front = front.merge(self._with_device(front, leader, device, 0))
+        cost, chain = front.complete()
+        return None if cost == INFINITE else self._read_off(leader, chain)
 
     def _read_off(self, leader, chain):
         segments, end = [], self.layers.count
@@ -253,62 +331,66 @@ class Search:
             end, chain = first, earlier
         return Layout(leader, chain[1], tuple(reversed(segments)))
 
-    def _with_host(self, front, leader, host):
-        """``front`` followed by at least one of the devices of ``host``, in the order its RPC server lists them."""
+    def _with_host(self, front, leader, host, floor):
+        """``front`` followed by at least one of the devices of ``host``, in the order its RPC server lists them, to
+        ``floor`` or further."""
         used = None
         for device in host.lent:
             before = front.merge(used) if used else front
-            ahead = self._with_device(before, leader, device)
+            # Between its devices a host may be anywhere.
+            ahead = self._with_device(before, leader, device, floor if len(host.lent) == 1 else 0)
             used = used.merge(ahead) if used else ahead
         return used
 
-    def _with_device(self, front, leader, device):
-        """``front`` followed by a segment of at least one layer on ``device``."""
+    def _with_device(self, front, leader, device, floor):
+        """``front`` followed by a segment of at least one layer on ``device``, to ``floor`` or further."""
         step = self._even_step if self.judge.must_spread else self._linear_step
         per_byte, visit = self.judge.per_byte(leader, device), self.judge.visit(leader, device)
-        costs, firsts = step(front.costs, self.layers.starts(device.capacity), per_byte, visit)
-        chains = [None if first is None else (device, first, front.chains[first]) for first in firsts]
-        return Front(costs, chains)
+        lanes = {}
+        for feed, lane in front.lanes.items():
+            ahead = self._blank()
+            step(lane, ahead, device, self.layers.reaches(device.capacity, feed), per_byte, visit, floor)
+            if ahead.high >= 0:
+                following = PIPELINE if feed is PIPELINE else DEVICE
+                lanes[following] = lanes[following].merge(ahead) if following in lanes else ahead
+        return Front(lanes)
 
-    def _linear_step(self, costs, starts, per_byte, visit):
-        """Cost of a segment = bytes read x ``per_byte`` + visit: a sliding-window minimum over its first layer."""
-        read = self.layers.read
-        ahead, firsts = [INFINITE], [None]
-        window = deque()  # (cost up to first - read[first] x per_byte, first), costs increasing
-        for end in range(1, len(costs)):
-            before = costs[end - 1]
-            if before != INFINITE:
-                key = before - read[end - 1] * per_byte
-                while window and window[-1][0] > key:
-                    window.pop()
-                window.append((key, end - 1))
-            while window and window[0][1] < starts[end]:
-                window.popleft()
-            if window:
-                key, first = window[0]
-                ahead.append(key + read[end] * per_byte + visit.seconds)
-                firsts.append(first)
-            else:
-                ahead.append(INFINITE)
-                firsts.append(None)
-        ahead[-1] += visit.output_seconds - visit.seconds
-        return ahead, firsts
+    def _linear_step(self, lane, ahead, device, reaches, per_byte, visit, floor):
+        """Cost of a segment = bytes read x ``per_byte`` + visit: the least over all first layers from which it fits."""
+        read, costs, chains = self.layers.read, lane.costs, lane.chains
+        heap = []  # (cost up to first - read[first] x per_byte, first)
+        for end in range(lane.low + 1, len(costs)):
+            first = end - 1
+            if costs[first] != INFINITE and reaches[first] > first and reaches[first] >= floor:
+                heappush(heap, (costs[first] - read[first] * per_byte, first))
+            # What does not reach this layer reaches none of the following.
+            while heap and reaches[heap[0][1]] < end:
+                heappop(heap)
+            if heap:
+                if end >= floor:
+                    key, first = heap[0]
+                    ahead.put(end, key + read[end] * per_byte + visit.seconds, (device, first, chains[first]))
+            elif end > lane.high:
+                break
+        ahead.costs[-1] += visit.output_seconds - visit.seconds
 
-    def _even_step(self, costs, starts, per_byte, _visit):
+    def _even_step(self, lane, ahead, device, reaches, per_byte, _visit, floor):
         """Cost of a segment = the seconds it reads, squared: every first layer is tried."""
-        read = self.layers.read
-        ahead, firsts = [INFINITE], [None]
-        for end in range(1, len(costs)):
+        read, costs, chains = self.layers.read, lane.costs, lane.chains
+        start = lane.low
+        for end in range(lane.low + 1, len(costs)):
+            while start < end and reaches[start] < end:
+                start += 1
             cost, first = min(
                 (
                     (costs[first] + ((read[end] - read[first]) * per_byte) ** 2, first)
-                    for first in range(starts[end], end)
+                    for first in range(start, min(end, lane.high + 1))
+                    if reaches[first] >= end
                 ),
                 default=(INFINITE, None),
             )
-            ahead.append(cost)
-            firsts.append(None if cost == INFINITE else first)
-        return ahead, firsts
+            if cost != INFINITE and end >= floor:
+                ahead.put(end, cost, (device, first, chains[first]))
 
     def _weigh(self, seconds):
         return seconds**2 if self.judge.must_spread else seconds
@@ -316,6 +398,16 @@ class Search:
 
 def _end_of(reached):
     return reached[0]
+
+
+def _of_most_memory(workers, room):
+    """The hosts of most memory that there is room for."""
+    chosen, devices = [], 0
+    for host in sorted(workers, key=lambda host: (-host.lent_capacity, host.name)):
+        if devices + len(host.lent) <= room:
+            chosen.append(host)
+            devices += len(host.lent)
+    return chosen
 
 
 def _merged(fronts):

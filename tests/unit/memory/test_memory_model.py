@@ -144,12 +144,14 @@ def test_blocks_that_share_caches_have_none_and_fetch_them_from_afar():
     assert all(alone.layer_kv_bytes[:BLOCKS]) and alone.reasons == []
 
 
-def test_compute_is_the_largest_when_the_leader_is_not_known():
+def test_how_a_device_is_fed_depends_on_the_leader():
     model = MemoryModel(gguf(), Settings())
-    for first in range(BLOCKS):
+    for first in range(3, BLOCKS):
         for count in range(1, BLOCKS + 2 - first):
             known = [model.device_compute_bytes(first, count, leader) for leader in range(first + 1)]
-            assert max(known) <= model.device_compute_bytes(first, count)
+            # By devices alone, by a device after the leader, and by the leader.
+            assert len({*known[1:first]}) == 1
+            assert known[0] > known[1] and known[0] > known[first]
 
 
 def test_several_devices_without_the_leader_hold_copies_of_the_inputs():
@@ -159,8 +161,8 @@ def test_several_devices_without_the_leader_hold_copies_of_the_inputs():
 
 
 def test_an_output_for_every_token_takes_more():
-    one = MemoryModel(gguf(), Settings()).device_compute_bytes(4, 5)
-    every = MemoryModel(gguf(), Settings(outputs=512)).device_compute_bytes(4, 5)
+    one = MemoryModel(gguf(), Settings()).device_compute_bytes(4, 5, 1)
+    every = MemoryModel(gguf(), Settings(outputs=512)).device_compute_bytes(4, 5, 1)
     assert every - one > 4 * VOCABULARY * 500 - 40 * MIB
 
 
@@ -173,15 +175,16 @@ def test_an_output_for_every_token_takes_more():
     ],
 )
 def test_compute_grows_with_what_it_depends_on(less, more):
-    for first, count in ((0, 4), (2, 3), (4, 5)):
-        assert MemoryModel(gguf(), less).device_compute_bytes(first, count) < MemoryModel(
-            gguf(), more
-        ).device_compute_bytes(first, count)
+    for first, count, leader in ((0, 4, 0), (2, 3, 0), (2, 3, 2), (4, 5, 2)):
+        smaller, larger = (
+            MemoryModel(gguf(), settings).device_compute_bytes(first, count, leader) for settings in (less, more)
+        )
+        assert smaller < larger
 
 
 def test_nothing_held_nothing_computed():
     model = MemoryModel(gguf(), Settings())
-    assert model.device_compute_bytes(3, 0) == 0
+    assert model.device_compute_bytes(3, 0, 1) == 0
     assert model.device_weight_bytes(3, 0) == 0
 
 
@@ -199,7 +202,7 @@ def test_the_leader_keeps_the_embedding_and_its_blocks():
 def test_an_unknown_architecture_is_estimated_with_a_margin():
     known, unknown = (MemoryModel(gguf(name), Settings()) for name in ("llama", "zebra"))
     assert unknown.layer_kv_bytes[0] == int(1.1 * known.layer_kv_bytes[0])
-    assert unknown.device_compute_bytes(0, 4) == int(1.25 * known.device_compute_bytes(0, 4))
+    assert unknown.device_compute_bytes(0, 4, 0) == int(1.25 * known.device_compute_bytes(0, 4, 0))
     assert len(unknown.reasons) == 1 and "zebra" in unknown.reasons[0]
 
 
@@ -257,5 +260,5 @@ def test_heads_that_a_quantised_cache_cannot_hold():
 def test_the_profile_is_not_changed():
     profile = gguf()
     before = copy.deepcopy(profile)
-    MemoryModel(profile, Settings()).device_compute_bytes(0, 9)
+    MemoryModel(profile, Settings()).device_compute_bytes(0, 9, 0)
     assert profile == before

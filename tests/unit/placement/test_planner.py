@@ -268,7 +268,7 @@ REMEDIES = {
     ("arguments", "kinds"),
     [
         ({"context_size": 262144}, ["context", "memory", "host"]),
-        ({"context_size": 65536}, ["context", "quantization", "memory", "host"]),
+        ({"context_size": 65536}, ["context", "cache", "quantization", "memory", "host"]),
         ({"context_size": 131072, "parallel": 8}, ["context", "cache", "slots", "memory", "host"]),
         ({"context_size": 131072, "flash_attention": "off"}, ["context", "memory", "host"]),
     ],

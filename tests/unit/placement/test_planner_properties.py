@@ -133,22 +133,21 @@ def every_layout(problem, leader):
         for order in permutations(others, size):
             devices = [device for host in order for device in host.lent] + list(leader.gpus)
             for blocks in range(layers.count + 1):
-                if layers.leader_bytes(blocks) <= leader.cpu.capacity:
-                    for segments in every_split(layers, devices, blocks):
+                for segments in every_split(layers, devices, blocks, blocks):
+                    if layers.leader_bytes(blocks, len(segments)) <= leader.cpu.capacity:
                         yield Layout(leader, blocks, segments)
 
 
-def every_split(layers, devices, first):
+def every_split(layers, devices, first, leader_blocks):
     if first == layers.count:
         yield ()
     elif devices:
         device, *rest = devices
-        yield from every_split(layers, rest, first)
+        yield from every_split(layers, rest, first, leader_blocks)
         for end in range(first + 1, layers.count + 1):
-            if layers.device_bytes(first, end) > device.capacity:
-                break
-            for segments in every_split(layers, rest, end):
-                yield (Segment(device, first, end), *segments)
+            if layers.device_bytes(first, end, leader_blocks) <= device.capacity:
+                for segments in every_split(layers, rest, end, leader_blocks):
+                    yield (Segment(device, first, end), *segments)
 
 
 def assert_optimal(gguf, hosts, leader=None):
