@@ -124,7 +124,7 @@ class _Contents:
         self.machines = {}  # (architecture, bits) -> the first file that is for it
         self.elves = set()
         self.libraries = set()
-        self.versions = {"GLIBC_": set(), "GLIBCXX_": set()}
+        self.versions = set()
 
     def refuse(self, why, remedy):
         return DroverError(f"{self.path} {why}; {remedy}.")
@@ -187,8 +187,7 @@ class _Contents:
         self.elves.add(name)
         self.machines.setdefault((found.architecture, found.bits), name)
         self.libraries.update(found.libraries)
-        for prefix, versions in self.versions.items():
-            versions.update(version for _library, version in found.needs if version.startswith(prefix))
+        self.versions.update(version for _library, version in found.needs)
 
     def programs(self):
         """The names of both programs. Raises DroverError without one of them."""
@@ -249,7 +248,7 @@ class _Contents:
         wanted = self.libraries - inside
         own_libstdcxx = LIBSTDCXX in inside
         return {
-            "glibc": elf.highest("GLIBC_", self.versions["GLIBC_"]),
-            "libstdcxx": None if own_libstdcxx else elf.highest("GLIBCXX_", self.versions["GLIBCXX_"]),
+            "glibc": elf.highest("GLIBC_", self.versions),
+            "libstdcxx": None if own_libstdcxx else elf.highest("GLIBCXX_", self.versions),
             "libraries": sorted(name for name in wanted if not _GLIBC.fullmatch(name) and name not in _RUNTIME_OF_GCC),
         }

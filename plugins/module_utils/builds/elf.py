@@ -37,8 +37,17 @@ _LOAD, _DYNAMIC = 1, 2  # p_type
 _END, _NEEDED, _STRINGS, _STRINGS_SIZE = 0, 1, 5, 10  # d_tag
 _VERSIONS_DEFINED, _DEFINED_COUNT, _VERSIONS_NEEDED, _NEEDED_COUNT = range(0x6FFFFFFC, 0x70000000)
 _BASE, _WEAK = 1, 2  # vd_flags (the library's own name), vna_flags (the loader does without it)
-# glibc marks by such a version that its loader knows a newer way to write relocations, DT_RELR.
-_MARKS = {"GLIBC_ABI_DT_RELR": "2.36"}
+# Versions of another series that came with one of this: glibc marks so that its loader knows DT_RELR, and libstdc++
+# counts its parts apart. Source: "ABI Policy and Guidelines" of libstdc++, section "Versioning".
+_MARKS = {
+    "GLIBC_": {"GLIBC_ABI_DT_RELR": "2.36"},
+    "GLIBCXX_": {
+        "CXXABI_1.3.13": "3.4.30",
+        "CXXABI_1.3.14": "3.4.31",
+        "CXXABI_1.3.15": "3.4.33",
+        "CXXABI_1.3.16": "3.4.34",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,10 @@ def read_elf_file(path):
 
 def highest(prefix, versions):
     """The highest of ``versions`` with ``prefix``, without it: of GLIBC_2.4 and GLIBC_2.38 it is ``2.38``, or None."""
-    numbers = [_MARKS.get(version) or version[len(prefix) :] for version in versions if version.startswith(prefix)]
-    return max((number for number in numbers if re.fullmatch(r"\d+(\.\d+)*", number)), key=numbers_of, default=None)
+    marks = _MARKS.get(prefix, {})
+    numbers = [marks[version] for version in versions if version in marks]
+    numbers += [version[len(prefix) :] for version in versions if re.fullmatch(rf"{prefix}\d+(\.\d+)*", version)]
+    return max(numbers, key=numbers_of, default=None)
 
 
 def numbers_of(version):

@@ -112,7 +112,9 @@ def test_of_what_no_host_of_ours_runs_only_the_kind_is_read(machine, bits, archi
     [
         ("GLIBC_", ["GLIBC_2.4", "GLIBC_2.38", "GLIBC_2.2.5", "GLIBC_PRIVATE", "GLIBCXX_9.9"], "2.38"),
         ("GLIBC_", ["GLIBC_2.34", "GLIBC_ABI_DT_RELR"], "2.36"),
-        ("GLIBCXX_", ["GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "GLIBCXX_TUNABLES", "CXXABI_1.3.15"], "3.4.30"),
+        ("GLIBCXX_", ["GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "GLIBCXX_TUNABLES", "CXXABI_1.3.13"], "3.4.30"),
+        ("GLIBCXX_", ["GLIBCXX_3.4.32", "CXXABI_1.3.15"], "3.4.33"),
+        ("GLIBCXX_", ["CXXABI_1.3"], None),
         ("GLIBC_", [], None),
     ],
 )
