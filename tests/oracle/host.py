@@ -139,11 +139,11 @@ def _port():
     return random.randrange(20000, 32000)
 
 
-def configured():
-    """The oracle that the environment names, or ``OracleError`` with what to set."""
+def configured(count=2):
+    """The oracle that the environment names, with ``count`` RPC servers, or ``OracleError`` with what to set."""
     if os.environ.get(ROOT_VARIABLE):
-        return Oracle(["chroot", os.environ[ROOT_VARIABLE]])
+        return Oracle(["chroot", os.environ[ROOT_VARIABLE]], count=count)
     if os.environ.get(SSH_VARIABLE):
         words = shlex.split(os.environ[SSH_VARIABLE])
-        return Oracle(words, address=words[-1].rpartition("@")[2])
+        return Oracle(words, address=words[-1].rpartition("@")[2], count=count)
     raise OracleError(HOW_TO_CONFIGURE)

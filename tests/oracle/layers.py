@@ -88,9 +88,7 @@ def main():
     gguf = model_profile(read_header(str(MODEL)))
     wrong = 0
     try:
-        oracle = oracle_host.configured()
-        oracle._count = 3
-        with oracle:
+        with oracle_host.configured(count=3) as oracle:
             content = MODEL.read_bytes()
             path = oracle.put("demo.gguf", content, len(content))
             for arguments, sizes in CASES:
