@@ -4,10 +4,10 @@
 """What llama-server's dying words mean, and what to do about them.
 
 Every pattern was taken from the log of a real llama-server 0.7.0 (build 11669) that was made to fail; the logs are in
-tests/unit/runtime/test_symptoms.py. Never provoked, and so by the words of programs only, were: ``RPC handshake failed``
-without a version before it, ``unknown argument`` (``invalid argument`` was), everything about killed processes and
-illegal instructions, which systemd, the kernel and the C++ library say, and ``error while loading shared libraries``.
-The first pattern of the table that fits explains the failure, so causes come before consequences.
+tests/unit/runtime/test_symptoms.py. Of these no log is recorded, and they count as never provoked: ``RPC handshake
+failed`` without a version before it, ``unknown argument`` (``invalid argument`` was), everything about killed processes
+and illegal instructions, in the words of systemd, the kernel and the C++ library, and ``error while loading shared
+libraries``. The first pattern of the table that fits explains the failure, so causes come before consequences.
 """
 
 from __future__ import annotations
