@@ -1,0 +1,136 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployed from a mirror: the right answers, builds side by side, and bad archives that change nothing."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import builds
+import pytest
+from cluster import LEADER, WORKERS, answers, host
+from playbook import play, refused, succeeded
+
+HOSTS = [LEADER, *WORKERS]
+
+
+def test_every_host_runs_the_archive():
+    current = {host(name).check_output("readlink /opt/llama.cpp/current") for name in HOSTS}
+    assert current == {f"{builds.TAG}-{builds.sha256(builds.archive_path())[:8]}"}
+
+
+def test_the_build_before_is_kept():
+    for name in HOSTS:
+        assert len(host(name).check_output("ls /opt/llama.cpp").split()) == 3  # two builds, and the link
+
+
+def test_the_answers_are_right(api):
+    for question, answer in answers():
+        assert api.ask(question) == answer
+
+
+def settings(tag: str, **more) -> dict:
+    """The settings to deploy the archive of a tag that ``mirror`` made."""
+    return {
+        "llama_cpp_method": "archive",
+        "llama_cpp_tag": tag,
+        "llama_cpp_mirror_url": (builds.cache() / "mirror").as_uri(),
+        "llama_cpp_archive_sha256": {"x86_64": builds.sha256(builds.archive_path(tag))},
+        "llama_cpp_cache": str(builds.cache()),
+        **more,
+    }
+
+
+def change(tag: str, contents) -> None:
+    """Put an archive on the mirror as ``tag``: the good one, with what ``contents(name, bytes)`` makes of each file."""
+    path = builds.archive_path(tag)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(builds.archive_path()) as good, tarfile.open(path, "w:gz", compresslevel=1) as bad:
+        for member in good:
+            data = good.extractfile(member).read() if member.isfile() else None
+            data = contents(member.name, data) if data is not None else None
+            if member.isfile() and data is None:
+                continue
+            member.size = len(data) if data is not None else 0
+            bad.addfile(member, io.BytesIO(data) if data is not None else None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def untouched():
+    """Whatever is refused in this file has left the hosts as they were."""
+
+    def state():
+        look = "ls -la --full-time /opt/llama.cpp; systemctl show --property MainPID drover-server drover-rpc"
+        return {name: host(name).check_output(look) for name in HOSTS}
+
+    before = state()
+    yield
+    assert state() == before
+
+
+def test_a_wrong_checksum_is_refused():
+    wrong = {"x86_64": "ab" * 32}
+    refused(
+        play("site", settings=settings(builds.TAG, llama_cpp_archive_sha256=wrong)),
+        "could not be fetched to the controller",
+        "llama_cpp_archive_sha256",
+        "No host was changed.",
+    )
+
+
+def test_an_archive_that_is_not_there_is_refused():
+    missing = {"x86_64": "ab" * 32}
+    refused(
+        play("site", settings={**settings(builds.TAG, llama_cpp_archive_sha256=missing), "llama_cpp_tag": "b1"}),
+        "b1/llama-b1-bin-ubuntu-x64.tar.gz could not be fetched to the controller",
+        "llama_cpp_mirror_url",
+    )
+
+
+def test_a_missing_checksum_is_refused():
+    refused(play("site", settings=settings(builds.TAG, llama_cpp_archive_sha256={})), "llama_cpp_archive_sha256 is empty")
+
+
+def test_an_archive_for_another_architecture_is_refused():
+    # Byte 18 of an ELF file is its machine: 183 is aarch64.
+    change("b2", lambda name, data: data[:18] + bytes([183, 0]) + data[20:] if data[:4] == b"\x7fELF" else data)
+    refused(
+        play("site", settings=settings("b2")),
+        "No host can get llama.cpp by method archive",
+        "aarch64",
+        "x86_64",
+    )
+
+
+def test_an_archive_without_an_rpc_server_is_refused():
+    change("b3", lambda name, data: None if "rpc-server" in name else data)
+    refused(play("site", settings=settings("b3")), "RPC server", "llama-b3-bin-ubuntu-x64.tar.gz")
+
+
+def test_an_archive_that_needs_a_newer_glibc_is_refused():
+    change("b4", lambda name, data: data.replace(b"GLIBC_2.34\0", b"GLIBC_2.99\0"))
+    refused(play("site", settings=settings("b4")), "needs glibc 2.99", "2.36", "2.41", "source")
+
+
+def test_when_the_archive_does_not_serve_all_auto_says_so_and_takes_the_next_way():
+    source = {
+        "llama_cpp_method": "auto",
+        "llama_cpp_source": "/nowhere/llama.cpp.tar.gz",
+        "llama_cpp_source_sha256": "ab" * 32,
+    }
+    run = succeeded(play("plan", settings={**settings("b4"), **source}))
+    assert "Method archive does not serve every host" in run.said
+    assert "by method source" in run.said
+
+
+def test_a_source_that_is_not_there_is_refused():
+    source = {
+        "llama_cpp_method": "source",
+        "llama_cpp_tag": "b5",
+        "llama_cpp_source": "/nowhere/llama.cpp.tar.gz",
+        "llama_cpp_source_sha256": "ab" * 32,
+        "llama_cpp_cache": str(builds.cache()),
+    }
+    refused(play("site", settings=source), "/nowhere/llama.cpp.tar.gz is not on the controller")

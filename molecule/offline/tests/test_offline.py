@@ -1,0 +1,64 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing but a bundle: the collection out of it, its archives and its model, on hosts with no way out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import builds
+import pytest
+from cluster import INVENTORY, LEADER, ROOT, WORKERS, answers, host
+from playbook import RECAP
+
+BUNDLE = builds.cache() / "bundle"
+HOSTS = [LEADER, *WORKERS]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Runs drover.llama.site of the collection that is in the bundle, and returns what each host changed."""
+    folder = tmp_path_factory.mktemp("controller")
+    (tarball,) = BUNDLE.glob("drover-llama-*.tar.gz")
+    environment = {name: os.environ[name] for name in ("PATH", "HOME")}
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_NOCOLOR": "1"}
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(folder), str(tarball)]
+    subprocess.run(install, check=True, env=environment, cwd=folder, capture_output=True)
+    settings = {
+        "llama_cpp_bundle": str(BUNDLE),
+        "gguf_model_path": str(BUNDLE / "models" / "drover-demo.gguf"),
+        "llama_server_context_size": 2048,
+        "placement_spread": "all",
+    }
+    leader = ROOT / "molecule" / "resources" / "inventory" / "hosts.yml"
+
+    def run():
+        command = ["ansible-playbook", "drover.llama.site", "-i", str(INVENTORY), "-i", str(leader)]
+        command += [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stdout
+        return {name: int(changed) for name, changed in RECAP.findall(done.stdout)}
+
+    return run
+
+
+def test_the_hosts_have_no_way_out():
+    for name in HOSTS:
+        assert host(name).run("timeout 5 apt-get -o Acquire::Retries=0 update -qq --error-on=any").rc != 0
+
+
+def test_a_bundle_is_all_it_takes_and_a_second_run_changes_nothing(site):
+    assert site()[LEADER] > 0
+    assert set(site().values()) == {0}
+
+
+def test_the_answers_are_right(api):
+    for question, answer in answers():
+        assert api.ask(question) == answer
+
+
+def test_each_kind_of_host_got_its_own_archive():
+    builds_there = [host(name).check_output("readlink /opt/llama.cpp/current") for name in HOSTS]
+    assert sorted(set(builds_there)) == sorted(path.name.removesuffix(".tar.gz") for path in builds.compiled())

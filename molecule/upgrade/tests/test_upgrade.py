@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After an upgrade: the new build answers, the way back copies nothing, and what does not work is rolled back."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import builds
+from cluster import LEADER, WORKERS, answers, host
+from playbook import failed, play, succeeded
+
+HOSTS = [LEADER, *WORKERS]
+BACK = {
+    "llama_cpp_method": "archive",
+    "llama_cpp_tag": builds.TAG,
+    "llama_cpp_mirror_url": (builds.cache() / "mirror").as_uri(),
+    "llama_cpp_archive_sha256": {"x86_64": builds.sha256(builds.archive_path())},
+    "llama_cpp_cache": str(builds.cache()),
+}
+# Says its version as the real one does, and serves nothing.
+BROKEN = """#!/bin/sh
+if [ "$1" = --version ]; then exec "$(dirname "$0")/llama-server.real" --version; fi
+echo "error: this build is broken on purpose" >&2
+exit 1
+"""
+
+
+def process(name: str, service: str) -> str:
+    """The process of a service on a host, and the program that it runs."""
+    pid = host(name).check_output("systemctl show --value --property MainPID " + service)
+    return f"{pid} {host(name).check_output('readlink /proc/' + pid + '/exe')}"
+
+
+def answer(api) -> None:
+    """The cluster knows the answers."""
+    for question, right in answers():
+        assert api.ask(question) == right
+
+
+def test_the_new_build_answers_on_every_host(api):
+    answer(api)
+    assert process(LEADER, "drover-server").endswith("/usr/bin/llama-server")
+    for name in WORKERS:
+        assert process(name, "drover-rpc").split()[1].startswith("/usr/libexec/")
+
+
+def test_it_can_go_back_without_copying_anything(api):
+    before = {name: host(name).check_output("stat --format=%Z /opt/llama.cpp/*-*") for name in HOSTS}
+    run = succeeded(play("upgrade", settings=BACK))
+    assert "The cluster gave no answers for at most" in run.said
+    assert f"became {builds.TAG}" in run.said
+    assert {name: host(name).check_output("stat --format=%Z /opt/llama.cpp/*-*") for name in HOSTS} == before
+    answer(api)
+    for name, service in [(LEADER, "drover-server"), *((name, "drover-rpc") for name in WORKERS)]:
+        assert " /opt/llama.cpp/" in process(name, service)
+
+
+def test_an_upgrade_to_what_runs_changes_nothing():
+    running = {name: process(name, "drover-rpc") for name in WORKERS}
+    run = succeeded(play("upgrade", settings=BACK))
+    assert set(run.changed.values()) == {0}, run.changed
+    assert {name: process(name, "drover-rpc") for name in WORKERS} == running
+
+
+def test_a_broken_build_is_rolled_back_by_itself(api):
+    path = builds.archive_path("b9")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(builds.archive_path()) as good, tarfile.open(path, "w:gz", compresslevel=1) as bad:
+        for member in good:
+            data = good.extractfile(member) if member.isfile() else None
+            if member.name.endswith("/llama-server"):
+                script = tarfile.TarInfo(member.name)
+                script.mode, script.size = 0o755, len(BROKEN)
+                bad.addfile(script, io.BytesIO(BROKEN.encode()))
+                member.name += ".real"
+            bad.addfile(member, data)
+    broken = {**BACK, "llama_cpp_tag": "b9", "llama_cpp_archive_sha256": {"x86_64": builds.sha256(path)}}
+    run = play("upgrade", settings=broken)
+    failed(
+        run,
+        "The new build did not work on this cluster: old-server: ",
+        "Every host is back on the build before, which has answered.",
+    )
+    answer(api)
+    for name in HOSTS:
+        assert host(name).check_output("readlink /opt/llama.cpp/current").startswith(builds.TAG)
+    assert f"/opt/llama.cpp/{builds.TAG}-" in process(LEADER, "drover-server")
+
+
+def test_a_worker_left_on_another_build_is_named_before_the_leader_restarts(api):
+    worker = host("pi-2")
+    folder = "/etc/systemd/system/drover-rpc.service.d"
+    program = worker.check_output("ls /usr/libexec/*/llama/bin/ggml-rpc-server")
+    start = worker.check_output("sed -n s/^ExecStart=[^ ]*//p /etc/systemd/system/drover-rpc.service")
+    leader = process(LEADER, "drover-server")
+    worker.check_output(f"mkdir -p {folder}")
+    worker.check_output(f"printf '[Service]\\nExecStart=\\nExecStart={program}{start}\\n' > {folder}/old.conf")
+    worker.check_output("systemctl daemon-reload && systemctl restart drover-rpc")
+    try:
+        failed(play("site", settings=BACK), "pi-2 runs /usr/libexec/", "The leader was not restarted.")
+        assert process(LEADER, "drover-server") == leader
+    finally:
+        worker.check_output(f"rm -r {folder} && systemctl daemon-reload && systemctl restart drover-rpc")
+    succeeded(play("site", settings=BACK))
+    answer(api)
+
+
+def test_old_builds_are_removed_but_for_those_to_keep():
+    succeeded(play("upgrade", settings={**BACK, "llama_cpp_keep_builds": 1}))
+    for name in HOSTS:
+        assert len(host(name).check_output("ls /opt/llama.cpp").split()) == 2  # one build, and the link
