@@ -65,17 +65,22 @@ ARM_CORES = {
 def read_cpu(tree, units, online=None):
     """Describe the processor of the machine in ``tree``.
 
-    ``cores`` are the threads that services may really use: the online ones (``online``, a count; asked of the kernel
-    when it is None), no more than a cgroup quota is worth. ``physical_cores`` leaves out SMT siblings.
+    ``cores`` are the threads that services may really use: those that the kernel would run us on (``online``, a count;
+    asked of it when it is None), no more than /proc/cpuinfo shows, and no more than a cgroup quota is worth.
+    ``physical_cores`` are as many of them as are not SMT siblings of another.
     """
     processors = _processors(tree)
-    online = online or _online() or len(processors) or 1
+    # Where a container cannot see its control group, it may still see its share in /proc/cpuinfo: lxcfs shows it there.
+    counts = [online or _online(), len(processors)]
     quota = cgroups.cpu_quota(tree, units)
-    cores = online if quota is None else max(1, min(online, math.ceil(quota)))
+    if quota is not None:
+        # Rounded up: two threads on a quota of 1.5 do the work of 1.5 cores, and one thread that of one.
+        counts.append(max(1, math.ceil(quota)))
+    cores = min((count for count in counts if count), default=1)
     return {
         "model": _model(tree, processors),
         "cores": cores,
-        "physical_cores": min(_physical(processors) or online, online),
+        "physical_cores": min(_physical(processors) or cores, cores),
         "isa": _isa(processors),
     }
 

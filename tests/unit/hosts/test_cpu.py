@@ -68,11 +68,18 @@ def test_only_what_every_core_has_counts(machine):
 
 
 @pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 4), ("10000 100000", 1), ("200000 100000", 2), ("900000 100000", 4)]
+    ("quota", "cores"),
+    [("max 100000", 4), ("10000 100000", 1), ("150000 100000", 2), ("200000 100000", 2), ("900000 100000", 4)],
 )
 def test_a_quota_bounds_the_cores(machine, quota, cores):
     files = {"/sys/fs/cgroup/system.slice/cpu.max": quota}
-    assert read_cpu(machine("pi5", files=files), UNITS, 4)["cores"] == cores
+    cpu = read_cpu(machine("pi5", files=files), UNITS, 4)
+    assert (cpu["cores"], cpu["physical_cores"]) == (cores, cores)
+
+
+def test_a_container_that_is_shown_fewer_processors_than_it_may_run_on_has_so_many(machine):
+    cpu = read_cpu(machine(files={"/proc/cpuinfo": BIG_LITTLE}), UNITS, 8)
+    assert (cpu["cores"], cpu["physical_cores"]) == (2, 2)
 
 
 def test_fewer_cores_online_than_the_processor_has(machine):
