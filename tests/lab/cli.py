@@ -58,18 +58,18 @@ def status(options) -> None:
         described = lifecycle.existing(lab) if state.spec_path(lab).exists() else None
         for name in state.hosts(lab):
             wanted = described and described.hosts.get(name)
-            rows.append((lab, name, wanted.address if wanted else "?", *_condition(host.Container(lab, name))))
+            rows.append((lab, name, wanted.address if wanted else "?", *_condition(host.existing(lab, name))))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _condition(machine: host.Container) -> tuple:
+def _condition(machine: host.Host) -> tuple:
     if not machine.running():
         return "stopped", "-", "-", "-", "-"
     if not network.exists(machine.interface):
         return "starting", "-", "-", "-", "-"
-    cable, limits = network.link_state(machine.interface), machine.group.limits()
+    cable, limits = network.link_state(machine.interface), machine.limits()
     rate = sizes.show_rate(cable["rate"]) if cable["rate"] else "unlimited"
     return (
         "running",
@@ -93,9 +93,9 @@ def limit(options) -> None:
     if options.memory is None and options.cpu is None:
         raise LabError("Which limit? Give --memory, --cpu or both.")
     if options.memory is not None:
-        machine.group.limit_memory(None if options.memory == "none" else sizes.parse_memory(options.memory))
+        machine.limit_memory(None if options.memory == "none" else sizes.parse_memory(options.memory))
     if options.cpu is not None:
-        machine.group.limit_cpu(None if options.cpu == "none" else sizes.parse_cpu(options.cpu))
+        machine.limit_cpu(None if options.cpu == "none" else sizes.parse_cpu(options.cpu))
 
 
 def run(options) -> None:
@@ -129,7 +129,9 @@ def doctor(options) -> None:
 
 
 def setup(options) -> None:
-    requirements.setup()
+    packages = requirements.setup(spec.load(options.spec).architectures if options.spec else set())
+    if packages:
+        _say(f"installed {' '.join(packages)}")
 
 
 def clean(options) -> None:
@@ -198,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     command("start", start, "boot a host again after kill", True)
     command("bytes", transferred, "print the bytes over a host's cable since it booted, as JSON", True)
     command("doctor", doctor, "check that the machine has what the lab needs")
-    command("setup", setup, "install the Debian packages that the lab needs")
+    wanted = command("setup", setup, "install the Debian packages that the lab needs")
+    wanted.add_argument("spec", metavar="SPEC", nargs="?", help="and those that the hosts of this spec need")
     command("clean", clean, "delete the cached root file systems and packages that no lab uses")
     return parser

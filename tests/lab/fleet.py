@@ -66,7 +66,7 @@ class Fleet:
 
     def limit_memory(self, name: str, limit: int) -> None:
         """Let the kernel kill what takes a host over so many bytes."""
-        self._machines[name].group.limit_memory(limit)
+        self._machines[name].limit_memory(limit)
 
     def killed(self, name: str) -> int:
         """Processes that the kernel has killed on a host for want of memory."""

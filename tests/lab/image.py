@@ -42,9 +42,9 @@ MAX_AGE_SECONDS = 7 * 24 * 3600
 
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
-_MEMINFO_UNIT = """\
+_LIMITS_UNIT = """\
 [Unit]
-Description=Show this host's own memory in /proc/meminfo
+Description=Show this host's own memory and processors in /proc
 DefaultDependencies=no
 Before=sysinit.target
 ConditionPathExists=/var/lib/lxcfs/proc/meminfo
@@ -53,6 +53,7 @@ ConditionPathExists=/var/lib/lxcfs/proc/meminfo
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/bin/mount --bind /var/lib/lxcfs/proc/meminfo /proc/meminfo
+ExecStart=/usr/bin/mount --bind /var/lib/lab/cpuinfo /proc/cpuinfo
 
 [Install]
 WantedBy=sysinit.target
@@ -62,7 +63,7 @@ WantedBy=sysinit.target
 _HOOKS = (
     # apt's own timers would take apt's lock at times that no test expects.
     'chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer',
-    'chroot "$1" systemctl enable systemd-networkd.service ssh.service lab-meminfo.service',
+    'chroot "$1" systemctl enable systemd-networkd.service ssh.service lab-limits.service',
     'rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/etc/machine-id',
 )
 
@@ -78,44 +79,62 @@ class Recipe:
     apt_options: tuple
     certificates: str  # digest of the machine's own certificate authorities, which the hosts must trust too
 
+    # When mmdebstrap calls the hooks: after all packages are installed.
+    STAGE = "customize"
+    COPY_CERTIFICATES = (
+        f'mkdir -p "$1"{_LOCAL_CERTIFICATES} && cp -r {_LOCAL_CERTIFICATES}/. "$1"{_LOCAL_CERTIFICATES}/'
+    )
+
     @property
     def key(self) -> str:
         """Changes when anything changes that the result depends on."""
-        made_from = [self.packages, self.mirror, self.apt_options, self.certificates, BASE_PACKAGES, _HOOKS]
-        text = json.dumps([*made_from, _MEMINFO_UNIT])
+        text = json.dumps(self.made_from())
         return f"{self.suite}-{self.architecture}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def made_from(self) -> list:
+        own = [self.packages, self.mirror, self.apt_options, self.certificates]
+        return [*own, BASE_PACKAGES, _HOOKS, _LIMITS_UNIT]
 
     def command(self, target: Path) -> list:
         """The mmdebstrap command that makes the root file system in an empty directory."""
-        hooks = [_write_hook("/etc/systemd/system/lab-meminfo.service", _MEMINFO_UNIT)]
-        if self.certificates:
-            hooks.append(
-                f'cp -r {_LOCAL_CERTIFICATES}/. "$1"{_LOCAL_CERTIFICATES}/ && chroot "$1" update-ca-certificates'
-            )
+        hooks = [*self.hooks(), _write_hook("/etc/systemd/system/lab-limits.service", _LIMITS_UNIT), *_HOOKS]
         return [
             "mmdebstrap",
             "--quiet",
-            "--variant=minbase",
+            *self.variant(),
             "--format=directory",
             "--mode=root",
             f"--architectures={self.architecture}",
-            f"--include={','.join(sorted({*BASE_PACKAGES, *self.packages}))}",
             # A host that has just booted knows what it could install, as a real one does: check mode relies on it.
             "--skip=cleanup/apt/lists",
             *(f"--aptopt={option}" for option in self.apt_options),
-            *(f"--customize-hook={hook}" for hook in (*hooks, *_HOOKS)),
+            *(f"--{self.STAGE}-hook={hook}" for hook in hooks),
             self.suite,
             target,
             *([self.mirror] if self.mirror else []),
         ]
+
+    def variant(self) -> list:
+        """Which packages are installed, and how."""
+        return ["--variant=minbase", f"--include={','.join(sorted({*BASE_PACKAGES, *self.packages}))}"]
+
+    def hooks(self) -> list:
+        """What is done once all packages are there."""
+        return [f'{self.COPY_CERTIFICATES} && chroot "$1" update-ca-certificates'] if self.certificates else []
+
+    def prepare(self) -> None:
+        """What the machine needs before the image can be made: nothing."""
+
+    def finish(self, partial: Path, run_in_group) -> None:
+        """What is to be done once the root file system is there: nothing, a container runs on it as it is."""
 
 
 def _write_hook(path: str, text: str) -> str:
     return f"cat > \"$1\"{path} <<'END'\n{text}END"
 
 
-def recipe(suite: str, architecture: str, packages: tuple) -> Recipe:
-    """The recipe for a root file system on this machine, with its own mirror, apt proxy and certificates."""
+def recipe(suite: str, architecture: str, packages: tuple, kind: type = Recipe) -> Recipe:
+    """A recipe of that kind on this machine, with its own mirror, apt proxy and certificates."""
     # A mirror may be a frozen snapshot whose lists have run out.
     options = ['Acquire::Check-Valid-Until "false"']
     for line in run("apt-config", "dump").splitlines():
@@ -125,7 +144,7 @@ def recipe(suite: str, architecture: str, packages: tuple) -> Recipe:
     certificates = sorted(_LOCAL_CERTIFICATES.rglob("*.crt"))
     for certificate in certificates:
         digest.update(certificate.read_bytes())
-    return Recipe(
+    return kind(
         suite=suite,
         architecture=architecture,
         packages=tuple(packages),
@@ -144,12 +163,12 @@ def debian_mirror(repositories: str) -> str | None:
 
 
 def ensure(lab: str, wanted: Recipe, say) -> Path:
-    """The unpacked root file system for a recipe; made when it is missing, or too old and not in use."""
+    """The directory of a recipe's image; made when it is missing, or too old and not in use."""
     images = state.cache() / "images"
     final = images / wanted.key
     with state.hold(state.cache() / "locks" / wanted.key, lambda: say(f"waiting for another lab to make {wanted.key}")):
         if final.exists() and not (_age(final) > MAX_AGE_SECONDS and wanted.key not in in_use()):
-            return final / "root"
+            return final
         say(f"making the root file system {wanted.key} (kept for the next time)")
         started = time.monotonic()
         partial = images / f"{wanted.key}.partial-{lab}"
@@ -160,26 +179,34 @@ def ensure(lab: str, wanted: Recipe, say) -> Path:
         partial.rename(final)
         remove_unused(MAX_AGE_SECONDS)
         say(f"made {wanted.key} in {time.monotonic() - started:.0f} s")
-    return final / "root"
+    return final
 
 
 def _build(lab: str, wanted: Recipe, partial: Path) -> None:
-    log = partial / "mmdebstrap.log"
+    log = partial / "build.log"
     group = Group(names.group(lab, ".image"))
     group.create()
-    with log.open("wb") as output:
-        result = subprocess.run(
-            group.command(wanted.command(partial / "root")),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "TMPDIR": str(partial), "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-        )
-    group.remove()
-    if result.returncode != 0:
-        complaints = re.findall(r"^E: .*", log.read_text(errors="replace"), re.MULTILINE) or ["see the log"]
-        raise LabError(f"mmdebstrap could not make {wanted.key}: {complaints[0]} (log: {log}).")
+
+    def run_in_group(command: list) -> None:
+        with log.open("ab") as output:
+            result = subprocess.run(
+                group.command(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": str(partial), "LC_ALL": "C.UTF-8"},
+                start_new_session=True,
+            )
+        if result.returncode != 0:
+            complaints = re.findall(r"^E: .*", log.read_text(errors="replace"), re.MULTILINE) or ["see the log"]
+            raise LabError(f"{command[0]} could not make {wanted.key}: {complaints[0]} (log: {log}).")
+
+    wanted.prepare()
+    try:
+        run_in_group(wanted.command(partial / "root"))
+        wanted.finish(partial, run_in_group)
+    finally:
+        group.remove()
 
 
 def remove_partial(lab: str) -> None:

@@ -9,58 +9,60 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from . import host, image, inventory, limits, meminfo, names, network, spec, ssh, state
+from . import binfmt, host, image, inventory, limits, meminfo, names, network, requirements, spec, ssh, state
+from .base import Host
 from .errors import LabError
 from .spec import HostSpec, LabSpec
 
-BOOT_SECONDS = 120
+# An emulated machine takes a minute or so while others are busy, and its disk is made first.
+BOOT_SECONDS = 300
 
 
 def up(reference: str, say) -> LabSpec:
     """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
     lab = spec.load(reference)
     machines = {name: host.machine(lab.name, wanted) for name, wanted in lab.hosts.items()}
+    requirements.check(lab.architectures)
     directory = state.lab_directory(lab.name)
     with state.hold(directory, lambda: say(f"waiting for another command on lab {lab.name}")):
         state.write(state.spec_path(lab.name), spec.find(reference).read_text(encoding="utf-8"))
         image.remove_partial(lab.name)
         recipes = {
-            name: image.recipe(wanted.suite, wanted.architecture, wanted.packages) for name, wanted in lab.hosts.items()
+            name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, machines[name].recipe)
+            for name, wanted in lab.hosts.items()
         }
-        roots = {recipe: image.ensure(lab.name, recipe, say) for recipe in dict.fromkeys(recipes.values())}
+        images = {recipe: image.ensure(lab.name, recipe, say) for recipe in dict.fromkeys(recipes.values())}
         with state.hold(state.STATE):
             network.forward_packets()
-            memory_files = meminfo.directory()
         ssh.ensure_key(lab.name)
         network.create(lab)
         for stale in set(state.hosts(lab.name)) - set(lab.hosts):
             say(f"{stale}: no longer in the spec, taken away")
-            host.Container(lab.name, stale).destroy()
+            host.existing(lab.name, stale).destroy()
 
         def bring_up(name: str) -> None:
             wanted, recipe = lab.hosts[name], recipes[name]
-            say(f"{name}: {_bring_up(lab, wanted, machines[name], recipe, roots[recipe], memory_files)}")
+            say(f"{name}: {_bring_up(lab, wanted, machines[name], recipe, images[recipe])}")
 
         _in_parallel(bring_up, lab.hosts)
         inventory.write(lab)
     return lab
 
 
-def _bring_up(lab: LabSpec, wanted: HostSpec, machine: host.Container, recipe, root: Path, memory_files: Path) -> str:
+def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recipe, made: Path) -> str:
     fingerprint = host.fingerprint(lab, wanted, recipe)
-    if machine.made_from() != fingerprint:
-        machine.destroy()
-        machine.make(lab, wanted, fingerprint, root)
+    earlier = host.existing(lab.name, wanted.name)
+    if earlier.made_from() != fingerprint:
+        earlier.destroy()
+        machine.make(lab, wanted, fingerprint, made)
         done = "made and booted"
     elif not machine.running():
         done = "booted"
     else:
         done = "already running"
-    if machine.running():
-        machine.limit(wanted.memory, wanted.cpu)
-        machine.write_hosts(machine.root, lab)
-    else:
-        machine.start(wanted.memory, wanted.cpu, memory_files)
+        machine.bring_up_to_date(lab, wanted)
+    if not machine.running():
+        machine.start(wanted)
     machine.link(wanted.link)
     network.set_plugged(machine.interface, True)
     failed = ssh.wait_until_up(lab.name, wanted.name, wanted.address, BOOT_SECONDS, machine.running)
@@ -73,9 +75,7 @@ def start(lab: LabSpec, name: str) -> None:
     if machine.running():
         return
     with state.hold(state.lab_directory(lab.name)):
-        with state.hold(state.STATE):
-            memory_files = meminfo.directory()
-        machine.start(wanted.memory, wanted.cpu, memory_files)
+        machine.start(wanted)
         machine.link(wanted.link)
         ssh.wait_until_up(lab.name, name, wanted.address, BOOT_SECONDS, machine.running)
 
@@ -85,7 +85,7 @@ def down(lab: str, say) -> None:
     if lab in state.labs():
         with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
             image.remove_partial(lab)
-            _in_parallel(lambda name: host.Container(lab, name).destroy(), state.hosts(lab))
+            _in_parallel(lambda name: host.existing(lab, name).destroy(), state.hosts(lab))
             limits.Group(names.group(lab)).remove()
             network.remove(lab)
             state.remove_tree(state.lab_directory(lab))
@@ -101,6 +101,7 @@ def release_machine() -> None:
             return
         meminfo.stop()
         network.restore_forwarding()
+        binfmt.restore()
         limits.remove_root_if_empty()
         state.remove_tree(state.MACHINE)
         # A lab that is just coming up may have been quicker: then this is no longer empty.

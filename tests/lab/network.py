@@ -34,23 +34,23 @@ def create(lab: LabSpec) -> None:
 
 def rules(lab: LabSpec) -> str:
     """The lab's own nftables table; replaces an earlier one in one step."""
-    table, bridge = f"ip {names.table(lab.name)}", names.bridge(lab.name)
+    # For IPv4 and IPv6: what is kept in is kept in by both.
+    table, bridge = f"inet {names.table(lab.name)}", names.bridge(lab.name)
     if lab.internet:
         hook = "nat hook postrouting priority 100"
-        rule = f"ip saddr {lab.subnet} ip daddr != {lab.subnet} masquerade"
+        chain = [f"ip saddr {lab.subnet} ip daddr != {lab.subnet} masquerade"]
     else:
         hook = "filter hook forward priority 0"
-        rule = f'iifname "{bridge}" oifname != "{bridge}" drop'
+        chain = [f'iifname "{bridge}" oifname != "{bridge}" drop', f'iifname != "{bridge}" oifname "{bridge}" drop']
     return (
         f"add table {table}\ndelete table {table}\nadd table {table}\n"
-        f"add chain {table} out {{ type {hook}; }}\n"
-        f"add rule {table} out {rule}\n"
+        f"add chain {table} out {{ type {hook}; }}\n" + "".join(f"add rule {table} out {rule}\n" for rule in chain)
     )
 
 
 def remove(lab: str) -> None:
     """Take bridge and table away; nothing happens where there are none."""
-    table = f"ip {names.table(lab)}"
+    table = f"inet {names.table(lab)}"
     run("nft", "-f", "-", stdin=f"add table {table}\ndelete table {table}\n")
     remove_link(names.bridge(lab))
 
@@ -82,6 +82,11 @@ def set_rate(interface: str, namespace: int, rate: int | None) -> None:
         if rate is not None:
             shape = ("tbf", "rate", f"{rate}bit", "burst", "256kb", "latency", "50ms")
             run(*prefix, "tc", "qdisc", "add", "dev", device, "root", *shape)
+
+
+def plug_into(bridge: str, interface: str) -> None:
+    """Plug the machine's end of a cable into the lab's bridge."""
+    run("ip", "link", "set", interface, "master", bridge, "up")
 
 
 def set_plugged(interface: str, plugged: bool) -> None:

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
+from pathlib import Path
 
 from .command import run
 from .errors import LabError
 
-# A command that shows the package to be there: its Debian package.
+# A command or a file that shows the package to be there: its Debian package.
 NEEDED = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
@@ -22,23 +24,48 @@ NEEDED = {
     "ssh": "openssh-client",
     "nsenter": "util-linux",
     "apt-get": "apt",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+# What hosts of another architecture need besides.
+NEEDED_TO_EMULATE = {
+    "qemu-system-aarch64": "qemu-system-arm",
+    "/usr/lib/binfmt.d/qemu-aarch64.conf": "qemu-user-static",
+    "mke2fs": "e2fsprogs",
+    "depmod": "kmod",
+}
+OWN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def check(platform: str = sys.platform, user: int | None = None, which=shutil.which) -> None:
-    """LabError unless this is Linux, we are root, and everything is installed."""
-    if platform != "linux":
-        raise LabError(f"The lab runs on Linux only, and this is {platform}: use a Linux machine or virtual machine.")
+def own_architecture() -> str:
+    """This machine's architecture, as Debian calls it."""
+    return OWN_ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
+def missing(architectures: set = frozenset(), there=None) -> list:
+    """The Debian packages that hosts of these architectures need and that are not installed."""
+    needed = {**NEEDED, **(NEEDED_TO_EMULATE if architectures - {own_architecture()} else {})}
+    return sorted({package for sign, package in needed.items() if not (there or _there)(sign)})
+
+
+def check(architectures: set = frozenset(), system: str = sys.platform, user: int | None = None, there=None) -> None:
+    """LabError unless this is Linux, we are root, and everything is installed for hosts of these architectures."""
+    if system != "linux":
+        raise LabError(f"The lab runs on Linux only, and this is {system}: use a Linux machine or virtual machine.")
     if (os.geteuid() if user is None else user) != 0:
         raise LabError("The lab must run as root, since it makes containers, bridges and limits: use sudo.")
-    missing = [package for command, package in NEEDED.items() if not which(command)]
-    if missing:
-        raise LabError(f"The lab needs the Debian packages {' '.join(missing)}: `lab setup` installs them.")
+    if packages := missing(architectures, there):
+        command = "`lab setup` with the spec" if architectures else "`lab setup`"
+        raise LabError(f"The lab needs the Debian packages {' '.join(packages)}: {command} installs them.")
 
 
-def setup() -> None:
-    """Install what the lab needs with apt; LabError naming it where there is no apt."""
-    packages = sorted({*NEEDED.values(), "debian-archive-keyring"})
+def setup(architectures: set) -> list:
+    """Install with apt what is missing for hosts of these architectures; LabError naming it where there is no apt.
+
+    Returns the packages that were installed.
+    """
+    packages = missing(architectures)
+    if not packages:
+        return []
     if not shutil.which("apt-get"):
         raise LabError(
             f"There is no apt here: install what Debian calls {' '.join(packages)} in this system's own way."
@@ -48,3 +75,8 @@ def setup() -> None:
     run("apt-get", "update", timeout=600)
     environment = ("env", "DEBIAN_FRONTEND=noninteractive")
     run(*environment, "apt-get", "install", "--yes", "--no-install-recommends", *packages, timeout=1800)
+    return packages
+
+
+def _there(sign: str) -> bool:
+    return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None

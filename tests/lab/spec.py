@@ -57,6 +57,10 @@ class LabSpec:
     def gateway(self) -> str:
         return str(self.subnet[1])
 
+    @property
+    def architectures(self) -> set:
+        return {host.architecture for host in self.hosts.values()}
+
 
 def find(reference: str) -> Path:
     """The spec file that a path or the bare name of a shipped spec (``demo``) means."""

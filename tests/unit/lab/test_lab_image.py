@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import image, state
+from lab import image, initrd, state
+from lab.emulated_image import EmulatedRecipe
 
 RECIPE = image.Recipe(
     suite="forky",
@@ -42,7 +43,7 @@ def test_the_key_is_stable_and_names_the_suite():
     assert RECIPE.key.startswith("forky-amd64-")
 
 
-@pytest.mark.parametrize("changed", ["BASE_PACKAGES", "_HOOKS", "_MEMINFO_UNIT"])
+@pytest.mark.parametrize("changed", ["BASE_PACKAGES", "_HOOKS", "_LIMITS_UNIT"])
 def test_the_key_changes_when_the_lab_makes_them_otherwise(monkeypatch, changed):
     before = RECIPE.key
     value = getattr(image, changed)
@@ -57,6 +58,57 @@ def test_the_command_has_all_packages_once_and_ends_with_suite_target_mirror():
     assert {"tree", "systemd", "python3-apt", "openssh-server"} <= set(included)
     assert command[-3:] == ["forky", Path("/target"), "http://mirror.example/debian"]
     assert '--aptopt=Acquire::Check-Valid-Until "false"' in command
+
+
+def test_an_emulated_image_is_extracted_and_then_configured():
+    recipe = EmulatedRecipe(**{**vars(RECIPE), "architecture": "arm64", "certificates": "abc"})
+    command = recipe.command(Path("/target"))
+    assert "--variant=extract" in command
+    included = ",".join(part[len("--include=") :] for part in command if str(part).startswith("--include="))
+    assert {"?essential", "tree", "systemd", "udev", "busybox-static"} <= set(included.split(","))
+    hooks = [part for part in command if str(part).startswith("--extract-hook=")]
+    copied = next(index for index, hook in enumerate(hooks) if "ca-certificates" in hook)
+    configured = next(index for index, hook in enumerate(hooks) if "configure_foreign" in hook)
+    assert copied < configured < len(hooks) - 1
+    assert not any("update-ca-certificates" in hook for hook in hooks)
+    assert recipe.key != replace(RECIPE, architecture="arm64", certificates="abc").key
+
+
+@pytest.mark.parametrize("changed", ["MODULES", "SCRIPT"])
+def test_the_key_changes_with_how_an_emulated_machine_starts(monkeypatch, changed):
+    recipe = EmulatedRecipe(**vars(RECIPE))
+    before = recipe.key
+    monkeypatch.setattr(initrd, changed, getattr(initrd, changed) * 2)
+    assert recipe.key != before
+
+
+def test_modules_are_loaded_after_what_they_need():
+    dependencies = (
+        "kernel/fs/jbd2/jbd2.ko.xz:\n"
+        "kernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko.xz kernel/fs/jbd2/jbd2.ko.xz\n"
+        "kernel/lib/crc16.ko.xz: kernel/lib/base.ko.xz\n"
+        "kernel/drivers/virtio-blk.ko: kernel/fs/jbd2/jbd2.ko.xz\n"
+    )
+    assert initrd.load_order(dependencies, ("ext4", "built_in", "virtio_blk")) == [
+        "kernel/fs/jbd2/jbd2.ko.xz",
+        "kernel/lib/crc16.ko.xz",
+        "kernel/fs/ext4/ext4.ko.xz",
+        "kernel/drivers/virtio-blk.ko",
+    ]
+
+
+def test_the_first_file_system_is_an_archive_that_others_can_read(tmp_path):
+    content = initrd.archive([("dev", 0o040755, b""), ("init", 0o100755, b"#!/busybox sh\n")])
+    assert len(content) % 4 == 0
+    # Python has no reader for it, and tar's libraries are not everywhere: the fields as the kernel reads them.
+    assert content[:6] == b"070701"
+    name_size, size = int(content[94:102], 16), int(content[54:62], 16)
+    assert (content[110 : 110 + name_size], size) == (b"dev\0", 0)
+    second = content[116:]
+    assert (int(second[14:22], 16), int(second[54:62], 16)) == (0o100755, 14)
+    assert second[110:115] == b"init\0"
+    assert second[116:130] == b"#!/busybox sh\n"
+    assert content.endswith(b"TRAILER!!!\0\0\0\0")
 
 
 def test_without_a_mirror_mmdebstrap_takes_its_own():

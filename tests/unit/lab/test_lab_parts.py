@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab import host, inventory, names, network, packages, requirements, sizes, spec, state
+from lab import binfmt, cpuinfo, host, inventory, names, network, packages, requirements, sizes, spec, state
+from lab.container import Container
 from lab.errors import LabError
+from lab.virtual_machine import VirtualMachine
 
 LAB = spec.parse({"name": "demo", "subnet": "10.9.8.0/24", "hosts": {"pi-1": None, "pi-2": {"groups": ["others"]}}})
 
@@ -61,6 +63,7 @@ def test_rules_replace_the_labs_own_table_only():
 def test_a_lab_without_internet_is_kept_in():
     closed = spec.parse({"name": "demo", "internet": False, "hosts": {"a": None}})
     assert 'iifname "dl-demo" oifname != "dl-demo" drop' in network.rules(closed)
+    assert 'iifname != "dl-demo" oifname "dl-demo" drop' in network.rules(closed)
     assert "masquerade" not in network.rules(closed)
 
 
@@ -82,11 +85,55 @@ def test_host_variables_reach_the_inventory():
     assert everyone["children"] == {"ungrouped": {"hosts": {"a": {}}}}
 
 
-def test_a_host_of_another_architecture_is_refused(monkeypatch):
+def spec_of(architecture):
+    return spec.parse({"name": "x", "hosts": {"pi-5": {"architecture": architecture}}}).hosts["pi-5"]
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "kind"),
+    [("x86_64", "amd64", Container), ("x86_64", "arm64", VirtualMachine), ("aarch64", "arm64", Container)],
+)
+def test_hosts_of_another_architecture_are_virtual_machines(monkeypatch, own, wanted, kind):
+    monkeypatch.setattr("platform.machine", lambda: own)
+    assert type(host.machine("x", spec_of(wanted))) is kind
+
+
+def test_an_amd64_host_on_an_arm64_machine_is_refused(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(
+        LabError, match=r"host pi-5: architecture amd64 is not this machine's \(arm64\), and .* arm64 only"
+    ):
+        host.machine("x", spec_of("amd64"))
+
+
+def test_a_host_is_found_by_what_it_was_made_from(monkeypatch, tmp_path):
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    wanted = spec.parse({"name": "x", "hosts": {"pi-5": {"architecture": "arm64"}}}).hosts["pi-5"]
-    with pytest.raises(LabError, match=r"host pi-5: architecture arm64 is not this machine's \(amd64\)"):
-        host.machine("x", wanted)
+    monkeypatch.setattr(state, "STATE", tmp_path)
+    for name in ("amd64", "arm64"):
+        state.write(tmp_path / "x/hosts" / name / "fingerprint.json", f'{{"architecture": "{name}"}}')
+    assert [type(host.existing("x", name)) for name in ("amd64", "arm64", "half-made")] == [
+        Container,
+        VirtualMachine,
+        Container,
+    ]
+
+
+def test_memory_and_processors_of_a_virtual_machine_are_soldered_in(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    lab = spec.parse({"name": "x", "hosts": {"a": {"memory": "1GiB", "cpu": 1.5}, "b": None}})
+    assert VirtualMachine.fingerprint(lab.hosts["a"]) == {"memory": 1 << 30, "processors": 2}
+    assert VirtualMachine.fingerprint(lab.hosts["b"]) == {"memory": 2 << 30, "processors": 3}
+
+
+PROCESSORS = "processor\t: 0\nflags\t: avx\n\nprocessor\t: 1\nflags\t: avx2\n\nHardware\t: board\n\n"
+
+
+@pytest.mark.parametrize(("share", "processors"), [(None, 2), (0.5, 1), (1.0, 1), (1.5, 2), (4.0, 2)])
+def test_a_host_is_shown_as_many_processors_as_its_share_is_worth(share, processors):
+    text = cpuinfo.shown(PROCESSORS, share)
+    assert text.count("processor\t") == processors
+    assert text.endswith("\n\nHardware\t: board\n\n")
+    assert cpuinfo.shown(PROCESSORS, None) == PROCESSORS
 
 
 def test_downloaded_packages_go_from_host_to_host(monkeypatch, tmp_path):
@@ -106,20 +153,54 @@ def test_downloaded_packages_go_from_host_to_host(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("platform", "user", "installed", "message"),
+    ("system", "user", "installed", "message"),
     [
         ("darwin", 0, True, "runs on Linux only, and this is darwin"),
         ("linux", 1000, True, "must run as root"),
         ("linux", 0, False, "needs the Debian packages .*mmdebstrap.*: `lab setup` installs them"),
     ],
 )
-def test_a_machine_that_cannot_have_a_lab_is_told_so(platform, user, installed, message):
+def test_a_machine_that_cannot_have_a_lab_is_told_so(system, user, installed, message):
     with pytest.raises(LabError, match=message):
-        requirements.check(platform, user, lambda command: "/usr/bin/" + command if installed else None)
+        requirements.check(system=system, user=user, there=lambda sign: installed)
 
 
 def test_a_machine_that_has_everything_is_fine():
-    assert requirements.check("linux", 0, lambda command: "/usr/bin/" + command) is None
+    assert requirements.check(system="linux", user=0, there=lambda sign: True) is None
+
+
+def test_only_hosts_of_another_architecture_need_what_emulates_them(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+    def there(sign):
+        return sign not in requirements.NEEDED_TO_EMULATE
+
+    requirements.check({"amd64"}, "linux", 0, there)
+    with pytest.raises(LabError, match=r"qemu-system-arm qemu-user-static: `lab setup` with the spec installs them"):
+        requirements.check({"amd64", "arm64"}, "linux", 0, there)
+
+
+def test_the_kernel_runs_programs_of_another_architecture_until_the_lab_is_gone(monkeypatch, tmp_path):
+    kernel, formats, machine = tmp_path / "kernel", tmp_path / "formats", tmp_path / "machine"
+    for directory in (kernel, formats):
+        directory.mkdir()
+    (kernel / "register").write_text("")
+    (formats / "qemu-aarch64.conf").write_text("# comment\n:qemu:M::magic:mask:/qemu:F\n")
+    monkeypatch.setattr(binfmt, "_KERNEL", kernel)
+    monkeypatch.setattr(binfmt, "_FORMATS", formats)
+    monkeypatch.setattr(binfmt, "_MOUNTED", machine / "mounted")
+    monkeypatch.setattr(binfmt, "_REGISTERED", machine / "registered")
+    binfmt.enable("qemu-aarch64")
+    assert (kernel / "register").read_text() == ":qemu:M::magic:mask:/qemu:F"
+    handler = kernel / "qemu-aarch64"
+    handler.write_text("enabled")
+    binfmt.restore()
+    assert handler.read_text() == "-1"
+    # What somebody else has registered stays.
+    handler.write_text("enabled")
+    binfmt.enable("qemu-aarch64")
+    binfmt.restore()
+    assert handler.read_text() == "enabled"
 
 
 def test_a_lock_waits_for_the_directory_that_is_there_now(tmp_path):
