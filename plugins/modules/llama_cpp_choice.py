@@ -24,8 +24,8 @@ options:
   method:
     description:
       - The way to take.
-      - V(auto) takes the first of V(bundle), V(archive), V(source) and V(package) that was given what it needs and works
-        for every host, or else the one that leaves the fewest hosts out.
+      - V(auto) takes the first of V(bundle), V(archive), V(source) and V(package) that was given what it needs and
+        works for every host, or else the one that leaves the fewest hosts out.
     type: str
     choices: [auto, bundle, archive, source, package]
     default: auto

@@ -24,8 +24,8 @@ options:
   hosts:
     description:
       - One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it.
-      - A tally may also hold C(exclude), which leaves the host out, and C(port), the port of its RPC server (50052 by
-        default).
+      - A tally may also hold C(exclude), which leaves the host out (true, or the reason), and C(port), the port of its
+        RPC server (50052 by default).
     type: list
     elements: dict
     required: true

@@ -85,7 +85,7 @@ def test_a_pinned_leader_that_cannot_lead(inventory, leaders):
         ({"gguf_model_sha256": [WRONG, WRONG]}, ["gguf_model_sha256 has 2 entries", "give one sha256 for each"]),
         ({"gguf_model_sha256": WRONG}, [f"gguf_model_sha256 says {WRONG}", "fetch the file again, or correct"]),
         ({"placement_leader": "nobody"}, ["The leader nobody is not among the hosts", "give one of them"]),
-        ({"placement_exclude": True}, [f"The leader {LEADER} is excluded", "take it back in or pin another one"]),
+        ({"placement_exclude": True}, [f"The leader {LEADER} is left out", "take it back in or pin another one"]),
     ],
 )
 def test_settings_that_cannot_be(settings, words):

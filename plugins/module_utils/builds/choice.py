@@ -22,8 +22,8 @@ def choose(hosts, method="auto", bundle=(), archives=(), source=None, options=No
     """Choose the way for all ``hosts``, a list of ``{host, platform, llama_cpp}`` as llama_cpp_info returns them.
 
     ``method`` is one of ``METHODS``, or ``auto``: the first of them that was given what it needs and works for every
-    host, or else the one that leaves the fewest out. ``bundle`` and ``archives`` are offers (see archive.py), ``source``
-    is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
+    host, or else the one that leaves the fewest out. ``bundle`` and ``archives`` are offers (see archive.py),
+    ``source`` is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
     it ``id``, ``installed``, ``archive``, ``recipe``, ``build_host``; None where it does not apply), ``left_out`` (host
@@ -32,7 +32,9 @@ def choose(hosts, method="auto", bundle=(), archives=(), source=None, options=No
     given = {"bundle": bundle, "archive": archives, "source": source, "package": True}
     methods = [name for name in METHODS if given[name]] if method == "auto" else [method]
     if not given.get(methods[0]):
-        raise DroverError(f"llama_cpp_method is {method}, which needs {_NEEDS[method]}: set it, or take another method.")
+        raise DroverError(
+            f"llama_cpp_method is {method}, which needs {_NEEDS[method]}: set it, or take another method."
+        )
     chosen, reasons = None, []
     for name in methods:
         result = _WAYS[name](hosts, given[name], options)
@@ -81,7 +83,10 @@ def _fitting(host, offers):
     """The first offer that runs on the host, or None and why the last one for its kind of processor does not."""
     architecture = host["platform"]["architecture"]
     there = sorted({offer["architecture"] for offer in offers})
-    reason = f"there is an archive for {', '.join(there)} and none for {architecture}; offer one, or take another method."
+    reason = (
+        f"there is an archive for {', '.join(there)} and none for {architecture}; name one (with "
+        "llama_cpp_archive_sha256 or bundle_archives), or take another method."
+    )
     for offer in offers:
         if offer["architecture"] == architecture:
             reason = archive.why_not(offer, host["platform"])
@@ -103,7 +108,9 @@ def _by_source(hosts, source, options):
             recipe = recipes[host["host"]]
             likes = [like for like in hosts if recipes.get(like["host"], {}).get("id") == recipe["id"]]
             installed = recipe["id"] in host["llama_cpp"]["builds"]
-            served[host["host"]] = _way(id=recipe["id"], installed=installed, recipe=recipe, build_host=build_host(likes))
+            served[host["host"]] = _way(
+                id=recipe["id"], installed=installed, recipe=recipe, build_host=build_host(likes)
+            )
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 

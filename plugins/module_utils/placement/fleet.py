@@ -42,7 +42,7 @@ class Host:
 
     name: str
     endpoint: str
-    excluded: bool
+    excluded: str  # why it takes no part; empty if it does
     cpu: Device
     gpus: tuple
     disk_free_bytes: int | None
@@ -126,7 +126,7 @@ def _host(tally, margin):
     return Host(
         name=name,
         endpoint=f"{tally.get('address') or name}:{_port(tally, name)}",
-        excluded=bool(tally.get("exclude")),
+        excluded=_excluded(tally.get("exclude")),
         cpu=Device(
             name, 0, False, usable, margin, cost.cpu_seconds_per_byte(tally), cost.cpu_seconds_per_operation(tally)
         ),
@@ -165,3 +165,8 @@ def _port(tally, name):
             f"The RPC port of {name} is {port!r} but must be a number from 1 to 65535: set rpc_server_port."
         )
     return port
+
+
+def _excluded(given):
+    """Why a host takes no part: true stands for the user's own word."""
+    return "excluded by placement_exclude" if given is True else str(given or "")

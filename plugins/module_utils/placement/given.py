@@ -24,7 +24,7 @@ def split_layouts(problem, split: dict) -> list:
         raise DroverError(f"split is {split!r} but must be a dictionary of layers for each host, such as pi-1: 10.")
     for name, count in split.items():
         if named(problem.fleet, name, "The split's host").excluded:
-            raise DroverError(f"The split gives layers to {name}, which placement_exclude leaves out: change either.")
+            raise DroverError(f"The split gives layers to {name}, which is left out: change either.")
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise DroverError(f"The split gives {name} {count!r} layers but needs a whole number from 0 up.")
     count = problem.layers.count

@@ -197,10 +197,11 @@ def checked_fleet(hosts, margin, leader=None, model_host=None) -> list:
     if model_host:
         named(fleet, model_host, "The model_host")
     if leader and named(fleet, leader, "The leader").excluded:
-        raise DroverError(f"The leader {leader} is excluded by placement_exclude: take it back in or pin another one.")
+        reason = named(fleet, leader, "The leader").excluded
+        raise DroverError(f"The leader {leader} is left out ({reason}): take it back in or pin another one.")
     if all(host.excluded for host in fleet):
-        names = ", ".join(host.name for host in fleet)
-        raise DroverError(f"All hosts are excluded ({names}): take placement_exclude off at least one.")
+        names = "; ".join(f"{host.name}: {host.excluded}" for host in fleet)
+        raise DroverError(f"All hosts are left out ({names}): take at least one back in.")
     return fleet
 
 

@@ -43,7 +43,7 @@ class Problem:
         self.fleet, self.pinned = fleet, leader
         self.layers = layers or _layers(model, settings)
         self.reasons = list(self.layers.memory.reasons)
-        self.spare = {host.name: "excluded by placement_exclude" for host in fleet if host.excluded}
+        self.spare = {host.name: host.excluded for host in fleet if host.excluded}
         self.takers = [host for host in fleet if not host.excluded]
         self.leaders = self._able_to_lead(model_host)
         if spread == "all":

@@ -153,10 +153,10 @@ def _excluded_host(problem):
     """One of the hosts that are left out, the largest first."""
     excluded = [host for host in problem.fleet if host.excluded]
     for host in sorted(excluded, key=lambda host: (-host.lent_capacity, host.name)):
-        if _with(problem, host, excluded=False).fits():
+        if _with(problem, host, excluded="").fits():
             return {
                 "kind": "excluded",
-                "text": f"{host.name} back in, which placement_exclude leaves out.",
+                "text": f"{host.name} back in, which is left out ({host.excluded.rstrip('.')}).",
                 "host": host.name,
             }
     return None

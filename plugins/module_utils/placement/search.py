@@ -24,7 +24,7 @@ from .layers import DEVICE, FIRST_LAYER, LEADER, PIPELINE
 from .layout import Layout, Segment
 
 # Steps of the dynamic program, of about half a microsecond each, that may be spent on being exact over all orders
-# (five workers and any leader: 62,000 for 128 blocks), and on improving one order.
+# (five workers and any leader: 62,000 for 128 blocks), and on improving the orders of one leader.
 EXACT_STEPS = 200_000
 IMPROVING_STEPS = 30_000
 # Workers for which fits() looks at all orders.
@@ -116,17 +116,21 @@ class Search:
         return devices * self.layers.count * (self.layers.count // 2 if self.judge.must_spread else 1)
 
     def _some_orders(self, leaders, workers):
-        """One order for every leader, more for the best of them, and an improved one for the very best."""
+        """One order for every leader, more for the best of them, and improved ones for the very best."""
         first, *others = ORDERS
         tried = [(leader, _sorted(first, leader, workers)) for leader in leaders]
         layouts = {leader.name: self._in_order(leader, order) for leader, order in tried}
+        found = {}
         for leader in self._best_of(leaders, layouts)[:MOST_ORDERED]:
             orders = [_sorted(key, leader, workers) for key in others]
-            found = [layouts[leader.name], *(self._in_order(leader, order) for order in orders)]
-            layouts[leader.name] = self._better(found)
+            found[leader.name] = [layouts[leader.name], *(self._in_order(leader, order) for order in orders)]
+            layouts[leader.name] = self._better(found[leader.name])
         for leader in self._best_of(leaders, layouts)[:MOST_IMPROVED]:
-            if layouts[leader.name]:
-                layouts[leader.name] = self._improved(layouts[leader.name], workers)
+            # Where memory is tight, how far swapping comes depends on where it begins.
+            begun = [*filter(None, found[leader.name]), *self._tight([leader], workers)]
+            begun = {tuple(layout.worker_names): layout for layout in begun}.values()
+            improved = [self._improved(layout, workers, IMPROVING_STEPS // len(begun)) for layout in begun]
+            layouts[leader.name] = self._better([layouts[leader.name], *improved])
         return layouts.values()
 
     def _best_of(self, leaders, layouts):
@@ -138,11 +142,15 @@ class Search:
 
         return sorted(leaders, key=rank)
 
-    def _improved(self, layout, workers):
+    def _improved(self, layout, workers, steps):
         """The layout, or a better one with two of its workers swapped, again and again while that helps."""
         by_name = {host.name: host for host in workers}
         order = [by_name[name] for name in layout.worker_names]
-        tries = IMPROVING_STEPS // max(1, self._steps(len(order)))
+        left_out = [host for host in _without(layout.leader, workers) if host not in order]
+        if len(order) + len(left_out) <= self.max_devices:
+            # A host that was left out may be worth it in another place.
+            order += left_out
+        tries = steps // max(1, self._steps(len(order)))
         swaps = _swaps(len(order))
         while tries > 0 and (swap := next(swaps, None)):
             tries -= 1

@@ -95,6 +95,11 @@ def test_fewer_devices_may_be_allowed():
 def test_an_excluded_host_is_spare():
     plan = make_plan(model(), [tally("pi-1", 2 * GIB, exclude=True), *three()[1:]])
     assert reason_of(plan, "pi-1") == "excluded by placement_exclude"
+
+
+def test_a_host_that_cannot_take_part_is_spare_with_its_reason():
+    plan = make_plan(model(), [tally("pi-1", 2 * GIB, exclude="Debian 12 has no packages."), *three()[1:]])
+    assert reason_of(plan, "pi-1") == "Debian 12 has no packages."
     assert sorted(layers(plan)) == ["pi-2", "pi-3"]
 
 
@@ -330,8 +335,8 @@ def changed_tally(**changes):
         ({"hosts": [{"address": "192.0.2.1"}]}, "has no name"),
         ({"hosts": ["pi-1"]}, "has no name"),
         ({"hosts": [tally("pi-1", GIB), tally("pi-1", GIB)]}, "pi-1 comes twice"),
-        ({"hosts": [tally("pi-1", GIB, exclude=True)]}, "All hosts are excluded (pi-1)"),
-        ({"hosts": [tally("pi-1", GIB, exclude=True), tally("pi-2", GIB)], "leader": "pi-1"}, "pi-1 is excluded"),
+        ({"hosts": [tally("pi-1", GIB, exclude=True)]}, "All hosts are left out (pi-1: excluded"),
+        ({"hosts": [tally("pi-1", GIB, exclude=True), tally("pi-2", GIB)], "leader": "pi-1"}, "pi-1 is left out"),
         (
             {"hosts": [tally("pi-1", GIB, address="10.0.2.15"), tally("pi-2", GIB, address="10.0.2.15")]},
             "pi-1 and pi-2 have the same address 10.0.2.15:50052",
