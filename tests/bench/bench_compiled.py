@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tokens a second of the generic and the native build of llama.cpp on one host, and how long compiling them takes.
+
+Takes about a quarter of an hour, since both are compiled with everything that users get.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "molecule" / "resources"), str(ROOT / "tests" / "assets"), str(ROOT / "tests")]
+
+import builds  # noqa: E402
+import make_random_model  # noqa: E402
+from lab.fleet import Fleet  # noqa: E402
+
+SHAPE = ["--blocks", "4", "--embedding", "1536", "--feed-forward", "4096"]
+HOST = "pc"
+PROMPT, TOKENS, TURNS = 256, 32, 5
+
+
+def deploy(playbook: str, fleet: Fleet, model: Path, cpu: str) -> float:
+    """Run site.yml or upgrade.yml with the build for ``cpu``; returns its wall time."""
+    found = builds.facts()
+    settings = {
+        "gguf_model_path": str(model),
+        "llama_server_context_size": 1024,
+        "llama_cpp_method": "source",
+        "llama_cpp_tag": found["tag"],
+        "llama_cpp_source": found["source"],
+        "llama_cpp_source_sha256": found["source_sha256"],
+        "llama_cpp_cache": found["cache"],
+        "llama_cpp_cpu": cpu,
+        "llama_server_extra_arguments": ["--no-cache-prompt"],
+    }
+    command = ["ansible-playbook", "-i", str(fleet.inventory), f"playbooks/{playbook}.yml", "-e", json.dumps(settings)]
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{playbook}.yml failed:\n{done.stdout}\n{done.stderr}")
+    return time.monotonic() - started
+
+
+def rates(fleet: Fleet) -> tuple[float, float]:
+    """Medians of prompt and generated tokens a second."""
+    key = fleet.run(HOST, "cat /etc/drover/api_key").strip()
+    body = {"prompt": list(range(300, 300 + PROMPT)), "n_predict": TOKENS, "temperature": 0, "ignore_eos": True}
+    request = urllib.request.Request(
+        f"http://{fleet.address(HOST)}:8080/completion",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
+    )
+    timings = []
+    for _turn in range(TURNS):
+        with urllib.request.urlopen(request, timeout=300) as reply:
+            timings.append(json.loads(reply.read())["timings"])
+    return tuple(
+        statistics.median(one[name] for one in timings) for name in ("prompt_per_second", "predicted_per_second")
+    )
+
+
+def main() -> None:
+    """Print one line for each build."""
+    print(f"{'build':10} {'deployed in':>12} {'prompt':>10} {'generation':>11}  seconds, tokens a second")
+    with tempfile.TemporaryDirectory() as folder, Fleet("compile") as fleet:
+        model = Path(folder, "model.gguf")
+        make_random_model.write(model, make_random_model.parse([str(model), *SHAPE]))
+        for playbook, cpu in (("site", "generic"), ("upgrade", "native")):
+            took = deploy(playbook, fleet, model, cpu)
+            prompt, generation = rates(fleet)
+            print(f"{cpu:10} {took:12.0f} {prompt:10.1f} {generation:11.1f}")
+
+
+if __name__ == "__main__":
+    main()
