@@ -17,10 +17,19 @@ import testinfra
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-INVENTORY = Path(os.environ.get("DROVER_LAB_INVENTORY", "/var/lib/drover-lab/default/inventory.yml"))
-sys.path.insert(0, str(ROOT / "tests" / "assets"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "assets")]
 
 import demo_text  # noqa: E402
+from lab import spec, state  # noqa: E402
+
+
+def scenario_lab() -> str:
+    """The name of the lab that the scenario has for its own, or that most scenarios share."""
+    scenario = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
+    return spec.load(scenario if (spec.SHIPPED / f"{scenario}.yml").exists() else "default").name
+
+
+INVENTORY = state.inventory_path(scenario_lab())
 
 LEADER = "old-server"
 WORKERS = ["pi-1", "pi-2"]

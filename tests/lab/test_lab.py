@@ -34,10 +34,12 @@ SPEC = {
 ALLOCATE = "python3 -c 'b = bytearray(%d << 20); b[::4096] = bytes(len(b[::4096])); print(1)'; exit $?"
 
 
-def lab(*arguments, check=True, **changes):
-    """Run the command line as a person would."""
+def lab(*arguments, check=True, given=None, **changes):
+    """Run the command line as a person would; ``given`` is its standard input."""
     command = [sys.executable, EXECUTABLE, *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, **changes})
+    result = subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=1200, env={**os.environ, **changes}
+    )
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result
@@ -112,6 +114,18 @@ def test_a_host_is_what_the_spec_says(spec, host):
     assert f"{total}MiB" == SPEC["hosts"][host]["memory"]
 
 
+@pytest.mark.parametrize(("host", "processors"), [("small", 1), ("large", 1), ("third", os.cpu_count())])
+def test_a_host_shows_the_processors_that_its_share_is_worth(spec, host, processors):
+    assert on(host, "grep -c ^processor /proc/cpuinfo").stdout == f"{processors}\n"
+
+
+def test_the_shown_processors_change_with_the_share(spec):
+    lab("limit", f"{NAME}/small", "--cpu", "none")
+    assert on("small", "grep -c ^processor /proc/cpuinfo").stdout == f"{os.cpu_count()}\n"
+    lab("limit", f"{NAME}/small", "--cpu", "0.5")
+    assert on("small", "grep -c ^processor /proc/cpuinfo").stdout == "1\n"
+
+
 def test_hosts_reach_each_other_by_name_and_the_world(spec):
     assert (
         "2 packets transmitted, 2 received" in on("small", "ping -c1 -W2 large >/dev/null && ping -c2 -W2 third").stdout
@@ -171,13 +185,7 @@ def test_the_rate_holds_both_ways(spec, command):
     lab("link", f"{NAME}/large", "--rate", "16mbit")
     assert "16mbit" in lab("status").stdout
     started = time.monotonic()
-    with open("/dev/zero", "rb") as zeros:
-        subprocess.run(
-            [sys.executable, EXECUTABLE, "run", f"{NAME}/large", "--", command],
-            input=zeros.read(4_000_000),
-            capture_output=True,
-            check=True,
-        )
+    lab("run", f"{NAME}/large", "--", command, given="\0" * 4_000_000)
     elapsed = time.monotonic() - started
     lab("link", f"{NAME}/large", "--unlimited")
     print(f"{command}: 4 MB in {elapsed:.2f} s at 16mbit")
@@ -263,18 +271,71 @@ def test_a_changed_spec_changes_only_what_it_must(spec, tmp_path):
     assert list((state.cache() / "packages/forky-amd64").glob("tree_*.deb"))
 
 
-def test_another_lab_with_the_same_host_names_gets_along(spec, tmp_path):
-    other = {"name": "selftest-2", "internet": False, "hosts": {"small": {"memory": "256MiB"}}}
-    lab("up", write(tmp_path, other))
-    try:
-        assert lab("run", "selftest-2/small", "--", "hostname").stdout == "small\n"
-        assert "Several labs have a host small" in lab("link", "small", "--down", check=False).stderr
-        # It has no way out.
-        assert lab("run", "selftest-2/small", "--", "ping -c1 -W1 10.213.200.11", check=False).returncode == 1
-    finally:
-        lab("down", "selftest-2")
-    assert traces("selftest-2") == []
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory):
+    """A second lab with a host of the same name, of older suites and without internet; gives a way to run commands."""
+    hosts = {
+        "small": {"memory": "256MiB"},
+        "older": {"memory": "256MiB", "suite": "bookworm"},
+        "newer": {"memory": "256MiB", "suite": "trixie"},
+    }
+    name = f"{NAME}-2"
+    path = write(tmp_path_factory.mktemp("closed"), {"name": name, "internet": False, "hosts": hosts})
+    lab("up", path)
+    yield lambda host, command, check=True: lab("run", f"{name}/{host}", "--", command, check=check)
+    lab("down", name)
+    assert traces(name) == []
+
+
+def test_two_labs_with_the_same_host_names_get_along(spec, closed):
+    assert closed("small", "hostname").stdout == "small\n"
+    assert "Several labs have a host small" in lab("link", "small", "--down", check=False).stderr
     on("small", "ping -c1 -W2 large")
+
+
+@pytest.mark.parametrize(("host", "codename"), [("older", "bookworm"), ("newer", "trixie")])
+def test_older_suites_work(spec, closed, host, codename):
+    assert closed(host, "systemctl is-system-running").stdout == "running\n"
+    assert f"VERSION_CODENAME={codename}\n" in closed(host, "cat /etc/os-release").stdout
+    closed(host, "python3 -c 'import apt' && nft list tables && loginctl list-sessions")
+    assert " 256 " in closed(host, "free -m").stdout
+
+
+def test_ansible_works_with_every_suite(spec, closed):
+    inventory = lab("inventory", f"{NAME}-2").stdout.strip()
+    for module, arguments in (("setup", "gather_subset=!all"), ("apt", "name=systemd state=present")):
+        command = ["ansible", "all", "-i", inventory, "-m", f"ansible.builtin.{module}", "-a", arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count("SUCCESS") == 3
+
+
+def test_hosts_without_internet_reach_each_other_and_the_controller(closed):
+    closed("small", "ping -c1 -W2 older && ping -c1 -W2 newer")
+    gateway = closed("small", "ip -brief address show dev host0").stdout.split()[2].rsplit(".", 1)[0] + ".1"
+    closed("small", f"ping -c1 -W2 {gateway}")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "ping -c1 -W2 10.213.200.11",
+        "getent ahosts deb.debian.org",
+        "ip route show default | grep .",
+        "ip -6 route show default | grep .",
+        # With a way out that somebody adds, by either protocol.
+        "ip route add default via $(ip -brief -4 address show dev host0 | sed 's/.* \\(.*\\)\\.[0-9]*\\/.*/\\1.1/') && "
+        "{ ping -c1 -W2 10.213.200.11; ended=$?; ip route del default; exit $ended; }",
+    ],
+)
+def test_hosts_without_internet_have_no_way_out(spec, closed, attempt):
+    assert closed("small", attempt, check=False).returncode != 0
+    assert closed("small", "ip route show default").stdout == ""
+
+
+def test_nobody_gets_into_a_lab_without_internet(spec, closed):
+    inside = closed("small", "hostname -I").stdout.split()[0]
+    assert on("large", f"ping -c1 -W2 {inside}", check=False).returncode == 1
 
 
 def test_a_subnet_in_use_is_refused(spec, tmp_path):
