@@ -32,6 +32,7 @@ class Layers:
         self._device_bytes = {feed: {} for feed in FIRST_LAYER}
         self._reaches = {}
         self._most = {}
+        self._after_leader = {}
         self._leader_bytes = [memory.host_bytes(blocks).total_bytes for blocks in range(self.count + 1)]
         self._idle_leader_bytes = memory.host_bytes(0, device_count=1).total_bytes
 
@@ -92,6 +93,17 @@ class Layers:
         if not first and self.fits_alone(capacity):
             return self.count
         return self.reaches(capacity, _feed(first, leader_blocks))[first]
+
+    def reach_after_leader(self, capacity: int, kept: int) -> tuple:
+        """``(first, end)`` of the furthest segment right after the leader's CPU, which can keep up to ``kept`` layers;
+        equal if none fits."""
+        key = (capacity, kept)
+        if key not in self._after_leader:
+            reaches = self.reaches(capacity, LEADER)
+            ends = [(reaches[first], first) for first in range(1, min(kept, self.count - 1) + 1)]
+            end, first = max((one for one in ends if one[0] > one[1]), default=(kept, kept))
+            self._after_leader[key] = (first, end)
+        return self._after_leader[key]
 
     def fits_alone(self, capacity: int) -> bool:
         """Whether one device holds all layers."""

@@ -184,51 +184,56 @@ class Search:
         To come further with one device is never worse for the next, so over all subsets of a few workers this is exact.
         As ``(end, chain, feed of the next device)``.
         """
-        starts = []
+        reached = (0, None, None)
         kept = self.layers.leader_limit(leader.cpu.capacity)
         if kept > 0:
-            starts.append((kept, (None, kept, None), LEADER))
-        if self.layers.leader_bytes(0) <= leader.cpu.capacity:
-            starts.append((0, (None, 0, None), PIPELINE))
-        return self._furthest_from(starts, leader, workers) if starts else (0, None, None)
+            reached = self._furthest_from((kept, (None, kept, None), LEADER), leader, workers)
+        if self.layers.leader_bytes(0) <= leader.cpu.capacity and reached[0] < self.layers.count:
+            reached = max(reached, self._furthest_from((0, (None, 0, None), PIPELINE), leader, workers), key=_end_of)
+        return reached
 
-    def _furthest_from(self, starts, leader, workers):
+    def _furthest_from(self, start, leader, workers):
         workers = _without(leader, workers)
         room = self.max_devices - len(leader.gpus)
         if len(workers) <= EXACT_REACH_WORKERS:
-            reached = [one for start in starts for one in self._reach_any_order(start, workers, room)]
+            reached = self._reach_any_order(start, workers, room)
         else:
             chosen = _of_most_memory(workers, room)
             orders = [[device for host in sorted(chosen, key=key) for device in host.lent] for key in ORDERS]
-            reached = [self._reach(order, start) for order in orders for start in starts]
-        return max((self._reach(leader.gpus, one) for one in reached), key=_end_of)
+            reached = [self._reach(order, start, None) for order in orders]
+        ends = [self._reach(leader.gpus, start, one) for one in reached]
+        return max([start, *filter(None, ends)], key=_end_of)
 
     def _reach_any_order(self, start, workers, room):
-        reached, devices = {0: start}, {0: 0}
+        reached, devices = {0: None}, {0: 0}
         for subset in range(1, 1 << len(workers)):
             members = [index for index in range(len(workers)) if subset >> index & 1]
             devices[subset] = sum(len(workers[index].lent) for index in members)
             if devices[subset] <= room:
-                reached[subset] = max(
-                    (self._reach(workers[index].lent, reached[subset ^ (1 << index)]) for index in members),
-                    key=_end_of,
-                )
+                ends = [self._reach(workers[index].lent, start, reached[subset ^ (1 << index)]) for index in members]
+                reached[subset] = max(filter(None, ends), key=_end_of, default=None)
         return reached.values()
 
-    def _reach(self, devices, reached):
-        end, chain, feed = reached
+    def _reach(self, devices, start, reached):
+        """The furthest that one comes with at least one device, where one came as far as ``reached`` (None: no device
+        was used yet) and begins with ``start``. That may be nearer than ``start`` and yet lead further, since the next
+        device is fed otherwise."""
         for device in devices:
-            reaches = self.layers.reaches(device.capacity, feed)
-            if feed is LEADER:
-                # What the leader has computed last decides what it sends, so it may be better to keep less there.
-                first = max(range(1, min(end, self.layers.count - 1) + 1), key=lambda one: (reaches[one], one))
-                before = (None, first, None)
-            else:
-                first, before = end, chain
-            if first < self.layers.count and reaches[first] > end:
-                end, chain = reaches[first], (device, first, before)
-                feed = PIPELINE if feed is PIPELINE else DEVICE
-        return end, chain, feed
+            ends = [reached, self._reach_from(start, device), self._reach_from(reached, device)]
+            reached = max(filter(None, ends), key=_end_of, default=None)
+        return reached
+
+    def _reach_from(self, reached, device):
+        if reached is None:
+            return None
+        first, chain, feed = reached
+        if feed is LEADER:
+            # What the leader has computed last decides what it sends, so it may be better to keep less there.
+            first, end = self.layers.reach_after_leader(device.capacity, first)
+            chain = (None, first, None)
+        else:
+            end = self.layers.reaches(device.capacity, feed)[first] if first < self.layers.count else first
+        return (end, (device, first, chain), PIPELINE if feed is PIPELINE else DEVICE) if end > first else None
 
     # --- One leader -----------------------------------------------------------------------------------------------
 

@@ -193,6 +193,19 @@ def test_the_shortfall_is_exact(gguf, hosts):
         assert remedy["bytes"] == plan["missing_bytes"]
 
 
+def test_a_device_is_worth_it_for_what_the_next_one_is_fed():
+    """The leader could keep as much by itself; but after a device, and not after the leader, the next one has room."""
+    blocks = [57, 56, 46, 5, 5, 46, 5, 5, 5]
+    gguf = model(block_bytes=[size * MIB for size in blocks], output_bytes=MIB, experts=8, used=2)
+    hosts = [
+        tally("host-0", 0, gpus=[76159730, 56 * MIB]),
+        tally("host-1", 0, gpus=[0, 46 * MIB]),
+        tally("host-2", 256 * MIB),
+    ]
+    problem = Problem(gguf, Settings(), read_fleet(hosts, MARGIN))
+    assert problem.fits() and make_plan(gguf, hosts, margin=MARGIN)["feasible"]
+
+
 def fits_with(gguf, hosts, place, extra):
     place["usable_bytes"] += extra
     try:
