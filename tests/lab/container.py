@@ -18,6 +18,8 @@ from .spec import HostSpec, LabSpec
 class Container(Host):
     """A systemd-nspawn container on the lab's bridge; its disk is a layer of its own over a shared image."""
 
+    BOOT_SECONDS = 120
+    ANSWER_SECONDS = 1
     recipe = Recipe
 
     def __init__(self, lab: str, name: str):

@@ -12,7 +12,9 @@ from . import binfmt, initrd, state
 from .image import BASE_PACKAGES, Recipe
 
 _SECOND_STAGE = Path(__file__).with_name("configure_foreign")
-_SIZE = "4G"  # sparse, and read only: the machines write to a disk of their own
+# The disk is never written to by the machines, so it needs no journal; 4 GiB, sparse.
+_DISK = ("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "lab-base")
+_SIZE = "4G"
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,13 @@ class EmulatedRecipe(Recipe):
     STAGE = "extract"
 
     def made_from(self) -> list:
-        return [*super().made_from(), _SECOND_STAGE.read_text(), initrd.SCRIPT, initrd.MODULES]
+        return [*super().made_from(), _SECOND_STAGE.read_text(), _DISK, _SIZE, initrd.SCRIPT, initrd.MODULES]
 
     def variant(self) -> list:
-        # Nothing comes by itself here. A machine needs more than a container: udev and kmod, to load its drivers.
+        # Nothing comes by itself here, and what a container's image has is what Debian calls required. A machine needs
+        # more than a container: udev and kmod, to load its drivers.
         packages = {*BASE_PACKAGES, *self.packages, "apt", "busybox-static", "kmod", "udev"}
-        included = ("--include=?essential", f"--include={','.join(sorted(packages))}")
+        included = (f"--include={names}" for names in ("?essential", "?priority(required)", ",".join(sorted(packages))))
         return ["--variant=extract", "--skip=check/qemu", *included]
 
     def hooks(self) -> list:
@@ -41,6 +44,5 @@ class EmulatedRecipe(Recipe):
     def finish(self, partial: Path, run_in_group) -> None:
         """Turn the root file system into the disk ``root.img``, with an ``initrd`` to the ``kernel``."""
         initrd.write(partial / "root", partial / "initrd")
-        disk = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "lab-base"]
-        run_in_group([*disk, "-d", partial / "root", partial / "root.img", _SIZE])
+        run_in_group([*_DISK, "-d", partial / "root", partial / "root.img", _SIZE])
         state.remove_tree(partial / "root")

@@ -14,9 +14,6 @@ from .base import Host
 from .errors import LabError
 from .spec import HostSpec, LabSpec
 
-# An emulated machine takes a minute or so while others are busy, and its disk is made first.
-BOOT_SECONDS = 300
-
 
 def up(reference: str, say) -> LabSpec:
     """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
@@ -65,7 +62,7 @@ def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recip
         machine.start(wanted)
     machine.link(wanted.link)
     network.set_plugged(machine.interface, True)
-    failed = ssh.wait_until_up(lab.name, wanted.name, wanted.address, BOOT_SECONDS, machine.running)
+    failed = _wait_until_up(lab, wanted, machine)
     return f"{done} at {wanted.address}" + (f", degraded: {failed} failed" if failed else "")
 
 
@@ -77,7 +74,13 @@ def start(lab: LabSpec, name: str) -> None:
     with state.hold(state.lab_directory(lab.name)):
         machine.start(wanted)
         machine.link(wanted.link)
-        ssh.wait_until_up(lab.name, name, wanted.address, BOOT_SECONDS, machine.running)
+        _wait_until_up(lab, wanted, machine)
+
+
+def _wait_until_up(lab: LabSpec, wanted: HostSpec, machine: Host) -> str:
+    return ssh.wait_until_up(
+        lab.name, wanted.name, wanted.address, machine.BOOT_SECONDS, machine.ANSWER_SECONDS, machine.running
+    )
 
 
 def down(lab: str, say) -> None:

@@ -45,8 +45,8 @@ def command(lab: str, address: str, *arguments: str, connect_timeout: int = 10) 
     return ["ssh", *options, "-i", str(state.key_path(lab)), f"root@{address}", *arguments]
 
 
-def wait_until_up(lab: str, host: str, address: str, seconds: float, alive) -> str:
-    """Wait for SSH and for systemd to have finished booting.
+def wait_until_up(lab: str, host: str, address: str, seconds: float, patience: int, alive) -> str:
+    """Wait for SSH and for systemd to have finished booting; one attempt waits ``patience`` seconds for an answer.
 
     The SSH clients are in a control group of the lab, so that `down` ends them too when `up` was cut off.
 
@@ -58,7 +58,7 @@ def wait_until_up(lab: str, host: str, address: str, seconds: float, alive) -> s
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = subprocess.run(
-            group.command(command(lab, address, "systemctl is-system-running --wait", connect_timeout=1)),
+            group.command(command(lab, address, "systemctl is-system-running --wait", connect_timeout=patience)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -38,6 +38,9 @@ class VirtualMachine(Host):
     """A QEMU machine on the lab's bridge; its disk is a layer of its own over a shared image, as a container's is."""
 
     ARCHITECTURE = "arm64"
+    # It boots in half a minute, and in some minutes where everything else is busy.
+    BOOT_SECONDS = 600
+    ANSWER_SECONDS = 15
     recipe = EmulatedRecipe
 
     def __init__(self, lab: str, name: str):
@@ -83,7 +86,7 @@ class VirtualMachine(Host):
             *("-nodefaults", "-display", "none", "-serial", "stdio"),
             *("-kernel", self.image / "kernel", "-initrd", self.image / "initrd"),
             # Nothing is newer than /usr here, and looking after it takes long under emulation.
-            *("-append", "console=ttyAMA0 net.ifnames=0 systemd.condition_needs_update=0"),
+            *("-append", "console=ttyAMA0 quiet audit=0 net.ifnames=0 systemd.condition_needs_update=0"),
             *("-drive", f"file={self.image / 'root.img'},format=raw,if=virtio,readonly=on"),
             # A power cut takes nothing from the machine that keeps the file, so nothing need be waited for.
             *("-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe,discard=unmap"),
