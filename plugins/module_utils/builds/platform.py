@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shlex
 import shutil
 import struct
 import subprocess
@@ -17,6 +16,7 @@ from ..errors import DroverError
 from ..hosts.apple import read_apple
 from ..hosts.cpu import read_cpu
 from ..hosts.memory import read_memory
+from ..hosts.os_release import read_os_release
 from ..hosts.tally import UNITS
 from . import elf
 
@@ -69,13 +69,7 @@ def architecture_of(machine, bits):
 def read_distribution(tree):
     """The distribution by os-release(5): ``id``, ``version`` and ``codename`` (empty where it has none), ``like`` (ids
     that it descends from) and ``name`` (for people)."""
-    fields = {}
-    for line in (tree.text("/etc/os-release") or tree.text("/usr/lib/os-release") or "").splitlines():
-        name, _separator, value = line.partition("=")
-        try:
-            fields[name.strip()] = " ".join(shlex.split(value))
-        except ValueError:  # an open quote
-            continue
+    fields = read_os_release(tree)
     return {
         "id": fields.get("ID", "linux"),
         "version": fields.get("VERSION_ID", ""),

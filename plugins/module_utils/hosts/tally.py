@@ -17,6 +17,7 @@ from .cpu import read_cpu
 from .gpus import read_gpus
 from .memory import read_memory
 from .network import read_network
+from .os_release import read_os_release
 
 # The units that hold memory on Drover's behalf.
 UNITS = ("drover-rpc.service", "drover-server.service")
@@ -71,10 +72,7 @@ def _read_linux(tree, units, reserve_bytes):
 
 def read_os(tree):
     """``id`` and ``version_id`` of os-release; None where it does not say (Debian's testing has no version)."""
-    fields = {}
-    for line in (tree.text("/etc/os-release") or tree.text("/usr/lib/os-release") or "").splitlines():
-        name, _separator, value = line.partition("=")
-        fields[name] = value.strip().strip("\"'")
+    fields = read_os_release(tree)
     return {"id": fields.get("ID"), "version_id": fields.get("VERSION_ID")}
 
 
