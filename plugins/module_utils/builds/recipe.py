@@ -16,7 +16,7 @@ from ..errors import DroverError
 
 CPUS = ("generic", "native")
 GIB = 1024**3
-# Of the objects of llama.cpp 0.5.0 that were looked at, the largest takes 0.5 GiB to compile with GCC 14. The rest is
+# Of the objects of llama.cpp 0.5.0 that were looked at, the largest takes 0.6 GiB to compile with GCC 12. The rest is
 # for later releases, and for the page cache that a small machine needs to read all those headers from.
 JOB_BYTES = 1280 * 1024**2
 
