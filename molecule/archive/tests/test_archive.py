@@ -90,7 +90,9 @@ def test_an_archive_that_is_not_there_is_refused():
 
 
 def test_a_missing_checksum_is_refused():
-    refused(play("site", settings=settings(builds.TAG, llama_cpp_archive_sha256={})), "llama_cpp_archive_sha256 is empty")
+    refused(
+        play("site", settings=settings(builds.TAG, llama_cpp_archive_sha256={})), "llama_cpp_archive_sha256 is empty"
+    )
 
 
 def test_an_archive_for_another_architecture_is_refused():
