@@ -121,12 +121,14 @@ def _by_package(hosts, _given, _options):
             served[host["host"]] = _way(installed=True)
             continue
         package, system = host["platform"]["package"], host["platform"]["distribution"]["name"]
-        if package["candidate"] or not package["known"]:
+        if package["manager"] == "apt" and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way()
         else:
+            # Homebrew's build has no RPC server; whether Fedora's and Arch's have one was never tried.
+            has = "no llama.cpp packages" if package["manager"] == "apt" else "no llama.cpp packages that Drover knows"
             left_out[host["host"]] = (
-                f"{system} has no llama.cpp packages (Debian has them from forky on); set llama_cpp_method to archive, "
-                "source or bundle, or install llama-server and ggml-rpc-server yourself, anywhere on PATH."
+                f"{system} has {has} (Debian has them from forky on); set llama_cpp_method to archive, source or "
+                "bundle, or install llama-server and ggml-rpc-server yourself, anywhere on PATH."
             )
     return {"label": None, "hosts": served, "left_out": left_out}
 

@@ -90,6 +90,13 @@ def test_a_host_without_packages_is_left_out_with_the_remedy():
     assert "llama_cpp_method" in choice["left_out"]["old"]
 
 
+def test_packages_of_other_managers_are_not_counted_on():
+    fedora = host("fedora", candidate="b6000-1.fc43")
+    fedora["platform"]["package"]["manager"] = "dnf"
+    choice = choose([fedora, host("debian", candidate="0.7.0-1")])
+    assert "no llama.cpp packages that Drover knows" in choice["left_out"]["fedora"]
+
+
 def test_when_no_host_can_have_it_each_is_named():
     with pytest.raises(
         DroverError, match=r"No host can get llama.cpp by method package: a: Debian 12 .* b: Debian 12 "
