@@ -15,6 +15,8 @@ DEFAULT_PORT = 50052
 # No machine comes near it; it keeps hostile numbers out of the arithmetic.
 MOST_BYTES = 1 << 60
 
+BY_USER = "excluded by placement_exclude"
+
 
 @dataclass(frozen=True)
 class Device:
@@ -169,4 +171,4 @@ def _port(tally, name):
 
 def _excluded(given):
     """Why a host takes no part: true stands for the user's own word."""
-    return "excluded by placement_exclude" if given is True else str(given or "")
+    return BY_USER if given is True else str(given or "")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..errors import DroverError
 from ..memory.settings import CACHE_TYPES, CONTEXT_PADDING
+from .fleet import BY_USER
 from .table import size_text
 
 # Quantisations of the same model that are usually published, with their bits a weight.
@@ -150,13 +151,13 @@ def _smaller_model(problem):
 
 
 def _excluded_host(problem):
-    """One of the hosts that are left out, the largest first."""
-    excluded = [host for host in problem.fleet if host.excluded]
+    """One of the hosts that the user left out, the largest first; the others have other reasons."""
+    excluded = [host for host in problem.fleet if host.excluded == BY_USER]
     for host in sorted(excluded, key=lambda host: (-host.lent_capacity, host.name)):
         if _with(problem, host, excluded="").fits():
             return {
                 "kind": "excluded",
-                "text": f"{host.name} back in, which is left out ({host.excluded.rstrip('.')}).",
+                "text": f"{host.name} back in, which placement_exclude leaves out.",
                 "host": host.name,
             }
     return None
