@@ -44,7 +44,7 @@ limits: lab-setup ## The planner's word on what fits against the kernel's
 molecule: lab-setup ## Tests of playbooks and roles on real hosts
 	@tests/checks/molecule
 
-bench: lab-setup ## Measure planning, header reading, playbook runs and the regret of plans
+bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run
 
 clean: $(READY) ## Remove the lab's hosts, the virtual environment and every cache of this checkout
