@@ -20,7 +20,7 @@ def test_the_arm_host_knows_what_its_processor_can_do():
     tally = host(ARM_WORKER).ansible("drover.llama.memory_info", "bandwidth=false", check=False)["tally"]
     assert tally["architecture"] == "aarch64"
     assert "dotprod" in tally["cpu"]["isa"]
-    assert tally["cpu"]["model"] == "Cortex-A76"
+    assert tally["cpu"]["model"].endswith("(Cortex-A76)")
     assert (tally["cpu"]["cores"], tally["cpu"]["physical_cores"]) == (2, 2)
 
 
