@@ -9,9 +9,12 @@ Run as a program it prints all of it as JSON.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import sys
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +37,7 @@ def cache() -> Path:
 
 def compiled() -> list[Path]:
     """The archives that the scenario ``source`` has compiled, the one for the oldest distribution first."""
-    archives = cache().glob(f"{TAG}-*.tar.gz")
+    archives = cache().glob(f"{TAG}-{'[0-9a-f]' * 8}.tar.gz")
     return sorted(archives, key=lambda path: [int(part) for part in inspect_archive(str(path))["glibc"].split(".")])
 
 
@@ -46,6 +49,19 @@ def archive_path(tag: str = TAG) -> Path:
 def sha256(path: Path) -> str:
     """The digest of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def change(tag: str, contents: Callable[[str, bytes], bytes | None]) -> None:
+    """Put an archive on the mirror as the release ``tag``: the compiled one, with each file as ``contents(name, data)``
+    has it, and without those for which it returns None."""
+    path = archive_path(tag)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive_path()) as good, tarfile.open(path, "w:gz", compresslevel=1) as changed:
+        for member in good:
+            data = contents(member.name, good.extractfile(member).read()) if member.isfile() else b""
+            if data is not None:
+                member.size = len(data)
+                changed.addfile(member, io.BytesIO(data))
 
 
 def facts() -> dict:

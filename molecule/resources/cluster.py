@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -36,6 +37,7 @@ WORKERS = ["pi-1", "pi-2"]
 STRANGER = "stranger"
 
 
+@functools.cache  # reading the inventory takes a second
 def host(name: str):
     """Return testinfra's view of a lab host."""
     return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}")
