@@ -59,6 +59,8 @@ def test_the_answers_are_right(api):
         assert api.ask(question) == answer
 
 
-def test_each_kind_of_host_got_its_own_archive():
-    builds_there = [host(name).check_output("readlink /opt/llama.cpp/current") for name in HOSTS]
-    assert sorted(set(builds_there)) == sorted(path.name.removesuffix(".tar.gz") for path in builds.compiled())
+def test_every_host_got_the_first_archive_that_runs_on_it():
+    # What is compiled on the older distribution runs on both.
+    for name in HOSTS:
+        current = host(name).check_output("readlink /opt/llama.cpp/current")
+        assert current == builds.compiled()[0].name.removesuffix(".tar.gz")
