@@ -96,21 +96,18 @@ def _fitting(host, offers):
 
 
 def _by_source(hosts, source, options):
-    recipes, left_out = {}, {}
+    served, left_out, likes = {}, {}, {}
     for host in hosts:
         try:
-            recipes[host["host"]] = make_recipe(source, host["platform"], options or {})
+            recipe = make_recipe(source, host["platform"], options or {})
         except DroverError as error:
             left_out[host["host"]] = str(error)
-    served = {}
-    for host in hosts:
-        if host["host"] in recipes:
-            recipe = recipes[host["host"]]
-            likes = [like for like in hosts if recipes.get(like["host"], {}).get("id") == recipe["id"]]
-            installed = recipe["id"] in host["llama_cpp"]["builds"]
-            served[host["host"]] = _way(
-                id=recipe["id"], installed=installed, recipe=recipe, build_host=build_host(likes)
-            )
+            continue
+        likes.setdefault(recipe["id"], []).append(host)
+        installed = recipe["id"] in host["llama_cpp"]["builds"]
+        served[host["host"]] = _way(id=recipe["id"], installed=installed, recipe=recipe)
+    for way in served.values():
+        way["build_host"] = build_host(likes[way["id"]])
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 
