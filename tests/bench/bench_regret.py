@@ -83,10 +83,11 @@ class Bench:
 
     def _tally(self, name):
         tally = self.fleet.tally(name)
-        # The lab limits cable and cores behind the host's back; a real machine knows its own.
-        rate = self.fleet.lab.hosts[name].link
-        network = {**tally["network"], "speed_mbps": rate // 10**6 if rate else 10_000}
-        return {**tally, "network": network, "cpu": {**tally["cpu"], "cores": THREADS, "physical_cores": THREADS}}
+        # The lab limits cable and CPU behind the host's back; a real machine knows its own.
+        host = self.fleet.lab.hosts[name]
+        network = {**tally["network"], "speed_mbps": host.link // 10**6 if host.link else 10_000}
+        bandwidth = int(tally["bandwidth_bytes_per_second"] * min(1.0, host.cpu))
+        return {**tally, "network": network, "bandwidth_bytes_per_second": bandwidth}
 
     def _serve_rpc(self, name):
         program = "$(ls /usr/libexec/*/llama/bin/ggml-rpc-server)"

@@ -6,25 +6,37 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
+import statistics
 import threading
 import time
 
 MIB = 1024 * 1024
 # Gone with the next boot, and so never left behind on a disk by a plan that was only looked at.
 CACHE_FILE = "/run/drover/bandwidth.json"
-SECONDS = 0.08
+SECONDS = 0.2
+PASS_BYTES = 4 * MIB
 LEAST_BYTES = 16 * MIB
 MOST_BYTES = 128 * MIB
 
 
-def bandwidth(cpu, memory, cache_file=CACHE_FILE, may_write=True):
+def bandwidth(cpu, memory, quota=None, cache_file=CACHE_FILE, may_write=True):
     """Bytes that all cores together read from memory in a second, or None when memory is too short to measure.
+
+    ``quota`` is how many CPUs the services may take, None for all: with half a CPU they read half as much.
 
     The figure of an earlier run is taken from ``cache_file`` while the hardware is the same: the processor, the cores
     that may be used, and the memory's size. It is written there only when ``may_write``.
     """
+    measured = _cached_or_measured(cpu, memory, cache_file, may_write)
+    if measured is None or quota is None:
+        return measured
+    return int(measured * min(1.0, quota / cpu["cores"]))
+
+
+def _cached_or_measured(cpu, memory, cache_file, may_write):
     identity = {"model": cpu["model"], "cores": cpu["cores"], "memory_bytes": memory["total_bytes"]}
     cached = _read(cache_file)
     if cached and cached.get("identity") == identity and isinstance(cached.get("bytes_per_second"), int):
@@ -44,8 +56,12 @@ def measure(size, threads, seconds):
 
     The C library's memchr looks for a byte that is not there: it reads every byte with the widest instructions of the
     processor, writes nothing, and ctypes lets go of Python's lock meanwhile.
+
+    A thread's rate is that of its median pass over a small part: whatever else the machine, or the one that it is a
+    guest of, does at the moment holds up some passes and is gone when the plan is used.
     """
     share = max(1, size // threads)
+    part = min(share, PASS_BYTES)
     library = ctypes.CDLL(None)
     library.memchr.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
     library.memchr.restype = ctypes.c_void_p
@@ -53,21 +69,24 @@ def measure(size, threads, seconds):
     memory = (ctypes.c_char * (share * threads))()
     ctypes.memset(memory, 1, share * threads)
     start = ctypes.addressof(memory)
-    totals = [0] * threads
+    rates = [0.0] * threads
     deadline = time.perf_counter() + seconds
 
     def read(index):
-        while time.perf_counter() < deadline:
-            library.memchr(start + index * share, 2, share)
-            totals[index] += share
+        parts = itertools.cycle(range(start + index * share, start + (index + 1) * share - part + 1, part))
+        passes = []
+        while not passes or time.perf_counter() < deadline:
+            before = time.perf_counter()
+            library.memchr(next(parts), 2, part)
+            passes.append(time.perf_counter() - before)
+        rates[index] = part / statistics.median(passes)
 
     readers = [threading.Thread(target=read, args=(index,)) for index in range(threads)]
-    began = time.perf_counter()
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    return int(sum(totals) / (time.perf_counter() - began))
+    return int(sum(rates))
 
 
 def _last_level_cache():

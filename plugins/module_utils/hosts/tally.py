@@ -48,6 +48,7 @@ def take_tally(
     parts = read_apple(reserve_bytes) if platform.system() == "Darwin" else _read_linux(tree, units, reserve_bytes)
     cpu, memory = parts["cpu"], parts["memory"]
     network = read_network(tree, address)
+    measured = bandwidth(cpu, memory, cgroups.cpu_quota(tree, units), cache_file, may_write) if measure else None
     return {
         "host": socket.gethostname(),
         "address": network["address"],
@@ -55,7 +56,7 @@ def take_tally(
         "os": read_os(tree),
         "cpu": cpu,
         "memory": memory,
-        "bandwidth_bytes_per_second": bandwidth(cpu, memory, cache_file, may_write) if measure else None,
+        "bandwidth_bytes_per_second": measured,
         "gpus": parts["gpus"],
         "disk": read_disk(tree, disk_path),
         "network": network,

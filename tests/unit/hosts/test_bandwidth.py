@@ -30,8 +30,8 @@ def measured(monkeypatch):
 
 def test_it_is_measured_once(tmp_path, measured):
     cache = str(tmp_path / "drover" / "bandwidth.json")
-    first = under_test.bandwidth(CPU, MEMORY, cache)
-    assert under_test.bandwidth(CPU, MEMORY, cache) == first
+    first = under_test.bandwidth(CPU, MEMORY, cache_file=cache)
+    assert under_test.bandwidth(CPU, MEMORY, cache_file=cache) == first
     assert len(measured) == 1
 
 
@@ -45,13 +45,13 @@ def test_it_is_measured_once(tmp_path, measured):
 )
 def test_other_hardware_is_measured_again(tmp_path, measured, cpu, memory):
     cache = str(tmp_path / "bandwidth.json")
-    under_test.bandwidth(CPU, MEMORY, cache)
-    assert under_test.bandwidth(cpu, memory, cache) == 11_000_000_002
+    under_test.bandwidth(CPU, MEMORY, cache_file=cache)
+    assert under_test.bandwidth(cpu, memory, cache_file=cache) == 11_000_000_002
 
 
 def test_nothing_is_written_when_it_may_not(tmp_path, measured):
     cache = tmp_path / "drover" / "bandwidth.json"
-    assert under_test.bandwidth(CPU, MEMORY, str(cache), may_write=False) == 11_000_000_001
+    assert under_test.bandwidth(CPU, MEMORY, cache_file=str(cache), may_write=False) == 11_000_000_001
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,26 +59,53 @@ def test_nothing_is_written_when_it_may_not(tmp_path, measured):
 def test_a_damaged_cache_is_measured_over(tmp_path, measured, content):
     cache = tmp_path / "bandwidth.json"
     cache.write_text(content)
-    assert under_test.bandwidth(CPU, MEMORY, str(cache)) == 11_000_000_001
+    assert under_test.bandwidth(CPU, MEMORY, cache_file=str(cache)) == 11_000_000_001
     assert json.loads(cache.read_text())["bytes_per_second"] == 11_000_000_001
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, measured):
     (tmp_path / "file").write_text("")
-    assert under_test.bandwidth(CPU, MEMORY, str(tmp_path / "file" / "bandwidth.json")) == 11_000_000_001
+    assert under_test.bandwidth(CPU, MEMORY, cache_file=str(tmp_path / "file" / "bandwidth.json")) == 11_000_000_001
 
 
 def test_a_small_host_is_measured_with_a_small_buffer(tmp_path, measured):
     memory = {"total_bytes": GIB // 2, "available_bytes": 300 * 1024**2, "usable_bytes": 108 * 1024**2}
-    under_test.bandwidth(CPU, memory, str(tmp_path / "bandwidth.json"))
+    under_test.bandwidth(CPU, memory, cache_file=str(tmp_path / "bandwidth.json"))
     assert measured == [(27 * 1024**2, 4)]
 
 
 def test_a_host_without_memory_to_spare_is_not_measured(tmp_path, measured):
     memory = {"total_bytes": GIB, "available_bytes": 60 * 1024**2, "usable_bytes": 0}
-    assert under_test.bandwidth(CPU, memory, str(tmp_path / "bandwidth.json")) is None
+    assert under_test.bandwidth(CPU, memory, cache_file=str(tmp_path / "bandwidth.json")) is None
     assert measured == []
 
 
 def test_a_real_measurement_is_plausible():
     assert 100_000_000 < under_test.measure(16 * 1024**2, 2, 0.02) < 10**13
+
+
+@pytest.mark.parametrize(("quota", "share"), [(None, 1), (0.5, 0.125), (4, 1), (8, 1)])
+def test_a_quota_takes_its_part_and_is_not_cached(tmp_path, measured, quota, share):
+    cache = str(tmp_path / "bandwidth.json")
+    assert under_test.bandwidth(CPU, MEMORY, quota, cache_file=cache) == int(11_000_000_001 * share)
+    assert under_test.bandwidth(CPU, MEMORY, cache_file=cache) == 11_000_000_001
+
+
+def test_a_pass_that_is_held_up_does_not_count(monkeypatch):
+    now, lengths = [0.0], iter([0.001, 0.05, 0.001, 0.001, 0.2])
+
+    class Clock:
+        """Advances only while memory is read: by the length of each pass in turn."""
+
+        @staticmethod
+        def perf_counter():
+            return now[0]
+
+    class Library:
+        @staticmethod
+        def memchr(_start, _byte, _count):
+            now[0] += next(lengths)
+
+    monkeypatch.setattr(under_test, "time", Clock)
+    monkeypatch.setattr(under_test.ctypes, "CDLL", lambda _name: Library)
+    assert under_test.measure(16 * 1024**2, 1, 0.25) == pytest.approx(4 * 1024**2 / 0.001)
