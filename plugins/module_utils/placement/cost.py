@@ -24,9 +24,9 @@ DEFAULT_GPU_BANDWIDTH = 50_000_000_000
 # on the way and threads wait for each other between operations. Published llama-bench results lie between 0.6 and 0.9.
 DECODE_EFFICIENCY = 0.75
 # A CPU behind an RPC server reads the same weights more slowly than the leader's own: llama.cpp does not repack them
-# for the widest instructions there. Measured, visits apart: 0.67 to 0.85 while generating (F16 and Q8_0), 0.4 to 0.5
+# for the widest instructions there. Measured, visits apart: 0.67 to 0.9 while generating (F16 and Q8_0), 0.4 to 0.5
 # on prompts (F16 with AVX-512; 0.2 with AMX). It also keeps noise in the measured bandwidth from tempting the planner.
-RPC_EFFICIENCY = 0.8
+RPC_EFFICIENCY = 0.85
 RPC_PROMPT_EFFICIENCY = 0.4
 
 # --- Network ------------------------------------------------------------------------------------------------------
