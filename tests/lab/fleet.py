@@ -12,11 +12,11 @@ from pathlib import Path
 from . import host, lifecycle, ssh, state
 
 _PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
-_TALLY = """
+_ASK = """
 import json, sys
 sys.path.insert(0, "/run/drover-brain")
-from module_utils.hosts import tally, tree
-print(json.dumps(tally.take_tally(tree.Tree(), **json.load(sys.stdin))))
+from module_utils.hosts import link, tally, tree
+print(json.dumps({call}))
 """
 
 
@@ -57,12 +57,18 @@ class Fleet:
 
     def tally(self, name: str, **wanted) -> dict:
         """What the module memory_info would tell of a host; ``wanted`` as for ``take_tally``."""
+        return {**self._ask(name, "tally.take_tally(tree.Tree(), **json.load(sys.stdin))", wanted), "host": name}
+
+    def link(self, name: str, peer: str) -> dict:
+        """What the module link_info would tell of the way from one host to another."""
+        return self._ask(name, "link.measure_link(json.load(sys.stdin))", self.address(peer))
+
+    def _ask(self, name, call, given):
         tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(_PLUGINS), "module_utils"]
         brain = subprocess.run(tar, check=True, capture_output=True).stdout
         self.run(name, "mkdir -p /run/drover-brain && tar --extract --directory /run/drover-brain", brain)
-        self.run(name, "cat > /run/drover-brain/take.py", _TALLY.encode())
-        taken = json.loads(self.run(name, "python3 -B /run/drover-brain/take.py", json.dumps(wanted).encode()))
-        return {**taken, "host": name}
+        self.run(name, "cat > /run/drover-brain/ask.py", _ASK.format(call=call).encode())
+        return json.loads(self.run(name, "python3 -B /run/drover-brain/ask.py", json.dumps(given).encode()))
 
     def limit_memory(self, name: str, limit: int) -> None:
         """Let the kernel kill what takes a host over so many bytes."""

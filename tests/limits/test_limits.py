@@ -223,12 +223,6 @@ def layers(plan: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def fleet():
-    with Fleet("limits") as up:
-        yield up
-
-
-@pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Every model, written once."""
     folder = tmp_path_factory.mktemp("models")

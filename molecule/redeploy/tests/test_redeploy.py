@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from cluster import LEADER, address, answers, host
 
 
@@ -12,6 +15,14 @@ def test_the_plan_leaves_the_excluded_worker_out(plan):
     assert plan["leader"] == LEADER
     assert [device["host"] for device in plan["devices"]] == ["pi-1"]
     assert "pi-2" in [spare if isinstance(spare, str) else spare["host"] for spare in plan["spare"]]
+
+
+@pytest.mark.parametrize(("name", "peer"), [(LEADER, "pi-1"), ("pi-1", LEADER)])
+def test_the_links_of_those_that_take_part_were_measured(name, peer):
+    kept = json.loads(host(name).file("/run/drover/links.json").content_string)
+    assert kept["identity"] == [address(name), address(peer)]
+    assert 0 < kept["figure"]["round_trip_seconds"] < 0.1
+    assert kept["figure"]["speed_mbps"] > 100
 
 
 def test_the_server_runs_with_the_new_context(api):

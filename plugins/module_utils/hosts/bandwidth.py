@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import json
 import os
 import statistics
 import threading
 import time
+
+from .figures import keep, recall
 
 MIB = 1024 * 1024
 # Gone with the next boot, and so never left behind on a disk by a plan that was only looked at.
@@ -38,16 +39,16 @@ def bandwidth(cpu, memory, quota=None, cache_file=CACHE_FILE, may_write=True):
 
 def _cached_or_measured(cpu, memory, cache_file, may_write):
     identity = {"model": cpu["model"], "cores": cpu["cores"], "memory_bytes": memory["total_bytes"]}
-    cached = _read(cache_file)
-    if cached and cached.get("identity") == identity and isinstance(cached.get("bytes_per_second"), int):
-        return cached["bytes_per_second"]
+    known = recall(cache_file, identity)
+    if isinstance(known, int):
+        return known
     spare = min(memory["available_bytes"], memory["usable_bytes"])
     size = min(MOST_BYTES, max(64 * MIB, 4 * _last_level_cache()), spare // 4)
     if size < LEAST_BYTES:
         return None
     measured = measure(size, cpu["cores"], SECONDS)
     if measured and may_write:
-        _write(cache_file, {"identity": identity, "bytes_per_second": measured})
+        keep(cache_file, identity, measured)
     return measured
 
 
@@ -102,24 +103,3 @@ def _last_level_cache():
     except OSError:
         pass
     return max(sizes)
-
-
-def _read(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _write(path, content):
-    """Best effort: without a cache the next run measures again, which is slower and not wrong."""
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        temporary = f"{path}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(temporary, path)
-    except OSError:
-        pass

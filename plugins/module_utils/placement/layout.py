@@ -101,7 +101,8 @@ class Judge:
                 self.layers.work.local_visit()
                 if worker is leader
                 else self.layers.work.remote_visit(
-                    min(leader.link_bytes_per_second, worker.link_bytes_per_second), worker.round_trip_seconds
+                    min(leader.link_bytes_per_second, worker.link_bytes_per_second),
+                    max(leader.round_trip_seconds, worker.round_trip_seconds),
                 )
             )
         return self._visits[key]

@@ -55,12 +55,12 @@ def test_nothing_is_written_when_it_may_not(tmp_path, measured):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"identity": null, "bytes_per_second": 5}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"identity": null, "figure": 5}'])
 def test_a_damaged_cache_is_measured_over(tmp_path, measured, content):
     cache = tmp_path / "bandwidth.json"
     cache.write_text(content)
     assert under_test.bandwidth(CPU, MEMORY, cache_file=str(cache)) == 11_000_000_001
-    assert json.loads(cache.read_text())["bytes_per_second"] == 11_000_000_001
+    assert json.loads(cache.read_text())["figure"] == 11_000_000_001
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, measured):

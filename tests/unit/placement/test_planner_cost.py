@@ -58,6 +58,18 @@ def test_seconds_are_reading_and_visits():
     assert plan["predicted"]["tokens_per_second"] == pytest.approx(1 / (here + there + visit))
 
 
+@pytest.mark.parametrize("far", ["a", "b"])
+def test_the_longer_round_trip_of_the_two_counts(far):
+    gguf = model()
+
+    def seconds(**network):
+        hosts = [tally(name, 600 * MIB, network=network if name == far else {}) for name in ("a", "b")]
+        return make_plan(gguf, hosts, leader="a")["predicted"]["seconds_per_token"]
+
+    longer = seconds(round_trip_seconds=0.01) - seconds()
+    assert longer == pytest.approx(cost.ROUND_TRIPS_A_VISIT * (0.01 - cost.DEFAULT_ROUND_TRIP_SECONDS))
+
+
 def test_a_token_reads_only_the_experts_it_uses():
     dense, mixture = (
         make_plan(model(), [tally("a", 2 * GIB)]),
