@@ -41,6 +41,9 @@ ROUND_TRIPS_A_VISIT = 2
 # Graph and tensor descriptions, waking the server's threads: 0.4 ms between two processes of one x86 machine for five
 # blocks, more for more of them and on slower cores.
 VISIT_SECONDS = 0.001
+# A leader whose CPU holds some layers and hands over for the rest: 2.7 to 3.3 ms a token more than reading and visits
+# add up to, however many of five F16 layers it held (two processes of one x86 machine); none when it holds all or none.
+HANDOVER_SECONDS = 0.002
 # A GPU in the same machine: launching work and copying over PCI Express.
 LOCAL_VISIT_SECONDS = 0.0002
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .cost import RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY
+from .cost import HANDOVER_SECONDS, RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY
 
 # Seconds that differ by less are equal: floating point, not speed.
 DIGITS = 12
@@ -49,9 +49,15 @@ class Judge:
     def seconds(self, layout) -> float:
         """Predicted seconds of one token."""
         visits = [(self.visit(layout.leader, segment.device), segment.end) for segment in layout.segments]
-        return sum(self._reading_seconds(layout)) + sum(
-            visit.output_seconds if end == self.layers.count else visit.seconds for visit, end in visits
+        return (
+            sum(self._reading_seconds(layout))
+            + self.handover_seconds(layout.leader_blocks)
+            + sum(visit.output_seconds if end == self.layers.count else visit.seconds for visit, end in visits)
         )
+
+    def handover_seconds(self, leader_blocks) -> float:
+        """What it costs that the leader's CPU holds a part of the layers and not all."""
+        return HANDOVER_SECONDS if 0 < leader_blocks < self.layers.count else 0.0
 
     def score(self, layout) -> tuple:
         """What is minimised: the seconds of a token.

@@ -322,7 +322,10 @@ class Search:
         for blocks in kept:
             feed = LEADER if blocks else PIPELINE
             lane = lanes.setdefault(feed, self._blank())
-            lane.put(blocks, self._weigh(read[blocks] * leader.cpu.seconds_per_byte), (None, blocks, None))
+            cost = self._weigh(read[blocks] * leader.cpu.seconds_per_byte)
+            if not self.judge.must_spread:
+                cost += self.judge.handover_seconds(blocks)
+            lane.put(blocks, cost, (None, blocks, None))
         return Front(lanes)
 
     def _blank(self):

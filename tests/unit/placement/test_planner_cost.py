@@ -54,8 +54,17 @@ def test_seconds_are_reading_and_visits():
     # 4 bytes for each of 512 values in and 4000 logits out, at 100 Mbit/s.
     wire = 4 * (512 + 4000) / (100e6 / 8 * cost.LINK_EFFICIENCY)
     visit = cost.VISIT_SECONDS + cost.ROUND_TRIPS_A_VISIT * cost.DEFAULT_ROUND_TRIP_SECONDS + wire
-    assert plan["predicted"]["seconds_per_token"] == pytest.approx(here + there + visit)
-    assert plan["predicted"]["tokens_per_second"] == pytest.approx(1 / (here + there + visit))
+    seconds = here + there + visit + cost.HANDOVER_SECONDS
+    assert plan["predicted"]["seconds_per_token"] == pytest.approx(seconds)
+    assert plan["predicted"]["tokens_per_second"] == pytest.approx(1 / seconds)
+
+
+def test_a_part_of_the_layers_on_the_leaders_cpu_must_be_worth_the_handover():
+    """A leader with room for some blocks: an equal worker counts for less, but by less than a handover."""
+    hosts = [tally("a", 200 * MIB, 100e9), tally("b", 4 * GIB, 100e9)]
+    assert make_plan(model(), hosts, leader="a")["leader_blocks"] == 0
+    slower = [hosts[0], tally("b", 4 * GIB, 5e9)]
+    assert make_plan(model(), slower, leader="a")["leader_blocks"] > 0
 
 
 @pytest.mark.parametrize("far", ["a", "b"])
