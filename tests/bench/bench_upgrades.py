@@ -14,7 +14,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
@@ -33,17 +32,6 @@ def lab(*arguments: str) -> None:
     """Run one command of the lab, quietly."""
     command = [sys.executable, str(ROOT / "tests" / "lab" / "lab"), *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def pack(tag: str) -> None:
-    """Put the compiled build on the mirror as the release ``tag``."""
-    path = builds.archive_path(tag)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(builds.compiled()[0]) as old, tarfile.open(path, "w:gz", compresslevel=1) as new:
-        for member in old:
-            data = old.extractfile(member) if member.isfile() else None
-            member.name = re.sub(r"^[^/]+", f"llama-{tag}", member.name)
-            new.addfile(member, data)
 
 
 def run(playbook: str, fleet: str, tag: str) -> tuple[float, str]:
@@ -72,8 +60,9 @@ def main() -> None:
     """Print, for each fleet, the medians of the whole upgrade and of the gap in it."""
     if not builds.compiled():
         sys.exit("Nothing is compiled yet: run `tests/checks/molecule source` first.")
+    builds.facts()
     for tag in TAGS:
-        pack(tag)
+        builds.change(tag, lambda _name, data: data)
     print(f"{'hosts':>5} {'first deployment':>17} {'upgrade':>9} {'no answers for':>15}  seconds, medians of {TURNS}")
     for fleet, hosts in FLEETS.items():
         lab("up", fleet)

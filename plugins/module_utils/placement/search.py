@@ -322,9 +322,8 @@ class Search:
         for blocks in kept:
             feed = LEADER if blocks else PIPELINE
             lane = lanes.setdefault(feed, self._blank())
-            cost = self._weigh(read[blocks] * leader.cpu.seconds_per_byte)
-            if not self.judge.must_spread:
-                cost += self.judge.handover_seconds(blocks)
+            seconds = read[blocks] * leader.cpu.seconds_per_byte
+            cost = seconds**2 if self.judge.must_spread else seconds + self.judge.handover_seconds(blocks)
             lane.put(blocks, cost, (None, blocks, None))
         return Front(lanes)
 
@@ -407,9 +406,6 @@ class Search:
             )
             if cost != INFINITE and end >= floor:
                 ahead.put(end, cost, (device, first, chains[first]))
-
-    def _weigh(self, seconds):
-        return seconds**2 if self.judge.must_spread else seconds
 
 
 def _end_of(reached):
