@@ -8,7 +8,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit oracle limits molecule bench clean lab-setup
+.PHONY: help demo demo-down test lint unit oracle limits molecule molecule-source molecule-default molecule-mixed bench \
+	clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -27,7 +28,11 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-test: lint unit oracle limits molecule ## Everything that CI runs
+# Most of the time is spent waiting for hosts, so two run at a time: what fails soonest first, then the longest.
+test: lab-setup ## Everything that CI runs
+	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+		lint unit molecule-source molecule-default molecule-mixed limits oracle
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -41,8 +46,18 @@ oracle: lab-setup ## The memory model and the RPC probe against the real llama.c
 limits: lab-setup ## The planner's word on what fits against the kernel's
 	@tests/checks/limits
 
-molecule: lab-setup ## Tests of playbooks and roles on real hosts
-	@tests/checks/molecule
+molecule: molecule-source molecule-default molecule-mixed ## Tests of playbooks and roles on real hosts
+
+# These use what the first of them compiles,
+molecule-source: lab-setup
+	@tests/checks/molecule source archive upgrade offline
+
+# and these share a lab.
+molecule-default: lab-setup
+	@tests/checks/molecule default refusals redeploy
+
+molecule-mixed: lab-setup
+	@tests/checks/molecule mixed
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run

@@ -25,12 +25,17 @@ from lab import state  # noqa: E402
 from module_utils.builds.archive import inspect_archive  # noqa: E402
 
 TAG = llama_cpp_source.LABEL
-# All that decides what comes out of a compilation, beside what is in the name of the archive.
-_COMPILING = sorted([*ROOT.glob("roles/llama_cpp/tasks/compile*.yml"), ROOT / "plugins/module_utils/builds/recipe.py"])
+# All that decides what the scenario ``source`` compiles.
+_COMPILING = [
+    *sorted(ROOT.glob("roles/llama_cpp/tasks/compile*.yml")),
+    ROOT / "plugins/module_utils/builds/recipe.py",
+    ROOT / "molecule/source/converge.yml",
+    ROOT / "tests/assets/llama_cpp_source.py",
+]
 
 
 def cache() -> Path:
-    """Where the controller keeps archives: another folder whenever the way to compile them changes."""
+    """Where the scenarios keep archives: another folder whenever what the scenario ``source`` compiles changes."""
     made_by = hashlib.sha256(b"".join(path.read_bytes() for path in _COMPILING)).hexdigest()[:12]
     return state.cache() / "builds" / made_by
 

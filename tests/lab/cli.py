@@ -202,5 +202,5 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", doctor, "check that the machine has what the lab needs")
     wanted = command("setup", setup, "install the Debian packages that the lab needs")
     wanted.add_argument("spec", metavar="SPEC", nargs="?", help="and those that the hosts of this spec need")
-    command("clean", clean, "delete the cached root file systems and packages that no lab uses")
+    command("clean", clean, "delete what is cached and no lab uses")
     return parser

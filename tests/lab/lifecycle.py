@@ -117,7 +117,8 @@ def clean(say) -> None:
     with state.hold(state.STATE):
         for key in image.remove_unused(0):
             say(f"deleted {key}")
-        state.remove_tree(state.cache() / "packages")
+        for folder in ("packages", "sources", "builds"):
+            state.remove_tree(state.cache() / folder)
 
 
 def existing(lab: str) -> LabSpec:
