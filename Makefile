@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit oracle limits molecule molecule-source molecule-default molecule-mixed bench \
+.PHONY: help demo demo-down test lint unit lab oracle limits molecule molecule-source molecule-default molecule-mixed bench \
 	clean lab-setup
 
 VENV := .venv
@@ -32,13 +32,17 @@ demo-down: $(READY) ## Remove the demo's hosts
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
-		lint unit molecule-source molecule-default molecule-mixed limits oracle
+		lint unit molecule-source molecule-default molecule-mixed limits lab oracle
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
 
 unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
+
+lab: lab-setup ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
+	@$(LAB) setup tests/lab/specs/mixed.yml
+	$(PYTHON) -m pytest -q tests/lab
 
 oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
 	@tests/checks/oracle

@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from . import state
 from .command import run
 from .errors import LabError
 
@@ -72,9 +73,12 @@ def setup(architectures: set) -> list:
         )
     if os.geteuid() != 0:
         raise LabError("Installing packages must be done as root: use sudo.")
-    run("apt-get", "update", timeout=600)
-    environment = ("env", "DEBIAN_FRONTEND=noninteractive")
-    run(*environment, "apt-get", "install", "--yes", "--no-install-recommends", *packages, timeout=1800)
+    with state.hold(state.cache() / "locks" / "setup"):
+        packages = missing(architectures)  # another lab may have installed them meanwhile
+        if packages:
+            run("apt-get", "update", timeout=600)
+            environment = ("env", "DEBIAN_FRONTEND=noninteractive")
+            run(*environment, "apt-get", "install", "--yes", "--no-install-recommends", *packages, timeout=1800)
     return packages
 
 

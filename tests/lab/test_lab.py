@@ -22,6 +22,7 @@ from lab.limits import Group
 
 EXECUTABLE = Path(__file__).with_name("lab")
 NAME = "selftest"
+CLOSED = "closedtest"  # no part of the other's name, or traces of the one would be taken for the other's
 SPEC = {
     "name": NAME,
     "subnet": "10.213.200.0/24",
@@ -288,12 +289,11 @@ def closed(tmp_path_factory):
         "older": {"memory": "256MiB", "suite": "bookworm"},
         "newer": {"memory": "256MiB", "suite": "trixie"},
     }
-    name = f"{NAME}-2"
-    path = write(tmp_path_factory.mktemp("closed"), {"name": name, "internet": False, "hosts": hosts})
+    path = write(tmp_path_factory.mktemp("closed"), {"name": CLOSED, "internet": False, "hosts": hosts})
     lab("up", path)
-    yield lambda host, command, check=True: lab("run", f"{name}/{host}", "--", command, check=check)
-    lab("down", name)
-    assert traces(name) == []
+    yield lambda host, command, check=True: lab("run", f"{CLOSED}/{host}", "--", command, check=check)
+    lab("down", CLOSED)
+    assert traces(CLOSED) == []
 
 
 def test_two_labs_with_the_same_host_names_get_along(spec, closed):
@@ -311,7 +311,7 @@ def test_older_suites_work(spec, closed, host, codename):
 
 
 def test_ansible_works_with_every_suite(spec, closed):
-    inventory = lab("inventory", f"{NAME}-2").stdout.strip()
+    inventory = lab("inventory", CLOSED).stdout.strip()
     for module, arguments in (("setup", "gather_subset=!all"), ("apt", "name=systemd state=present")):
         command = ["ansible", "all", "-i", inventory, "-m", f"ansible.builtin.{module}", "-a", arguments]
         done = subprocess.run(command, capture_output=True, text=True)

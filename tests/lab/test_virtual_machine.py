@@ -83,7 +83,7 @@ def test_a_power_cut_keeps_the_disk(spec):
 
 
 def test_packages_that_it_downloaded_are_kept(spec, tmp_path):
-    on("arm", "apt-get update && apt-get install --yes --download-only tree")
+    on("arm", "apt-get update && apt-get install --yes --download-only tree && sync")
     without = {**SPEC, "hosts": {"own": SPEC["hosts"]["own"]}}
     assert "arm: no longer in the spec" in lab("up", write(tmp_path, without)).stdout
     assert list((state.cache() / "packages/forky-arm64").glob("tree_*.deb"))

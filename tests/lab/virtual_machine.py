@@ -122,9 +122,9 @@ class VirtualMachine(Host):
 
     def harvest(self, suite: str, architecture: str) -> None:
         self.layer.mkdir(exist_ok=True)
-        # Saving downloads is no reason to fail: a disk whose power was cut may need more than a look.
+        # Saving downloads is no reason to fail: a disk whose power was cut may need more than its journal.
         with suppress(LabError):
-            run("mount", "-t", "ext4", "-o", "loop,ro,noload", self.disk, self.layer)
+            run("mount", "-t", "ext4", "-o", "loop", self.disk, self.layer)
             packages.harvest(suite, architecture, self.layer / "upper")
         state.unmount_below(self.layer)
 
