@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
-from cluster import LEADER, WORKERS, answers, host
-from playbook import play
+import yaml
+from cluster import LEADER, ROOT, WORKERS, answers, host, scenario_lab
+from playbook import play, succeeded
 
 
 def test_a_healthy_cluster_is_shown_host_by_host():
@@ -49,4 +53,29 @@ def test_a_killed_server_comes_back_by_itself(api):
     repair = play("site")
     assert repair.status == 0, repair.said
     question, answer = answers()[1]
+    assert api.ask(question) == answer
+
+
+def workers_in_the_plan() -> list[str]:
+    """Who holds layers besides the leader, by the plan that runs."""
+    running = json.loads(host(LEADER).file("/etc/drover/plan.json").content_string)
+    return sorted(device["host"] for device in running["devices"])
+
+
+def test_a_worker_that_vanished_is_left_out_and_taken_back(api, tmp_path):
+    gone, *others = WORKERS
+    left_out = tmp_path / "left_out.yml"
+    left_out.write_text(yaml.safe_dump({"all": {"hosts": {gone: {"placement_exclude": True}}}}), encoding="utf-8")
+    cable = [sys.executable, str(ROOT / "tests" / "lab" / "lab"), "link", f"{scenario_lab()}/{gone}"]
+    question, answer = answers()[0]
+    subprocess.run([*cable, "--down"], check=True)
+    try:
+        succeeded(play("site", left_out))
+        assert workers_in_the_plan() == others
+        assert api.ask(question) == answer
+        succeeded(play("status", left_out))
+    finally:
+        subprocess.run([*cable, "--up"], check=True)
+    succeeded(play("site"))
+    assert workers_in_the_plan() == sorted(WORKERS)
     assert api.ask(question) == answer
