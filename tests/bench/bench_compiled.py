@@ -53,7 +53,7 @@ def deploy(playbook: str, fleet: Fleet, model: Path, cpu: str) -> float:
 
 
 def rates(fleet: Fleet) -> tuple[float, float]:
-    """Medians of prompt and generated tokens a second."""
+    """Prompt and generated tokens a second of one completion, after one that warms up."""
     key = fleet.run(HOST, "cat /etc/drover/api_key").strip()
     body = {"prompt": list(range(300, 300 + PROMPT)), "n_predict": TOKENS, "temperature": 0, "ignore_eos": True}
     request = urllib.request.Request(
@@ -61,25 +61,29 @@ def rates(fleet: Fleet) -> tuple[float, float]:
         json.dumps(body).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
-    timings = []
-    for _turn in range(TURNS):
+    for _turn in range(2):
         with urllib.request.urlopen(request, timeout=300) as reply:
-            timings.append(json.loads(reply.read())["timings"])
-    return tuple(
-        statistics.median(one[name] for one in timings) for name in ("prompt_per_second", "predicted_per_second")
-    )
+            timings = json.loads(reply.read())["timings"]
+    return timings["prompt_per_second"], timings["predicted_per_second"]
 
 
 def main() -> None:
-    """Print one line for each build."""
-    print(f"{'build':10} {'deployed in':>12} {'prompt':>10} {'generation':>11}  seconds, tokens a second")
+    """Print one line for each build: the medians of turns in which they took each other's place."""
     with tempfile.TemporaryDirectory() as folder, Fleet("compile") as fleet:
         model = Path(folder, "model.gguf")
         make_random_model.write(model, make_random_model.parse([str(model), *SHAPE]))
-        for playbook, cpu in (("site", "generic"), ("upgrade", "native")):
-            took = deploy(playbook, fleet, model, cpu)
-            prompt, generation = rates(fleet)
-            print(f"{cpu:10} {took:12.0f} {prompt:10.1f} {generation:11.1f}")
+        took = {
+            cpu: deploy(playbook, fleet, model, cpu) for playbook, cpu in (("site", "generic"), ("upgrade", "native"))
+        }
+        measured = {cpu: [] for cpu in took}
+        for _turn in range(TURNS):
+            for cpu, turns in measured.items():
+                deploy("upgrade", fleet, model, cpu)
+                turns.append(rates(fleet))
+    print(f"{'build':10} {'deployed in':>12} {'prompt':>10} {'generation':>11}  seconds, tokens a second")
+    for cpu, turns in measured.items():
+        prompt, generation = (statistics.median(values) for values in zip(*turns))
+        print(f"{cpu:10} {took[cpu]:12.0f} {prompt:10.1f} {generation:11.1f}")
 
 
 if __name__ == "__main__":
