@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit lab oracle limits molecule molecule-source molecule-default molecule-mixed bench \
+.PHONY: help demo demo-down test lint unit lab lab-emulated oracle limits molecule molecule-source molecule-default molecule-mixed bench \
 	clean lab-setup
 
 VENV := .venv
@@ -20,7 +20,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 LAB := $(PYTHON) tests/lab/lab
 
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 demo: lab-setup ## Three hosts on this machine, the demo model over all of them, one answer
 	@tests/demo
@@ -41,8 +41,11 @@ unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
 
 lab: lab-setup ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
+	$(PYTHON) -m pytest -q tests/lab/test_lab.py
+
+lab-emulated: lab-setup ## The same of the emulated host, which molecule-mixed needs, too
 	@$(LAB) setup tests/lab/specs/mixed.yml
-	$(PYTHON) -m pytest -q tests/lab
+	$(PYTHON) -m pytest -q tests/lab/test_virtual_machine.py
 
 oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
 	@tests/checks/oracle
