@@ -8,8 +8,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit lab lab-emulated oracle limits molecule molecule-source molecule-default molecule-mixed bench \
-	clean lab-setup
+.PHONY: help demo demo-down test lint unit lab lab-emulated oracle limits molecule molecule-source \
+	molecule-default molecule-mixed bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -28,7 +28,8 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-# Most of the time is spent waiting for hosts, so two run at a time: what fails soonest first, then the longest.
+# Each waits for its hosts now and then, so two at a time keep two processors busy: what fails soonest first, then the
+# longest.
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \

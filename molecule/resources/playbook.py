@@ -12,10 +12,29 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import INVENTORY, ROOT
+import pytest
+import yaml
+from cluster import INVENTORY, LEADER, ROOT, address
 
 SETTINGS = ROOT / "molecule" / "resources" / "inventory"
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+) ", re.MULTILINE)
+
+
+def unused() -> str:
+    """An address of the lab's network that no host has."""
+    return address(LEADER).rsplit(".", 1)[0] + ".250"
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """Write an inventory of these groups and return its path."""
+
+    def write(groups: dict) -> Path:
+        path = tmp_path / "more.yml"
+        path.write_text(yaml.safe_dump(groups), encoding="utf-8")
+        return path
+
+    return write
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from cluster import LEADER, ROOT, WORKERS, answers, host, scenario_lab
 from playbook import play, succeeded
 
@@ -62,10 +61,9 @@ def workers_in_the_plan() -> list[str]:
     return sorted(device["host"] for device in running["devices"])
 
 
-def test_a_worker_that_vanished_is_left_out_and_taken_back(api, tmp_path):
+def test_a_worker_that_vanished_is_left_out_and_taken_back(api, inventory):
     gone, *others = WORKERS
-    left_out = tmp_path / "left_out.yml"
-    left_out.write_text(yaml.safe_dump({"all": {"hosts": {gone: {"placement_exclude": True}}}}), encoding="utf-8")
+    left_out = inventory({"all": {"hosts": {gone: {"placement_exclude": True}}}})
     cable = [sys.executable, str(ROOT / "tests" / "lab" / "lab"), "link", f"{scenario_lab()}/{gone}"]
     question, answer = answers()[0]
     subprocess.run([*cable, "--down"], check=True)

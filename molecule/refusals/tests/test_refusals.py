@@ -9,27 +9,13 @@ from contextlib import contextmanager
 
 import make_random_model
 import pytest
-import yaml
-from cluster import INVENTORY, LEADER, ROOT, WORKERS, address, host
-from playbook import play, refused, succeeded
+from cluster import INVENTORY, LEADER, ROOT, WORKERS, host
+from playbook import play, refused, succeeded, unused
 
 MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
 WORKER = WORKERS[0]
-SUBNET = address(LEADER).rsplit(".", 1)[0]
-UNUSED = f"{SUBNET}.250"
+UNUSED = unused()
 WRONG = "0" * 64
-
-
-@pytest.fixture
-def inventory(tmp_path):
-    """Write an inventory of these groups and return its path."""
-
-    def write(groups: dict):
-        path = tmp_path / "more.yml"
-        path.write_text(yaml.safe_dump(groups), encoding="utf-8")
-        return path
-
-    return write
 
 
 @contextmanager

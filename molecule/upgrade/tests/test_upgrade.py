@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import builds
-import yaml
-from cluster import LEADER, WORKERS, address, answers, host
-from playbook import failed, play, succeeded
+from cluster import LEADER, WORKERS, answers, host
+from playbook import failed, play, succeeded, unused
 
 HOSTS = [LEADER, *WORKERS]
 BACK = {
@@ -50,12 +49,10 @@ def test_it_can_go_back_without_copying_anything(api):
         assert " /opt/llama.cpp/" in process(name, service)
 
 
-def test_an_upgrade_to_what_runs_changes_nothing(tmp_path):
+def test_an_upgrade_to_what_runs_changes_nothing(inventory):
     running = {name: process(name, "drover-rpc") for name in WORKERS}
     # Nor is it kept from it by a host that is off, if that is left out.
-    off = tmp_path / "off.yml"
-    gone = {"ansible_host": address(LEADER).rsplit(".", 1)[0] + ".250", "placement_exclude": True}
-    off.write_text(yaml.safe_dump({"llama_cluster": {"hosts": {"pi-9": gone}}}), encoding="utf-8")
+    off = inventory({"llama_cluster": {"hosts": {"pi-9": {"ansible_host": unused(), "placement_exclude": True}}}})
     run = succeeded(play("upgrade", off, settings=BACK))
     assert set(run.changed.values()) == {0}, run.changed
     assert {name: process(name, "drover-rpc") for name in WORKERS} == running
