@@ -124,7 +124,12 @@ def main():
             "hosts": {"type": "list", "elements": "dict", "required": True},
             "leader": {"type": "str"},
             "context_size": {"type": "int", "default": 8192},
-            "minimum_tokens_per_second": {"type": "float", "default": recommend.DEFAULT_TOKENS_PER_SECOND},
+            # Said, since Ansible takes whatever has "token" in its name for a secret.
+            "minimum_tokens_per_second": {
+                "type": "float",
+                "default": recommend.DEFAULT_TOKENS_PER_SECOND,
+                "no_log": False,
+            },
             "margin": {"type": "float", "default": planner.DEFAULT_MARGIN},
         },
         supports_check_mode=True,

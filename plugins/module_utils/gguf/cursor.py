@@ -104,6 +104,7 @@ class Cursor:
         while left:
             self._need(8)
             window, at = self._window, self._at
+            done = 0
             try:
                 for done in range(left):  # noqa: B007 (it is read when the loop was cut short)
                     at += 8 + length_at(window, at)[0]

@@ -49,7 +49,7 @@ class _MetadataReader:
 
     def read(self, count: int) -> dict[str, Any]:
         metadata: dict[str, Any] = {}
-        for _ in range(count):
+        for _pair in range(count):
             key = self.cursor.name(MAX_KEY_BYTES, "metadata key")
             if key in metadata:
                 raise DroverError(f"{self.name} is damaged: it has the metadata key {key[:80]!r} twice")
@@ -94,7 +94,7 @@ class _MetadataReader:
             return skipped
         if item_type == STRING:
             if kept:
-                return [self._string() for _ in range(length)]
+                return [self._string() for _item in range(length)]
             self.cursor.skip_strings(length)
             return skipped
         self.inner_arrays += length
@@ -103,7 +103,7 @@ class _MetadataReader:
                 f"{self.name} is damaged: the array {key[:80]!r} nests more than {MAX_DEPTH} deep "
                 f"or holds more than {MAX_KEYS} arrays"
             )
-        items = [self._array(key, depth + 1) for _ in range(length)]
+        items = [self._array(key, depth + 1) for _item in range(length)]
         return items if kept else skipped
 
     def _keep(self, cost: int) -> bool:
@@ -111,3 +111,8 @@ class _MetadataReader:
             return False
         self.room -= cost
         return True
+
+
+def is_natural(value: Any) -> bool:
+    """Whether a value from metadata is a whole number from zero up (a bool, which Python counts as one, is none)."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -13,7 +13,7 @@ import math
 import re
 
 from ..errors import DroverError
-from .metadata import SkippedArray
+from .metadata import SkippedArray, is_natural
 from .types import file_type_name
 
 # Upstream: HASH_THRESHOLD in ggml/src/ggml-rpc/ggml-rpc.cpp. Only strictly larger tensors go through the cache.
@@ -92,7 +92,7 @@ def model_profile(header):
     largest_output = max(largest_output, token_embedding.n_bytes if tied else 0)
     name = metadata.get("general.name")
     file_type = metadata.get("general.file_type")
-    file_type = file_type if _is_natural(file_type) else None
+    file_type = file_type if is_natural(file_type) else None
 
     return {
         "architecture": architecture,
@@ -160,13 +160,9 @@ def _is_plain_list(value):
     return isinstance(value, list) and all(_is_plain(item) and not isinstance(item, str) for item in value)
 
 
-def _is_natural(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _natural(hyperparameters, key, default):
     value = hyperparameters.get(key, default)
-    if not _is_natural(value):
+    if not is_natural(value):
         raise DroverError(
             f"The GGUF header says {key} is {value!r} where a whole number from 0 up belongs: the file is damaged or "
             "of a kind that Drover does not know."
@@ -178,7 +174,7 @@ def _per_block(hyperparameters, key, block_count, default):
     """A value that is one number for all blocks, or a list of one a block."""
     value = hyperparameters.get(key, default)
     numbers = value if isinstance(value, list) else [value]
-    if not all(_is_natural(number) for number in numbers) or (isinstance(value, list) and len(value) != block_count):
+    if not all(is_natural(number) for number in numbers) or (isinstance(value, list) and len(value) != block_count):
         raise DroverError(
             f"The GGUF header says {key} is {value!r} where a whole number, or one for each of the {block_count} "
             "blocks, belongs: the file is damaged or of a kind that Drover does not know."
@@ -188,7 +184,7 @@ def _per_block(hyperparameters, key, block_count, default):
 
 def _block_count(hyperparameters, architecture):
     value = hyperparameters.get("block_count")
-    if not _is_natural(value) or not 1 <= value <= MAX_BLOCK_COUNT:
+    if not is_natural(value) or not 1 <= value <= MAX_BLOCK_COUNT:
         raise DroverError(
             f"The GGUF header says {architecture}.block_count is {value!r} where a number from 1 to "
             f"{MAX_BLOCK_COUNT} belongs: give a language model with blocks."

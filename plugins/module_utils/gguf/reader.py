@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ..errors import DroverError
 from . import foreign
 from .cursor import Cursor
-from .metadata import MAX_KEYS, SkippedArray, read_metadata
+from .metadata import MAX_KEYS, SkippedArray, is_natural, read_metadata
 from .remote import RemoteSource, check_url
 from .shards import check_all_tensors, check_shard, shard_names
 from .source import LocalSource
@@ -78,7 +78,7 @@ def read_remote_header(url: str, token: str | None = None) -> Header:
     is not a complete, sound GGUF model.
     """
     check_url(url)
-    directory, _, quoted_name = urlsplit(url).path.rpartition("/")
+    directory, _slash, quoted_name = urlsplit(url).path.rpartition("/")
     name = unquote(quoted_name)
 
     def open_source(shard: str) -> RemoteSource:
@@ -123,7 +123,7 @@ def _read_file(source, file_name: str) -> Header:
             raise DroverError(f"{source.name} is damaged: it claims {count} {what}, expected at most {limit}")
     metadata = read_metadata(cursor, key_count)
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
-    if type(alignment) is not int or alignment < 1 or alignment & (alignment - 1):
+    if not is_natural(alignment) or alignment < 1 or alignment & (alignment - 1):
         raise DroverError(
             f"{source.name} is damaged: its general.alignment is {alignment!r}, expected a power of two such as 32"
         )
@@ -173,7 +173,7 @@ def _read_tensors(cursor: Cursor, count: int, alignment: int) -> list[TensorInfo
     tensors: list[TensorInfo] = []
     names: set[str] = set()
     expected = 0
-    for _ in range(count):
+    for _tensor in range(count):
         name = cursor.name(MAX_TENSOR_NAME_BYTES, "tensor name")
         if name in names:
             raise DroverError(f"{name_of_file} is damaged: it has the tensor {name!r} twice")

@@ -218,14 +218,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, source: RemoteSource):
         self._source = source
 
-    def redirect_request(self, request, response, code, message, headers, url):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
         try:
-            check_url(url)
+            check_url(newurl)
         except DroverError as error:
-            response.close()
+            fp.close()
             raise DroverError(f"{self._source.name} redirects to where we do not follow: {error}") from None
-        redirected = super().redirect_request(request, response, code, message, headers, url)
-        if redirected is not None and self._source.allowed_token(url) is None:
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and self._source.allowed_token(newurl) is None:
             redirected.remove_header("Authorization")
         return redirected
 

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from ..errors import DroverError
+from .metadata import is_natural
 
 MAX_SHARDS = 1_024
 
@@ -74,6 +75,6 @@ def check_all_tensors(path: str, header) -> None:
 
 def _split_number(path: str, metadata: dict[str, Any], key: str) -> int | None:
     value = metadata.get(key)
-    if value is not None and (type(value) is not int or value < 0):
+    if value is not None and not is_natural(value):
         raise DroverError(f"{path} is damaged: its {key} is {value!r}, expected a whole number")
     return value

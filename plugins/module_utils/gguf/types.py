@@ -95,7 +95,11 @@ SCALAR_TYPES = {
 }
 STRING = 8
 ARRAY = 9
-VALUE_TYPE_NAMES = {**{number: name for number, (name, _) in SCALAR_TYPES.items()}, STRING: "string", ARRAY: "array"}
+VALUE_TYPE_NAMES = {
+    **{number: name for number, (name, _code) in SCALAR_TYPES.items()},
+    STRING: "string",
+    ARRAY: "array",
+}
 
 # enum llama_ftype in llama.h, without the LLAMA_FTYPE_MOSTLY_ prefix.
 FILE_TYPES = {

@@ -98,7 +98,7 @@ class Problem:
         least = min(
             self.layers.device_bytes(first, first + 1, leader_blocks)
             for first in range(1, self.layers.count)
-            for leader_blocks in {1, first}
+            for leader_blocks in (1, first)
         )
         taken, devices = [], 0
         for host in sorted(self.takers, key=lambda host: (host not in self.leaders, -host.lent_capacity, host.name)):

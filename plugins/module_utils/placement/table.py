@@ -93,12 +93,12 @@ def _table(rows):
     bars = ["", *(_bar(held["total_bytes"], held["usable_bytes"]) for *_names, held in rows)]
     widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
     lines = []
-    for row, bar in zip((head, *body), bars):
+    for row, drawn in zip((head, *body), bars):
         cells = [
             cell.ljust(width) if column < 3 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths))
         ]
-        lines.append("  ".join((*cells, bar)).rstrip())
+        lines.append("  ".join((*cells, drawn)).rstrip())
     return lines
 
 
