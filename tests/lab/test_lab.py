@@ -405,6 +405,7 @@ def test_down_after_a_cut_off_build_leaves_nothing(tmp_path, made):
     path = write(tmp_path, SPEC)
     cache = tmp_path / "cache"
     cut_off(path, lambda: any(cache.glob(f"images/*.partial-{NAME}/{made}")), DROVER_LAB_CACHE=str(cache))
+    assert len(list((cache / "images").glob("*.partial-*"))) == 1
     lab("down", path, DROVER_LAB_CACHE=str(cache))
     assert list((cache / "images").iterdir()) == []
     assert traces(NAME) == []
