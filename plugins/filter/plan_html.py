@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement.report import plan_page
+from ansible_collections.drover.llama.plugins.module_utils.telling.page import plan_page
 
 
 def plan_html(plan):

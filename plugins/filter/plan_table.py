@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement.table import plan_lines
+from ansible_collections.drover.llama.plugins.module_utils.telling.table import plan_lines
 
 
 def plan_table(plan):

@@ -128,8 +128,8 @@ completion:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.runtime.completion import complete, read_api_key
-from ansible_collections.drover.llama.plugins.module_utils.runtime.systemd import Unit
+from ansible_collections.drover.llama.plugins.module_utils.serving.completion import complete, read_api_key
+from ansible_collections.drover.llama.plugins.module_utils.serving.unit import Unit
 
 
 def main():

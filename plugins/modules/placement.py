@@ -341,7 +341,7 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.memory import settings
+from ansible_collections.drover.llama.plugins.module_utils.footprint import settings
 from ansible_collections.drover.llama.plugins.module_utils.placement import planner
 
 

@@ -114,8 +114,9 @@ lines:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.advice import recommend
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement import planner, recommend
+from ansible_collections.drover.llama.plugins.module_utils.placement.planner import DEFAULT_MARGIN
 
 
 def main():
@@ -130,7 +131,7 @@ def main():
                 "default": recommend.DEFAULT_TOKENS_PER_SECOND,
                 "no_log": False,
             },
-            "margin": {"type": "float", "default": planner.DEFAULT_MARGIN},
+            "margin": {"type": "float", "default": DEFAULT_MARGIN},
         },
         supports_check_mode=True,
     )

@@ -25,10 +25,10 @@ import make_random_model
 import pytest
 import yaml
 from lab.fleet import Fleet
+from module_utils.footprint.model import MemoryModel
+from module_utils.footprint.settings import Settings
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
-from module_utils.memory.model import MemoryModel
-from module_utils.memory.settings import Settings
 from module_utils.placement.planner import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]

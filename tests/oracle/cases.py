@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
+from module_utils.footprint.model import MemoryModel, Settings
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
-from module_utils.memory.model import MemoryModel, Settings
 
 from . import corpus, header_only
 

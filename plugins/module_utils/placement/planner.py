@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from ..errors import DroverError
-from ..memory.settings import Settings
+from ..footprint.settings import Settings
+from ..text import size_text
 from .fleet import read_fleet
 from .given import kept_layout, split_layouts
 from .plan import feasible_plan, infeasible_plan
 from .problem import Problem, named
 from .remedies import remedies, shortfall
-from .table import size_text
 
 MAX_DEVICES = 16  # upstream: llama_max_devices and GGML_RPC_MAX_SERVERS
 SPREADS = ("auto", "all")

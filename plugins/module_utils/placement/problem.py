@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from ..errors import DroverError
-from ..memory.model import MemoryModel
+from ..footprint.model import MemoryModel
+from ..text import size_text
 from .cost import Work
 from .layers import Layers
 from .layout import Judge
 from .search import Search
-from .table import size_text
 
 # Hosts and leaders that are looked at closely in a large fleet; llama.cpp takes 16 devices and a leader.
 MOST_HOSTS = 32

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import DroverError
-from ..memory.settings import CACHE_TYPES, CONTEXT_PADDING
+from ..footprint.settings import CACHE_TYPES, CONTEXT_PADDING
+from ..text import size_text
 from .fleet import BY_USER
-from .table import size_text
 
 # Quantisations of the same model that are usually published, with their bits a weight.
 # Upstream: the table in tools/quantize/README.md, for Llama 3.1 8B; other models are within a few per cent.

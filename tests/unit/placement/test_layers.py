@@ -14,7 +14,7 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from module_utils.memory.settings import Settings
+from module_utils.footprint.settings import Settings
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layers import FIRST_LAYER
 from module_utils.placement.layout import Layout, Segment

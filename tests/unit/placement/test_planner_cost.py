@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from module_utils.memory.settings import Settings
+from module_utils.footprint.settings import Settings
 from module_utils.placement import cost
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layout import Layout, Segment

@@ -10,7 +10,7 @@ from itertools import permutations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from module_utils.memory.settings import Settings
+from module_utils.footprint.settings import Settings
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layout import Layout, Segment
 from module_utils.placement.planner import make_plan

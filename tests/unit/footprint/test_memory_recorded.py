@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import pytest
-from module_utils.memory.model import VERIFIED_ARCHITECTURES
+from module_utils.footprint.model import VERIFIED_ARCHITECTURES
 from oracle import cases, errors
 
 RECORDED = json.loads((Path(__file__).parents[2] / "oracle" / "recorded.json").read_text())

@@ -9,7 +9,7 @@ import re
 import string
 
 import pytest
-from module_utils.runtime.symptoms import SYMPTOMS, explain
+from module_utils.serving.symptoms import SYMPTOMS, explain
 
 BEGIN = "0.00.001.562 I srv  llama_server: initializing ...\n"
 MODEL_END = """\

@@ -8,7 +8,8 @@ from __future__ import annotations
 from html import escape
 
 from ..errors import DroverError
-from .table import headline, plan_rows, shortfall_text, size_text
+from ..text import size_text
+from .table import headline, plan_rows, shortfall_text
 
 WIDTH = 960
 LAYER_HEIGHT = 44

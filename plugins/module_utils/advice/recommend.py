@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 
 from ..errors import DroverError
-from ..memory.settings import Settings
+from ..footprint.settings import Settings
+from ..placement.planner import DEFAULT_MARGIN, checked_fleet, make_plan
+from ..placement.problem import Problem
+from ..text import size_text
 from .catalogue import catalogue
-from .planner import DEFAULT_MARGIN, checked_fleet, make_plan
-from .problem import Problem
-from .table import size_text
 
 BEST = 3
 # Slower than slow reading; below it nobody waits for an answer.

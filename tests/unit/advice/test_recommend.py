@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from module_utils.advice.catalogue import SHAPES, catalogue
+from module_utils.advice.recommend import recommend, recommendation_lines
 from module_utils.errors import DroverError
-from module_utils.placement.catalogue import SHAPES, catalogue
-from module_utils.placement.recommend import recommend, recommendation_lines
 from unit.placement.fleets import GIB, MIB, tally
 
 CATALOGUE = catalogue()

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from ..errors import DroverError
+from ..text import counted, size_text
 
 BAR_WIDTH = 10
-UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def plan_lines(plan: dict) -> list:
@@ -24,15 +24,6 @@ def plan_lines(plan: dict) -> list:
     lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in plan["spare"]])
     lines += _named_list("Why", plan["reasons"])
     return lines
-
-
-def size_text(size: int) -> str:
-    """Bytes for a person: ``1.9 GiB``, ``224 MiB``, ``512 B``."""
-    for unit, name in UNITS:
-        if size >= unit:
-            number = size / unit
-            return f"{number:.1f} {name}" if number < 99.95 else f"{number:.0f} {name}"
-    return f"{size} B"
 
 
 def _short_size(size):
@@ -56,13 +47,13 @@ def headline(plan: dict) -> str:
     model = plan["model"]
     name = " ".join(filter(None, (model["name"] or "The model", model["quantization"])))
     settings = plan["settings"]
-    serving = f"{name}, {settings['context_size']} tokens of context in {_counted(settings['parallel'], 'slot')}"
+    serving = f"{name}, {settings['context_size']} tokens of context in {counted(settings['parallel'], 'slot')}"
     if not plan["feasible"]:
         return f"{serving}: no plan"
     if plan["mode"] == "single":
         return f"{serving}: on {plan['leader']} alone"
     workers = len({device["host"] for device in plan["devices"]} - {plan["leader"]})
-    return f"{serving}: led by {plan['leader']}, with {_counted(workers, 'worker')}"
+    return f"{serving}: led by {plan['leader']}, with {counted(workers, 'worker')}"
 
 
 def plan_rows(plan: dict) -> list:
@@ -128,7 +119,3 @@ def shortfall_text(plan: dict) -> str:
 
 def _named_list(name, lines):
     return ["", f"{name}:", *(f"  - {line}" for line in lines)] if lines else []
-
-
-def _counted(number, noun):
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

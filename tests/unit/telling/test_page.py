@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from module_utils.errors import DroverError
 from module_utils.placement.planner import make_plan
-from module_utils.placement.report import plan_page
+from module_utils.telling.page import plan_page
 from unit.placement.fleets import MIB, model, tally
 
 

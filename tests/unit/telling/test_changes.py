@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.placement.diff import change_lines, plan_changes
 from module_utils.placement.planner import make_plan
+from module_utils.telling.changes import change_lines, plan_changes
 from unit.placement.fleets import MIB, model, tally
 
 HOSTS = [tally(name, 1100 * MIB) for name in ("pi-1", "pi-2", "pi-3")]

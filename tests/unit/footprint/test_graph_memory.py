@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from module_utils.memory.graph_memory import ALIGNMENT, Graph
+from module_utils.footprint.graph_memory import ALIGNMENT, Graph
 
 UNIT = 1024
 

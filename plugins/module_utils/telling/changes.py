@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from ..errors import DroverError
-from .table import layers_text, size_text
+from ..text import size_text
+from .table import layers_text
 
 PARTS = ("leader", "leader_blocks", "host", "devices", "model", "settings", "layer_weight_bytes")
 

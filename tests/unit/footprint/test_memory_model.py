@@ -9,10 +9,10 @@ import copy
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.footprint.model import MemoryModel, Settings
+from module_utils.footprint.settings import CACHE_TYPES
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import Header, TensorInfo
-from module_utils.memory.model import MemoryModel, Settings
-from module_utils.memory.settings import CACHE_TYPES
 
 MIB = 1024 * 1024
 WIDTH, BLOCKS, VOCABULARY = 1024, 8, 32000

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.runtime import completion
+from module_utils.serving import completion
 
 # As llama-server 0.7.0 answers.
 OK = (200, '{"status":"ok"}')

@@ -8,7 +8,8 @@ import re
 import pytest
 from module_utils.errors import DroverError
 from module_utils.placement.planner import make_plan
-from module_utils.placement.table import layers_text, plan_lines, shortfall_text, size_text
+from module_utils.telling.table import layers_text, plan_lines, shortfall_text
+from module_utils.text import size_text
 from unit.placement.fleets import GIB, MIB, model, tally
 
 
