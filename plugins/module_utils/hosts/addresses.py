@@ -17,10 +17,18 @@ from typing import Any
 
 from ..errors import DroverError
 from ..text import counted
+from .machine import refuse_twins
 
 # From the best to the worst. A tunnel ends on the same cables as everything else, and encrypts.
 KIND_RANKS = {"ethernet": 0, "wireless": 1, "virtual": 2, "tunnel": 3, "bridge": 4, "loopback": 5}
-KIND_WORDS = {"ethernet": "wired", "wireless": "Wi-Fi", "virtual": "virtual", "tunnel": "a tunnel", "bridge": "a bridge"}
+KIND_WORDS = {
+    "ethernet": "wired",
+    "wireless": "Wi-Fi",
+    "virtual": "virtual",
+    "tunnel": "a tunnel",
+    "bridge": "a bridge",
+    "loopback": "loopback",
+}
 # What a wired card that does not tell its speed is taken for.
 UNKNOWN_WIRED_MBPS = 1000
 
@@ -50,15 +58,15 @@ def choose_addresses(tallies: Sequence[dict[str, Any]]) -> Addresses:
     virtual before tunnels. Where several are equal, the one that Ansible came by, then that of the default routes. A
     user's own address (``network.address``) always stands, and is where the others are looked for first.
 
-    Raises DroverError, naming the host that the others do not share a network with.
+    Raises DroverError, naming the host that the others do not share a network with, or the names of one machine.
     """
     members = sorted((tally for tally in tallies if takes_part(tally)), key=lambda tally: str(tally["host"]))
     if not members:
         return Addresses({}, None, [], [])
     if len(members) == 1:
         return _alone(members[0])
-    offers = {tally["host"]: _offers(tally) for tally in members}
-    _drop_doubles(offers)
+    refuse_twins(members)
+    offers = _offers(members)
     shared = {network: _members_of(network, offers) for network in _networks(offers)}
     free = [tally["host"] for tally in members if not tally["network"]["address"]]
     everywhere = [network for network, best in shared.items() if len(best) == len(members)]
@@ -66,19 +74,19 @@ def choose_addresses(tallies: Sequence[dict[str, Any]]) -> Addresses:
     common = everywhere or [network for network, best in shared.items() if free and set(free) <= best.keys()]
     if not common and free:
         raise _apart(members, offers, shared, free)
-    chosen = {tally["host"]: _entry(tally, offers[tally["host"]][0]) for tally in members}
     if not common:
+        chosen = {tally["host"]: _entry(tally, offers[tally["host"]][0]) for tally in members}
         return Addresses(chosen, None, ["Every host is reached by the address that was set on it."], [])
-    network = min(common, key=lambda network: _rank(network, shared[network], members))
-    for tally in members:
-        if tally["host"] in shared[network]:
-            chosen[tally["host"]] = _entry(tally, shared[network][tally["host"]])
-    return Addresses(
-        chosen,
-        str(network),
-        _reasons(network, shared, common, members, chosen),
-        _warnings(network, shared, members),
-    )
+    network = min(common, key=lambda one: (-len(shared[one]), _rank(one, shared[one], members)))
+    inside = shared[network]
+    chosen = {tally["host"]: _entry(tally, inside.get(tally["host"]) or offers[tally["host"]][0]) for tally in members}
+    slower = [other for other in common if _worst(shared[other]) > _worst(inside)]
+    reasons = [_reason(network, inside, len(common), len(slower), len(members))] + [
+        f"{host} is reached by {entry['address']}, which was set on it."
+        for host, entry in chosen.items()
+        if host not in inside
+    ]
+    return Addresses(chosen, str(network), reasons, _warnings(network, shared, members))
 
 
 def source_addresses(tally: dict[str, Any], network: str | None) -> list[str]:
@@ -124,17 +132,18 @@ def _own_choice(tally: dict[str, Any]) -> list[dict[str, Any]]:
     return known[:1] or [{**unknown, "private": True}]
 
 
-def _offers(tally: dict[str, Any]) -> list[dict[str, Any]]:
-    """The addresses that other hosts might reach this one by: the user's own choice alone, or all but loopback."""
-    others = [entry for entry in tally["network"]["addresses"] if entry["kind"] != "loopback"]
-    return _own_choice(tally) or others
+def _offers(members: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Host -> the addresses that others might reach it by: the user's own choice alone, or all but loopback.
 
-
-def _drop_doubles(offers: dict[str, list[dict[str, Any]]]) -> None:
-    """Leave out addresses that several hosts have, such as Docker's 172.17.0.1: they lead back to oneself."""
-    counts = Counter(address for entries in offers.values() for address in {entry["address"] for entry in entries})
-    for host, entries in offers.items():
-        offers[host] = [entry for entry in entries if counts[entry["address"]] == 1] or entries[:0]
+    An address that several hosts have, such as Docker's 172.17.0.1, leads from each of them back to itself.
+    """
+    found = {tally["host"]: tally["network"]["addresses"] for tally in members}
+    counts = Counter(address for entries in found.values() for address in {entry["address"] for entry in entries})
+    return {
+        tally["host"]: _own_choice(tally)
+        or [entry for entry in found[tally["host"]] if entry["kind"] != "loopback" and counts[entry["address"]] == 1]
+        for tally in members
+    }
 
 
 def _networks(offers: dict[str, list[dict[str, Any]]]) -> list[IPv4Network]:
@@ -166,6 +175,11 @@ def _worst(best: dict[str, dict[str, Any]]) -> tuple[bool, int, int]:
     return max(_quality(entry) for entry in best.values())
 
 
+def _kind(best: dict[str, dict[str, Any]]) -> str:
+    kinds: list[str] = [entry["kind"] for entry in best.values()]
+    return max(kinds, key=KIND_RANKS.__getitem__)
+
+
 def _rank(
     network: IPv4Network, best: dict[str, dict[str, Any]], members: Iterable[dict[str, Any]]
 ) -> tuple[tuple[bool, int, int], int, int, IPv4Network]:
@@ -186,41 +200,31 @@ def _entry(tally: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reasons(
-    network: IPv4Network,
-    shared: dict[IPv4Network, dict[str, dict[str, Any]]],
-    common: list[IPv4Network],
-    members: Sequence[dict[str, Any]],
-    chosen: dict[str, dict[str, Any]],
-) -> list[str]:
-    others = [other for other in common if other != network]
-    what = f"The hosts talk over {network} ({_words(shared[network])})"
-    if not others:
-        why = "the only network that all of them share" if len(shared[network]) == len(members) else "set by its user"
-        why = why if len(shared[network]) == len(members) else "the only one that those without an address set share"
+def _reason(network: IPv4Network, best: dict[str, dict[str, Any]], common: int, slower: int, members: int) -> str:
+    who = "all of them" if len(best) == members else "those without an address of their own"
+    if common == 1:
+        why = f"the only network that {who} share"
     else:
-        slower = all(_worst(shared[other]) > _worst(shared[network]) for other in others)
-        why = f"the {'fastest' if slower else 'first'} of the {counted(len(common), 'network')} that all of them share"
-    apart = [tally["host"] for tally in members if tally["host"] not in shared[network]]
-    return [
-        f"{what}, {why}.",
-        *(f"{host} is reached by {chosen[host]['address']}, which was set on it." for host in apart),
-    ]
+        which = "fastest" if slower == common - 1 else "first"
+        why = f"the {which} of the {counted(common, 'network')} that {who} share"
+    return f"The hosts talk over {network} ({_words(best)}), {why}."
 
 
 def _warnings(
     network: IPv4Network, shared: dict[IPv4Network, dict[str, dict[str, Any]]], members: Sequence[dict[str, Any]]
 ) -> list[str]:
-    """A faster network that most hosts have, and the others might be put into."""
+    """Faster cables that most hosts are on, and that the others might be put on."""
     warnings = []
     for other, best in shared.items():
-        most = 2 * len(best) > len(members) and len(best) > 1
-        if other == network or not most or _worst(best) >= _worst(shared[network]) or _worst(best)[1] > 1:
+        most = len(best) > 1 and 2 * len(best) > len(members)
+        if not most or _worst(best) >= _worst(shared[network]) or _kind(best) not in ("ethernet", "wireless"):
             continue
-        missing = [tally["host"] for tally in members if tally["host"] not in best]
-        who = f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no address there"
-        why = who if missing else "another one was set"
-        warnings.append(f"The network {other} ({_words(best)}) is faster and not used: {why}.")
+        why = ", ".join(
+            f"{tally['host']} {'has another address set' if tally['network']['address'] else 'has no address there'}"
+            for tally in members
+            if tally["host"] not in best
+        )
+        warnings.append(f"The network {other} ({_words(best)}) is faster and not used, since {why}.")
     return warnings
 
 
@@ -252,8 +256,8 @@ def _present(entries: Iterable[dict[str, Any]]) -> str:
 
 
 def _words(best: dict[str, dict[str, Any]]) -> str:
-    """``wired, 1 Gbit/s``: the kind of a network by its worst member, and its speed where all tell one."""
-    kind = max((entry["kind"] for entry in best.values()), key=KIND_RANKS.__getitem__)
+    """``wired, 1 Gbit/s``: a network by its worst member, with a speed where all tell one."""
+    kind = _kind(best)
     speeds = [entry["speed_mbps"] for entry in best.values()]
     known = min(speeds) if all(speeds) else None
     if known is None:
