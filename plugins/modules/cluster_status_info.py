@@ -10,7 +10,8 @@ module: cluster_status_info
 short_description: Say how a running cluster is
 version_added: "0.2.0"
 description:
-  - Puts together what the hosts of a cluster say of themselves, as lines that a person can read, and names what is wrong.
+  - Puts together what the hosts of a cluster say of themselves, as lines that a person can read, and names what is
+    wrong.
   - Touches no host. Run it once, on the controller.
 options:
   plan:

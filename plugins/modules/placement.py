@@ -384,7 +384,7 @@ plan:
       description: The model that the plan is for.
       returned: success
       type: dict
-      sample: {"name": "Meta Llama 3.1 8B Instruct", "quantization": "Q4_K_M", "file_bytes": 4920739232, "block_count": 32}
+      sample: {"name": "Meta Llama 3.1 8B Instruct", "quantization": "Q4_K_M", "block_count": 32}
     layer_weight_bytes:
       description: Weights of every layer, the output layer last.
       returned: success

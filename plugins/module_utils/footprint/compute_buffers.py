@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, Optional
 
-from .block_graph import FLOAT, BlockGraph
+from .block_graph import BlockGraph
 from .graph_memory import Tensor
 from .kv_cache import BlockMemory
+from .layer_graph import FLOAT
 from .settings import QUANTISED_CACHE_TYPES, Settings
 
 # With several devices and nothing on the leader's CPU, the scheduler keeps this many copies of every input so that

@@ -51,24 +51,25 @@ def problems(plan: object, states: object) -> list[str]:
     known = {state["host"] for state in hosts}
     missing = [name for name in _members(running) if name not in known]
     found += [
-        f"{name} has a part in the running plan but was not asked: it is left out or not in the inventory any more; run "
-        "site.yml again."
+        f"{name} has a part in the running plan but was not asked: it is left out or not in the inventory any more; "
+        "run site.yml again."
         for name in missing
     ]
     builds = {state["host"]: _build(state) for state in hosts if state["host"] in _members(running)}
     if len(set(builds.values())) > 1:
         told = ", ".join(f"{host}: {'none' if build is None else build}" for host, build in builds.items())
         found.append(
-            f"The hosts run different builds of llama.cpp ({told}), which do not work together; bring them to one build "
-            "and run site.yml again."
+            f"The hosts run different builds of llama.cpp ({told}), which do not work together; bring them to one "
+            "build and run site.yml again."
         )
     return [problem for problem in found if problem]
 
 
 def _read(states: object) -> list[dict[str, Any]]:
-    found = states if isinstance(states, list) else [states]
+    given = states if isinstance(states, list) else [states]
+    found = [checks.dictionary(state, "A host's state", REMEDY) for state in given]
     for state in found:
-        checks.text(checks.dictionary(state, "A host's state", REMEDY).get("host"), "The host of a state", REMEDY)
+        checks.text(state.get("host"), "The host of a state", REMEDY)
     return found
 
 

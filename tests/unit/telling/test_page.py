@@ -77,5 +77,5 @@ def test_names_cannot_break_out():
 
 @pytest.mark.parametrize("plan", [None, {}, "plan"])
 def test_what_is_no_plan_is_refused(plan):
-    with pytest.raises(DroverError, match="The plan (is|has no)"):
+    with pytest.raises(DroverError, match=r"The plan (is|has no)"):
         plan_page(plan)

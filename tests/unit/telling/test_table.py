@@ -85,7 +85,7 @@ def test_what_does_not_fit_comes_with_the_shortfall_and_the_remedies():
 
 @pytest.mark.parametrize("plan", [None, {}, [], "plan"])
 def test_what_is_no_plan_is_refused(plan):
-    with pytest.raises(DroverError, match="The plan (is|has no)"):
+    with pytest.raises(DroverError, match=r"The plan (is|has no)"):
         plan_lines(plan)
 
 
