@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import builds
 from cluster import LEADER, WORKERS, answers, host
 from module_utils.builds.archive import inspect_archive
@@ -55,11 +57,11 @@ def test_what_compiled_was_taken_off_again():
 
 
 def test_the_services_run_the_build_by_its_own_path():
-    assert f"/opt/llama.cpp/{build(LEADER)}/llama-server" in unit(LEADER, "drover-server")
+    assert runs(LEADER) == f"/opt/llama.cpp/{build(LEADER)}/llama-server"
     for name in WORKERS:
-        assert f"/opt/llama.cpp/{build(name)}/ggml-rpc-server" in unit(name, "drover-rpc")
+        assert runs(name) == f"/opt/llama.cpp/{build(name)}/ggml-rpc-server"
 
 
-def unit(name: str, service: str) -> str:
-    """The unit's file on a host."""
-    return host(name).file(f"/etc/systemd/system/{service}.service").content_string
+def runs(name: str) -> str:
+    """The program that a host runs for the cluster."""
+    return json.loads(host(name).file("/etc/drover/main/deployment.json").content_string)["program"]
