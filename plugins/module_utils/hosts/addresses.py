@@ -27,6 +27,7 @@ KIND_WORDS = {
     "virtual": "virtual",
     "tunnel": "a tunnel",
     "bridge": "a bridge",
+    "loopback": "loopback",
 }
 # What a wired card that does not tell its speed is taken for.
 UNKNOWN_WIRED_MBPS = 1000

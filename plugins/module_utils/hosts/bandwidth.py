@@ -94,7 +94,7 @@ def measure(size: int, threads: int, seconds: float) -> int:
 
     def read(index: int) -> None:
         parts = itertools.cycle(range(start + index * share, start + (index + 1) * share - part + 1, part))
-        passes = []
+        passes: list[float] = []
         while not passes or time.perf_counter() < deadline:
             before = time.perf_counter()
             library.memchr(next(parts), 2, part)

@@ -56,8 +56,8 @@ def hierarchy(tree: Tree, controller: str) -> Hierarchy | None:
 
 
 def service_paths(tree: Tree, found: Hierarchy, units: Collection[str]) -> list[str]:
-    """Paths in the hierarchy ``found`` whose limits bound ``units``, whether they run already or not; without units, what
-    bounds every service."""
+    """Paths in the hierarchy ``found`` whose limits bound ``units``, whether they run already or not; without units,
+    what bounds every service."""
     if _service_manager(tree) != "1":
         return [found.home]
     services = posixpath.join(found.home, SERVICES)

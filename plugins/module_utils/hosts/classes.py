@@ -46,7 +46,7 @@ def fast_cores(tree: Tree, processors: list[dict[str, str]]) -> int:
     nothing tells.
 
     In this order: the kernel's own measure (cpu_capacity: ARM, and newer kernels on hybrid x86), Intel's two kinds
-    (the devices cpu_core and cpu_atom), the cores' names, their highest frequencies (ARM only: on x86 they tell bursts).
+    (the devices cpu_core and cpu_atom), the cores' names, their highest frequencies (ARM only: x86's are of bursts).
     """
     found = (
         _fastest(_readings(tree, processors, "cpu_capacity"))

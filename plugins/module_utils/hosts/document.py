@@ -20,8 +20,8 @@ REMEDY = "use what memory_info returned"
 BY_USER = "excluded by placement_exclude"
 GPU_KINDS = ("cuda", "rocm", "vulkan", "metal")
 
+# Takes a value and what its reader knows it by; raises DroverError.
 Check = Callable[[Any, str], Any]
-NULL = type(None)
 
 
 def exclusion(value: Any) -> str:
@@ -40,7 +40,7 @@ def read_tally(value: Any) -> dict[str, Any]:
     """
     name = value.get("host") if isinstance(value, dict) else None
     what = f"The tally of {name}" if isinstance(name, str) and name else "One of the tallies"
-    checks.document(value, what, SCHEMA, {field: object for field in TALLY}, REMEDY)
+    checks.document(value, what, SCHEMA, {}, REMEDY)
     _check(value, what, TALLY)
     return value
 
@@ -146,7 +146,6 @@ ADDRESS: Mapping[str, Check] = {
     "private": _boolean,
 }
 TALLY: Mapping[str, Check] = {
-    "schema": _whole(SCHEMA, SCHEMA),
     "host": _text,
     "machine": _or_null(_text),
     "exclude": _any_text,

@@ -92,9 +92,9 @@ def _nvidia_smi(arguments: list[str]) -> str | None:
 def _amd(tree: Tree, pids: Collection[int]) -> list[dict[str, Any]]:
     """Cards of the amdgpu driver, from sysfs (Linux Documentation/gpu/amdgpu/driver-misc.rst, mem_info_*).
 
-    An APU is told by what it lacks: a maker of its video memory, which is a part of the machine's that the firmware cut
-    off (often 512 MiB). What it really works with is the machine's, up to the size of its translation table (GTT). Where
-    the part that was cut off is the larger one, it is as good as memory of its own.
+    An APU is told by what it lacks, a maker of its video memory: that is a part of the machine's, cut off by the
+    firmware (often 512 MiB). What it really works with is the machine's, up to the size of its translation table (GTT).
+    Where the part that was cut off is the larger one, it is as good as memory of its own.
     """
     cards = []
     for card in tree.names("/sys/class/drm"):

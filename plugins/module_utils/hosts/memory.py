@@ -37,9 +37,9 @@ def read_memory(
     - ``others_bytes`` is ``others``: what other clusters have planned here and do not hold yet.
     - ``limit_bytes`` is the cgroup limit with the least room, or None. ``limit_used_bytes`` is what the processes
       within that limit, ``units`` among them, hold for good.
-    - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - others - reserve. MemAvailable may speak of the
-      whole machine while the limit is what really binds (a container without lxcfs), so what *others* hold within the
-      limit is taken off it.
+    - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - others - reserve. MemAvailable may speak
+      of the whole machine while the limit is what really binds (a container without lxcfs), so what other processes
+      hold within the limit is taken off it.
     """
     meminfo = tree.table("/proc/meminfo")
     total = meminfo.get("MemTotal", 0) * KIB
@@ -51,7 +51,7 @@ def read_memory(
     rooms = [(limit, used) for limit, used in cgroups.memory_rooms(tree, units) if limit < total]
     limit, limit_used = rooms[0] if rooms else (None, None)
     lendable = available + held
-    if limit is not None:
+    if limit is not None and limit_used is not None:
         lendable = min(lendable, limit - max(0, limit_used - held))
     if reserve is None:
         reserve = default_reserve(min(total, limit) if limit is not None else total)
@@ -74,8 +74,8 @@ def arc_bytes(tree: Tree) -> int:
     host with ZFS looks half full.
 
     As much as OpenZFS offers the kernel's shrinker: what is clean, but never below the cache's floor. Source: OpenZFS
-    module/os/linux/zfs/arc_os.c, arc_evictable_memory. None of it counts in a container that lxcfs shows a /proc/meminfo
-    of its own: the cache is the host's there, and no part of the figures.
+    module/os/linux/zfs/arc_os.c, arc_evictable_memory. None of it counts in a container with a /proc/meminfo of its own
+    (lxcfs): the cache is the host's there, and no part of the figures.
     """
     if " /proc/meminfo " in (tree.text("/proc/self/mountinfo") or ""):
         return 0

@@ -19,53 +19,57 @@ from .tree import Tree
 OLDEST_PYTHON = (3, 9)
 CLONE_NEWNS = 0x00020000  # Linux include/uapi/linux/sched.h
 
+FindProgram = Callable[[str], Optional[str]]
+
 
 def find_obstacles(
     tree: Tree,
     system: str | None = None,
     python: tuple[int, ...] | None = None,
     user: int | None = None,
-    find_program: Callable[[str], Optional[str]] = shutil.which,
+    find_program: FindProgram = shutil.which,
     new_namespace: Callable[[], int] | None = None,
 ) -> list[str]:
     """One sentence, with the remedy, for each thing that keeps Drover from running on the machine in ``tree``; none is
-    good. Changes nothing.
+    good. They read well behind the host's name and a colon. Changes nothing.
 
-    ``system`` (as uname names it), ``python`` (version), ``user`` (effective id), ``find_program`` (path of a program, or
-    None) and ``new_namespace`` (errno of an attempt to get one, 0 if it worked) are asked of this machine without.
+    ``system`` (as uname names it), ``python`` (version), ``user`` (effective id), ``find_program`` (path of a program,
+    or None) and ``new_namespace`` (errno of an attempt to get one, 0 if it worked) are asked of this machine without.
     """
     system = system or platform.system()
     if system != "Linux":
         name = "macOS" if system == "Darwin" else system
-        return [f"{name} has no systemd, which Drover's services need; it is not supported yet: use a Linux machine."]
+        return [f"{name} has no systemd, which Drover's services need, and is not supported yet; use a Linux machine."]
     found = []
-    version = python or sys.version_info[:2]
+    version = python or tuple(sys.version_info[:2])
     if version < OLDEST_PYTHON:
         found.append(
-            f"Its Python is {'.'.join(map(str, version[:2]))} where 3.9 or later is needed: install a newer one and set "
+            f"Python is {'.'.join(map(str, version[:2]))} here and must be 3.9 or later; install a newer one and set "
             "ansible_python_interpreter to it."
         )
     if not tree.has("/run/systemd/system"):  # as sd_booted(3) tells
         found.append(
-            "It was not started by systemd, which Drover's services need: use a distribution, or a container, with "
-            "systemd as its first process."
+            "systemd is not the first process here, and Drover's services need it; use a distribution, or a container, "
+            "that is started by systemd."
         )
     if (os.geteuid() if user is None else user) != 0:
-        found.append(
-            "Drover came by as an ordinary user and needs root to install services: set become to true, with a user "
-            "who may use sudo."
-        )
-        return found  # what follows can be told by root alone
+        # What follows can be told by root alone.
+        return [
+            *found,
+            "Drover came here as an ordinary user and needs root to install services; set become to true, and let the "
+            "user use sudo.",
+        ]
     if (new_namespace or _new_namespace)() == errno.EPERM:
         found.append(
-            "It is a container that may not make namespaces, so that services with PrivateTmp and the like would end "
-            "with status 226/NAMESPACE: allow nesting (LXC: nesting=1) or make it a privileged container."
+            "This is a container that may not make namespaces, so that services with PrivateTmp and the like would end "
+            "with status 226/NAMESPACE; allow nesting (LXC: nesting=1) or make it a privileged container."
         )
     if not os.access(tree.path("/etc"), os.W_OK):
-        found.append("Its /etc is read-only, where services and their settings belong: make it writable.")
+        found.append("/etc cannot be written here, where services and their settings belong; make it writable.")
     if not find_program("nft") and not find_program("apt-get"):
         found.append(
-            "It has no nft, which keeps strangers from the RPC port, and no apt to install it with: install nftables."
+            "There is no nft here, which keeps strangers from the RPC port, nor apt to install it with; install "
+            "nftables."
         )
     return found
 

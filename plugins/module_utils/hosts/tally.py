@@ -55,9 +55,9 @@ def take_tally(
 
     ``host`` is its name there, without one the machine's own. ``exclude`` (see ``exclusion``), ``reserve_bytes``,
     ``threads``, ``address`` and ``port`` are the user's own settings for it; None for those that Drover chooses.
-    ``disk_path`` is the folder for models. ``backends`` are those of the build that is to be used, None for the one that
-    is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written there
-    only when ``may_write``.
+    ``disk_path`` is the folder for models. ``backends`` are those of the build that is to be used, None for the one
+    that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
+    there only when ``may_write``.
 
     Raises DroverError for a setting that cannot be, such as an ``address`` that is not the machine's own.
     """
