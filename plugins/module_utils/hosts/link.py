@@ -15,6 +15,8 @@ import socket
 import statistics
 import struct
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from .figures import keep, recall
 
@@ -30,7 +32,7 @@ LONGEST_SECONDS = 4.0
 WIRE_BYTES = 1538 / 1480
 
 
-def links(address, peers, cache_file=CACHE_FILE, may_write=True):
+def links(address: str, peers: list[str], cache_file: str = CACHE_FILE, may_write: bool = True) -> dict[str, Any]:
     """Measure the way from this machine's ``address`` to each of ``peers`` (IPv4 addresses), or recall it.
 
     Returns ``round_trip_seconds`` and ``speed_mbps``, each the best over the peers, since a slow peer is no fault of
@@ -51,11 +53,11 @@ def links(address, peers, cache_file=CACHE_FILE, may_write=True):
     return found
 
 
-def _best(which, measured, name):
+def _best(which: Callable[..., Any], measured: Iterable[dict[str, Any]], name: str) -> Any:
     return which((one[name] for one in measured if one[name] is not None), default=None)
 
 
-def measure_link(peer):
+def measure_link(peer: str) -> dict[str, Any]:
     """``round_trip_seconds`` and ``speed_mbps`` of the way to ``peer``; None for what it does not answer."""
     small = echo_seconds(peer, SMALL_BYTES)
     if not small:
@@ -68,12 +70,13 @@ def measure_link(peer):
     return {"round_trip_seconds": round_trip, "speed_mbps": max(1, round(speed)) if speed else None}
 
 
-def echo_seconds(peer, size):
+def echo_seconds(peer: str, size: int) -> list[float]:
     """Seconds of up to COUNT echoes of ``size`` bytes, one after the other; fewer, or none, where answers are missing.
 
     Gives up at the second one that is lost.
     """
-    seconds, lost = [], 0
+    seconds: list[float] = []
+    lost = 0
     payload = os.urandom(size)
     try:
         with _open() as line:
@@ -91,7 +94,7 @@ def echo_seconds(peer, size):
     return seconds
 
 
-def _open():
+def _open() -> socket.socket:
     """A socket for ICMP: a raw one as root, else one that the kernel sends echoes for, where it lets users."""
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -99,7 +102,7 @@ def _open():
         return socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
 
 
-def _echo(line, number, payload):
+def _echo(line: socket.socket, number: int, payload: bytes) -> float | None:
     """Seconds until the answer to one echo came, or None."""
     header = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, os.getpid() & 0xFFFF, number)
     packet = header[:2] + struct.pack("!H", checksum(header + payload)) + header[4:] + payload
@@ -119,7 +122,7 @@ def _echo(line, number, payload):
             return taken
 
 
-def checksum(message):
+def checksum(message: bytes) -> int:
     """The Internet checksum of a message, its own field being 0 (RFC 1071)."""
     words = struct.unpack(f"!{len(message) // 2}H", message[: len(message) // 2 * 2])
     total = sum(words) + (message[-1] << 8 if len(message) % 2 else 0)
