@@ -48,11 +48,12 @@ def _run(given: argparse.Namespace, version: str) -> int:
     if given.command == "tally":
         from .tally import print_tally
 
-        return print_tally(given)
+        print_tally(given)
+        return 0
     if given.command == "plan":
         from .plan import print_plan
 
-        return print_plan(given)
+        return 0 if print_plan(given) else NOT_FEASIBLE
     print(version)
     return 0
 

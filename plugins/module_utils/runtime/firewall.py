@@ -103,8 +103,8 @@ def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
             needed += foreign.rules(wanted, run)
     tools = {foreign.name: foreign for foreign in FOREIGN}
     missing = [rule for rule in needed if not tools[rule["firewall"]].present(rule, run)]
-    ours = [rule for rule in needed if rule in noted or rule in missing]
-    stale = [rule for rule in noted if rule not in needed]
+    ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)]
+    stale = [rule for rule in noted if not _is_among(rule, needed)]
     # Noted before it is done: what was begun is taken back even if this run is cut off.
     _note(path, ours + stale)
     for rule in missing:
@@ -112,6 +112,15 @@ def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
     for rule in stale:
         tools[rule["firewall"]].remove(rule, run)
     _note(path, ours)
+
+
+def _is_among(rule: Rule, rules: list[Rule]) -> bool:
+    """Whether one of ``rules`` is the same to the firewall, which looks at no comment."""
+
+    def bare(rule: Rule) -> Rule:
+        return {name: value for name, value in rule.items() if name != "comment"}
+
+    return bare(rule) in map(bare, rules)
 
 
 def _noted(path: str) -> list[Rule]:

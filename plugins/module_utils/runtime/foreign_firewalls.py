@@ -139,8 +139,10 @@ def _ufw_wanted(rule: Rule) -> dict[str, str]:
 
 
 def _ufw_fields(line: str) -> dict[str, str] | None:
-    """A line of "ufw show added", such as ``ufw allow from 10.0.0.1 to 10.0.0.2 port 50052 proto tcp``, by words; None
-    when it is not an allowing rule, or says more than we do. Short ones (``ufw allow 8080/tcp``) are for any address."""
+    """A line of "ufw show added", such as ``ufw allow from 10.0.0.1 to 10.0.0.2 port 50052 proto tcp``, by its words.
+
+    None when it is no allowing rule or says more than ours do. A short one (``ufw allow 8080/tcp``) is for any address.
+    """
     try:
         words = shlex.split(line)
     except ValueError:
@@ -197,7 +199,7 @@ class _Zones:
                 if _within(opening.source, source):
                     return [zone]
         interfaces = [
-            name for name, address in local_addresses() if opening.address == address or opening.address in EVERYWHERE
+            local[0] for local in local_addresses() if opening.address == local[1] or opening.address in EVERYWHERE
         ]
         zones = {self.by_interface.get(name, self.default) for name in interfaces if name != "lo"} or {self.default}
         if not opening.source:

@@ -9,7 +9,6 @@ Runs as the service user below the unit's hardening (no ctypes: memory is never 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import time
@@ -19,6 +18,7 @@ from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY, read_deployment
 from .command import NotYet
+from .documents import load_document
 
 DAY = 86400
 
@@ -41,16 +41,9 @@ def become(name: str, part: str) -> int:
 def load_deployment(cluster: Cluster) -> dict[str, Any]:
     """This host's deployment in ``cluster``."""
     path = cluster.deployment_path
-    try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
-    except FileNotFoundError as error:
-        raise DroverError(f"This host runs nothing for the cluster {cluster.name}: there is no {path}.") from error
-    except OSError as error:
-        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
-    except ValueError as error:
-        raise DroverError(f"{path} is damaged ({error}): {REMEDY}.") from error
-    deployment = read_deployment(value)
+    if not os.path.exists(path):
+        raise DroverError(f"This host runs nothing for the cluster {cluster.name}, since there is no {path}: {REMEDY}.")
+    deployment = read_deployment(load_document(path, "a deployment"))
     if deployment["cluster"] != cluster.name:
         raise DroverError(f"{path} is for the cluster {deployment['cluster']}: {REMEDY}.")
     return deployment

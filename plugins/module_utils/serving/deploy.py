@@ -16,7 +16,7 @@ from .command_line import leader_arguments, worker_arguments
 from .deployment import SCHEMA
 from .settings import Settings
 
-# llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: a tensor is named by its content.
+# llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
 CACHE_FOLDER = "/var/cache/drover"
 
 
@@ -45,7 +45,7 @@ def deploy(
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     deployments = {leader: _leader(cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader])}
-    let_in = _sources(plan, hosts[leader])
+    let_in = source_addresses(hosts[leader], plan["network"])
     for host, place in plan["addresses"].items():
         if host != leader:
             deployments[host] = worker_deployment(
@@ -176,15 +176,6 @@ def _deployment(
 def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int | None]:
     """The flags and the number of the build; a program that did not tell its flags has none, which cannot be."""
     return programs.get(name) or None, programs.get("build")
-
-
-def _sources(plan: dict[str, Any], leader: dict[str, Any]) -> list[str]:
-    """The addresses that the leader may connect from: those on the cluster's network, or all when there is none."""
-    if plan["network"] is not None:
-        return source_addresses(leader, plan["network"])
-    chosen = plan["addresses"][plan["leader"]]["address"]
-    others = [each["address"] for each in leader["network"]["addresses"] if each["kind"] != "loopback"]
-    return sorted({chosen, *others})
 
 
 def _memory_bytes(plan: dict[str, Any], tally: dict[str, Any]) -> int:

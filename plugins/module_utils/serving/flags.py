@@ -19,7 +19,7 @@ FLASH_ATTENTION_VALUE_BUILD = 6325
 FLASH_ATTENTION_VALUE_SIGN = "--cache-ram"
 
 # A flag with its value (None: it takes none, "*": any), and the same in builds that do not have it.
-_SAME = {
+_SAME: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {
     ("--ctx-checkpoints", "*"): [("--swa-checkpoints", "*")],
     ("--no-mmap", None): [("--load-mode", "none")],
     ("--mmap", None): [("--load-mode", "mmap")],
@@ -74,8 +74,8 @@ def written(
         return []
     told = f"build {build}" if build else "build unknown"
     raise DroverError(
-        f"This {program} ({told}) has no flag {flag}: install another build of llama.cpp on all hosts, or take back the "
-        "setting that it comes from."
+        f"This {program} ({told}) has no flag {flag}: install another build of llama.cpp on all hosts, or take back "
+        "the setting that it comes from."
     )
 
 

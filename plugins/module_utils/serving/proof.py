@@ -39,6 +39,6 @@ def _missing(plan: dict[str, Any], host: str, weight_bytes: int, found: dict[str
     if found["held_bytes"] < weight_bytes:
         return [
             f"{host} holds {size_text(found['held_bytes'])} where the plan puts {size_text(weight_bytes)} of weights: "
-            f"restart drover-server@{plan['cluster']}.service on {plan['leader']}, whose log says why {host} was left out."
+            f"see in the log of drover-server@{plan['cluster']}.service on {plan['leader']} why {host} was left out."
         ]
     return []
