@@ -1,0 +1,109 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command lines of llama-server and of llama.cpp's RPC server: nothing else in Drover makes one.
+
+``flags`` are the long flags that the build at hand has, as its ``--help`` names them, and ``build`` is its number; a
+flag that it lacks is translated or refused (see ``flags``). Without them the newest build known is written for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from .extra_arguments import extra_arguments
+from .flags import written
+
+Pairs = list[tuple[str, "str | None"]]
+
+
+def plan_arguments(plan: dict[str, Any], flags: Collection[str] | None = None, build: int | None = None) -> list[str]:
+    """What llama-server must be told so that every layer lands where ``plan`` says, and nothing is left to it."""
+    policy = plan["policy"]
+    pairs: Pairs = [
+        ("--ctx-size", str(policy["context_size"])),
+        ("--parallel", str(policy["parallel"])),
+        # Each slot has its own part of the cache, which is what the memory model counts.
+        ("--no-kv-unified", None),
+        ("--cache-type-k", policy["cache_type_k"]),
+        ("--cache-type-v", policy["cache_type_v"]),
+        ("--batch-size", str(policy["batch_size"])),
+        ("--ubatch-size", str(policy["ubatch_size"])),
+        ("--flash-attn", policy["flash_attention"]),
+        # The plan decides, llama.cpp does not.
+        ("--fit", "off"),
+        # The prompt cache takes memory that is in no plan, and has aborted with RPC (upstream issue 26529).
+        ("--cache-ram", "0"),
+        # Nor are checkpoints of sliding-window and recurrent caches, by default up to 32 a slot in the leader's memory.
+        ("--ctx-checkpoints", "0"),
+        *_placement(plan),
+    ]
+    return _written(pairs, flags, build)
+
+
+def leader_arguments(
+    plan: dict[str, Any],
+    model: dict[str, Any],
+    address: str,
+    port: int,
+    threads: int,
+    api_key_file: str,
+    extra: list[str],
+    flags: Collection[str] | None = None,
+    build: int | None = None,
+) -> list[str]:
+    """All arguments of llama-server. ``model`` has ``path`` and ``alias``; the user's ``extra`` ones come last."""
+    pairs: Pairs = [
+        ("--model", model["path"]),
+        ("--alias", model["alias"]),
+        ("--host", address),
+        ("--port", str(port)),
+        ("--threads", str(threads)),
+        # A file, since a process list shows arguments to everyone on the host.
+        ("--api-key-file", api_key_file),
+        # Slots would show every client what the others ask.
+        ("--no-slots", None),
+    ]
+    return [
+        *_written(pairs, flags, build),
+        *plan_arguments(plan, flags, build),
+        *extra_arguments(extra, flags, build),
+    ]
+
+
+def worker_arguments(
+    address: str,
+    port: int,
+    threads: int,
+    cache: bool,
+    flags: Collection[str] | None = None,
+    build: int | None = None,
+) -> list[str]:
+    """All arguments of the RPC server; ``cache`` keeps tensors on disk. Its own default is half of the threads."""
+    pairs: Pairs = [("--host", address), ("--port", str(port)), ("--threads", str(threads))]
+    if cache:
+        pairs.append(("--cache", None))
+    return _written(pairs, flags, build, "RPC server")
+
+
+def _placement(plan: dict[str, Any]) -> Pairs:
+    """Layers by device, in llama.cpp's order: those of each RPC server in the order of ``--rpc``, then local GPUs."""
+    if not plan["devices"]:
+        # A local GPU that holds no layer would still be used, and take memory, for long prompts.
+        return [("--device", "none"), ("--n-gpu-layers", "0")]
+    remote = sum(endpoint["devices"] for endpoint in plan["endpoints"])
+    split = [0] * (remote + plan["local_devices"])
+    for device in plan["devices"]:
+        kind, number = device["device"][:3], int(device["device"][3:])
+        split[number if kind == "RPC" else remote + number] = device["block_count"] + bool(device["holds_output"])
+    pairs: Pairs = []
+    if plan["endpoints"]:
+        pairs.append(("--rpc", ",".join(f"{each['address']}:{each['port']}" for each in plan["endpoints"])))
+    return [*pairs, ("--tensor-split", ",".join(map(str, split))), ("--n-gpu-layers", str(sum(split)))]
+
+
+def _written(
+    pairs: Pairs, flags: Collection[str] | None, build: int | None, program: str = "llama-server"
+) -> list[str]:
+    return [word for flag, value in pairs for word in written(flag, value, flags, build, program)]
