@@ -12,8 +12,9 @@ import shlex
 import sys
 import time
 
-from . import host, lifecycle, network, requirements, sizes, spec, ssh, state
+from . import lifecycle, machines, network, requirements, sizes, spec, ssh, state
 from .errors import LabError
+from .host import Host
 
 
 def main(arguments: list | None = None) -> int:
@@ -58,13 +59,13 @@ def status(options) -> None:
         described = lifecycle.existing(lab) if state.spec_path(lab).exists() else None
         for name in state.hosts(lab):
             wanted = described and described.hosts.get(name)
-            rows.append((lab, name, wanted.address if wanted else "?", *_condition(host.existing(lab, name))))
+            rows.append((lab, name, wanted.address if wanted else "?", *_condition(machines.existing(lab, name))))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _condition(machine: host.Host) -> tuple:
+def _condition(machine: Host) -> tuple:
     if not machine.running():
         return "stopped", "-", "-", "-", "-"
     if not network.exists(machine.interface):
@@ -159,7 +160,7 @@ def _host(options) -> tuple:
     lab = lifecycle.existing(labs[0])
     if name not in lab.hosts:
         raise LabError(f"Host {name} is no longer in the spec of lab {lab.name}: `lab up` takes it away.")
-    return lab, host.machine(lab.name, lab.hosts[name])
+    return lab, machines.choose(lab.name, lab.hosts[name])
 
 
 def _running_host(options) -> tuple:

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 from . import cpuinfo, meminfo, names, packages, state
-from .base import Host, known_hosts
 from .command import run
+from .host import Host, known_hosts
 from .image import Recipe
 from .spec import HostSpec, LabSpec
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import names, network, packages, ssh, state
-from .base import Host, hardware_address, known_hosts
 from .command import run
 from .emulated_image import EmulatedRecipe
 from .errors import LabError
+from .host import Host, hardware_address, known_hosts
 from .spec import HostSpec, LabSpec
 
 _MEMORY = 2 << 30

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab import binfmt, cpuinfo, host, inventory, names, network, packages, requirements, sizes, spec, state
+from lab import binfmt, cpuinfo, inventory, machines, names, network, packages, requirements, sizes, spec, state
 from lab.container import Container
 from lab.errors import LabError
 from lab.virtual_machine import VirtualMachine
@@ -95,7 +95,7 @@ def spec_of(architecture):
 )
 def test_hosts_of_another_architecture_are_virtual_machines(monkeypatch, own, wanted, kind):
     monkeypatch.setattr("platform.machine", lambda: own)
-    assert type(host.machine("x", spec_of(wanted))) is kind
+    assert type(machines.choose("x", spec_of(wanted))) is kind
 
 
 def test_an_amd64_host_on_an_arm64_machine_is_refused(monkeypatch):
@@ -103,7 +103,7 @@ def test_an_amd64_host_on_an_arm64_machine_is_refused(monkeypatch):
     with pytest.raises(
         LabError, match=r"host pi-5: architecture amd64 is not this machine's \(arm64\), and .* arm64 only"
     ):
-        host.machine("x", spec_of("amd64"))
+        machines.choose("x", spec_of("amd64"))
 
 
 def test_a_host_is_found_by_what_it_was_made_from(monkeypatch, tmp_path):
@@ -111,7 +111,7 @@ def test_a_host_is_found_by_what_it_was_made_from(monkeypatch, tmp_path):
     monkeypatch.setattr(state, "STATE", tmp_path)
     for name in ("amd64", "arm64"):
         state.write(tmp_path / "x/hosts" / name / "fingerprint.json", f'{{"architecture": "{name}"}}')
-    assert [type(host.existing("x", name)) for name in ("amd64", "arm64", "half-made")] == [
+    assert [type(machines.existing("x", name)) for name in ("amd64", "arm64", "half-made")] == [
         Container,
         VirtualMachine,
         Container,
