@@ -61,7 +61,7 @@ def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recip
     if not machine.running():
         machine.start(wanted)
     machine.link(wanted.link)
-    network.set_plugged(machine.interface, True)
+    machine.plug(True)
     failed = _wait_until_up(lab, wanted, machine)
     return f"{done} at {wanted.address}" + (f", degraded: {failed} failed" if failed else "")
 

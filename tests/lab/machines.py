@@ -24,6 +24,8 @@ def choose(lab: str, spec: HostSpec) -> Host:
     if spec.architecture == own:
         return Container(lab, spec.name)
     if spec.architecture == VirtualMachine.ARCHITECTURE:
+        if len(spec.cards) > 1:
+            raise LabError(f"host {spec.name}: an emulated host has one network card: give it one network.")
         return VirtualMachine(lab, spec.name)
     raise LabError(
         f"host {spec.name}: architecture {spec.architecture} is not this machine's ({own}), and of others the lab has "
@@ -44,7 +46,8 @@ def fingerprint(lab: LabSpec, spec: HostSpec, recipe: image.Recipe) -> dict:
         "image": recipe.key,
         "suite": spec.suite,
         "architecture": spec.architecture,
-        "address": f"{spec.address}/{lab.subnet.prefixlen}",
+        "cards": [[card.network.number, card.with_prefix] for card in spec.cards],
+        "default_route": spec.default_route,
         "internet": lab.internet,
         **choose(lab.name, spec).fingerprint(spec),
     }
