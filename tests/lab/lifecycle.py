@@ -28,7 +28,12 @@ def up(reference: str, say) -> LabSpec:
             name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, hosts[name].recipe)
             for name, wanted in lab.hosts.items()
         }
-        images = {recipe: image.ensure(lab.name, recipe, say) for recipe in dict.fromkeys(recipes.values())}
+        images = {}
+
+        def have_image(recipe: image.Recipe) -> None:
+            images[recipe] = image.ensure(lab.name, recipe, say)
+
+        _in_parallel(have_image, dict.fromkeys(recipes.values()))
         with state.hold(state.STATE):
             network.forward_packets()
         ssh.ensure_key(lab.name)
