@@ -85,7 +85,7 @@ def _listed(tree: Tree, fast: str, slow: str) -> set[str]:
     """The processors of the list (``0-3,8``) in the file ``fast``; none unless ``slow`` lists some, too."""
     if not tree.text(slow):
         return set()
-    found = set()
+    found: set[str] = set()
     for part in (tree.text(fast) or "").split(","):
         first, _separator, last = part.partition("-")
         if first.isdigit() and (last or first).isdigit():

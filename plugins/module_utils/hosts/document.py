@@ -42,6 +42,8 @@ def read_tally(value: Any) -> dict[str, Any]:
     what = f"The tally of {name}" if isinstance(name, str) and name else "One of the tallies"
     checks.document(value, what, SCHEMA, {}, REMEDY)
     _check(value, what, TALLY)
+    for field, check in MEASURED.items():
+        check(value["network"].get(field), f"{what}: network: {field}")
     return value
 
 
@@ -190,3 +192,5 @@ TALLY: Mapping[str, Check] = {
     "threads": _or_null(_whole(1)),
     "port": _whole(1, 65535),
 }
+# What link_info puts into the network of a tally.
+MEASURED: Mapping[str, Check] = {"speed_mbps": _or_null(_number), "round_trip_seconds": _or_null(_number)}

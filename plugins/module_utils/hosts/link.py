@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..errors import DroverError
+from .addresses import choose_addresses, takes_part
 from .figures import keep, recall
 
 # Gone with the next boot, like the memory bandwidth.
@@ -25,11 +27,43 @@ CACHE_FILE = "/run/drover/links.json"
 ECHO_REQUEST, ECHO_REPLY = 8, 0  # RFC 792
 SMALL_BYTES, LARGE_BYTES = 16, 60_000  # payloads; the second is near the most that an IPv4 packet takes
 COUNT = 16
+# So many others are enough to know one's own cable, in a fleet of any size.
+MOST_PEERS = 4
 WAIT_SECONDS = 2.0
 # No more time than this for one size, on a link that is very slow or loses a lot.
 LONGEST_SECONDS = 4.0
 # A card's speed is told with Ethernet's and IP's headers: 1538 bytes on the wire carry 1480 of a fragment.
 WIRE_BYTES = 1538 / 1480
+
+
+def own_link(
+    host: str,
+    tallies: list[dict[str, Any]],
+    leader: str | None = None,
+    cache_file: str = CACHE_FILE,
+    may_write: bool = True,
+) -> dict[str, Any]:
+    """The tally of ``host``, which this machine is, among ``tallies`` (of all hosts), with ``speed_mbps`` and
+    ``round_trip_seconds`` in its ``network``: measured over the addresses that the cluster would use, to ``leader`` (a
+    host's name) and some others.
+
+    Both are None where there is nothing to measure: the host takes no part, it is the only one, or the hosts share no
+    network, which the plan refuses with the reason. Raises DroverError when ``tallies`` have no ``host``.
+    """
+    own = next((tally for tally in tallies if tally["host"] == host), None)
+    if own is None:
+        names = ", ".join(str(tally["host"]) for tally in tallies) or "none"
+        raise DroverError(f"There is no tally of {host} among those given ({names}): give those of all hosts.")
+    figures = {"speed_mbps": None, "round_trip_seconds": None}
+    try:
+        chosen = choose_addresses(tallies).chosen if takes_part(own) else {}
+    except DroverError:
+        chosen = {}
+    peers = sorted((name for name in chosen if name != host), key=lambda name: (name != leader, name))[:MOST_PEERS]
+    if peers:
+        way = links(chosen[host]["address"], [chosen[name]["address"] for name in peers], cache_file, may_write)
+        figures = {name: way[name] for name in figures}
+    return {**own, "network": {**own["network"], **figures}}
 
 
 def links(address: str, peers: list[str], cache_file: str = CACHE_FILE, may_write: bool = True) -> dict[str, Any]:
