@@ -206,6 +206,8 @@ from dataclasses import fields
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, worker_deployment
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings
@@ -269,7 +271,8 @@ def make_deployments(given):
             raise DroverError(f"The settings of {each['host']} come twice: give every host once.")
         wishes[each["host"]] = {name: value for name, value in each.items() if name != "host"}
     if given["plan"] is not None:
-        return deploy(given["plan"], given["tallies"], given["programs"], given["model"], wishes)
+        tallies = [read_tally(tally) for tally in given["tallies"]]
+        return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
     worker = given["worker"]
     host = worker["host"]
     return {

@@ -42,16 +42,19 @@ class Ufw:
 
     def rules(self, wanted: list[Opening], run: Run) -> list[Rule]:
         """The rules that ``wanted`` takes."""
-        return [
-            {
-                "firewall": self.name,
-                "from": opening.source or "any",
-                "to": "any" if opening.address in EVERYWHERE else opening.address,
-                "port": opening.port,
-                "comment": opening.label,
-            }
-            for opening in wanted
-        ]
+        return [{**self._rule(opening), "comment": opening.label} for opening in wanted]
+
+    def serves(self, rule: Rule, opening: Opening) -> bool:
+        """Whether ``rule`` is there for ``opening``."""
+        return self._rule(opening).items() <= rule.items()
+
+    def _rule(self, opening: Opening) -> Rule:
+        return {
+            "firewall": self.name,
+            "from": opening.source or "any",
+            "to": "any" if opening.address in EVERYWHERE else opening.address,
+            "port": opening.port,
+        }
 
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule, whatever its comment. (ufw would give an equal rule our comment.)"""
@@ -89,6 +92,10 @@ class Firewalld:
             for zone in zones.of(opening)
             for permanent in (False, True)
         ]
+
+    def serves(self, rule: Rule, opening: Opening) -> bool:
+        """Whether ``rule`` is there for ``opening``."""
+        return bool(rule["rule"] == _rich_rule(opening))
 
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule."""

@@ -201,6 +201,13 @@ def test_an_api_is_open_to_everyone_in_ufw(host):
     assert "ufw allow proto tcp from any to any port 8080 comment drover main leader" in tools.said
 
 
+def test_an_api_for_this_machine_alone_is_opened_to_nobody(host):
+    host(part="leader", allow=None, listen={"address": "127.0.0.1", "port": 8080})
+    tools = Tools("ufw", "firewalld")
+    open_firewall("main", tools)
+    assert len(tools.said) == 1
+
+
 def test_firewalld_is_told_at_once_and_for_later(host):
     tools = Tools("firewalld")
     open_firewall("main", tools)
@@ -284,6 +291,19 @@ def test_closing_needs_no_deployment_and_finds_what_is_gone_already(host, tmp_pa
     tools.active.discard("firewalld")
     close_firewall("main", tools)
     assert tools.said[-1] == f"firewall-offline-cmd --zone=public --remove-rich-rule={RICH_RULE}"
+    assert list(host.notes.iterdir()) == []
+
+
+def test_a_firewall_that_starts_later_finds_its_rules(host):
+    tools = Tools("ufw", "firewalld")
+    open_firewall("main", tools)
+    before = (list(tools.ufw), {key: list(rules) for key, rules in tools.firewalld.items()})
+    tools.active.clear()
+    open_firewall("main", tools)
+    assert (tools.ufw, tools.firewalld) == before
+    host(allow=["10.0.0.2"])
+    open_firewall("main", tools)
+    assert "50052" not in str(tools.ufw) and tools.firewalld["public", True] == [], "a former leader's go all the same"
     assert list(host.notes.iterdir()) == []
 
 
