@@ -11,7 +11,7 @@ from ..text import size_text
 
 
 def held_part(tally: dict[str, Any], connections: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a worker holds, ``held_bytes`` and ``peers``, by a fresh ``tally`` of it and the ``connections`` to its ports.
+    """``held_bytes`` and ``peers`` of a worker, by a fresh ``tally`` of it and the ``connections`` to its ports.
 
     Memory of a card counts as well as the machine's; that of a GPU which shares the machine's is in there already.
     """
