@@ -47,6 +47,8 @@ def openings(deployment: dict[str, Any]) -> list[Opening]:
     """Who must be able to reach this host where, as a firewall of the host's owner has to know it."""
     label = f"drover {deployment['cluster']} {deployment['part']}"
     listen = deployment["listen"]
+    if listen["address"].startswith("127."):
+        return []  # no firewall stands in this machine's way to itself
     sources = [None] if deployment["allow"] is None else deployment["allow"]
     return [Opening(source, listen["address"], listen["port"], label) for source in sources]
 
@@ -98,13 +100,18 @@ def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
     path = f"{NOTES_FOLDER}/{cluster.name}.json"
     noted = _noted(path)
     needed: list[Rule] = []
+    asleep: list[Rule] = []
     for foreign in FOREIGN:
         if foreign.active(run):
             needed += foreign.rules(wanted, run)
+        else:
+            # One that only rests (or starts later than we do) finds its rules again when it wakes.
+            own = [rule for rule in noted if rule["firewall"] == foreign.name]
+            asleep += [rule for rule in own if any(foreign.serves(rule, opening) for opening in wanted)]
     tools = {foreign.name: foreign for foreign in FOREIGN}
     missing = [rule for rule in needed if not tools[rule["firewall"]].present(rule, run)]
-    ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)]
-    stale = [rule for rule in noted if not _is_among(rule, needed)]
+    ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)] + asleep
+    stale = [rule for rule in noted if not _is_among(rule, ours)]
     # Noted before it is done: what was begun is taken back even if this run is cut off.
     _note(path, ours + stale)
     for rule in missing:

@@ -42,33 +42,34 @@ class Ufw:
 
     def rules(self, wanted: list[Opening], run: Run) -> list[Rule]:
         """The rules that ``wanted`` takes."""
-        return [
-            {
-                "firewall": self.name,
-                "from": opening.source or "any",
-                "to": "any" if opening.address in EVERYWHERE else opening.address,
-                "port": opening.port,
-                "comment": opening.label,
-            }
-            for opening in wanted
-        ]
+        return [{**self._rule(opening), "comment": opening.label} for opening in wanted]
+
+    def serves(self, rule: Rule, opening: Opening) -> bool:
+        """Whether ``rule`` is there for ``opening``."""
+        return self._rule(opening).items() <= rule.items()
+
+    def _rule(self, opening: Opening) -> Rule:
+        return {
+            "firewall": self.name,
+            "from": opening.source or "any",
+            "to": "any" if opening.address in EVERYWHERE else opening.address,
+            "port": opening.port,
+        }
 
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule, whatever its comment. (ufw would give an equal rule our comment.)"""
-        code, output = run(["ufw", "show", "added"], None)
-        if code != 0:
-            raise _refused("ufw", output)
-        return any(_ufw_fields(line) == _ufw_wanted(rule) for line in output.splitlines())
+        added = _done(run, self.name, ["ufw", "show", "added"])
+        return any(_ufw_fields(line) == _ufw_wanted(rule) for line in added.splitlines())
 
     def add(self, rule: Rule, run: Run) -> None:
         """Add ``rule``."""
-        _done(run, ["ufw", "allow", *_ufw_words(rule), "comment", rule["comment"]])
+        _done(run, self.name, ["ufw", "allow", *_ufw_words(rule), "comment", rule["comment"]])
 
     def remove(self, rule: Rule, run: Run) -> None:
         """Remove ``rule``; one that is gone already, or whose ufw is, is no trouble."""
         code, output = run(["ufw", "delete", "allow", *_ufw_words(rule)], None)
         if code not in (0, None) and "non-existent" not in output:
-            raise _refused("ufw", output)
+            raise _refused(self.name, output)
 
 
 class Firewalld:
@@ -92,13 +93,17 @@ class Firewalld:
             for permanent in (False, True)
         ]
 
+    def serves(self, rule: Rule, opening: Opening) -> bool:
+        """Whether ``rule`` is there for ``opening``."""
+        return bool(rule["rule"] == _rich_rule(opening))
+
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule."""
         return run(_firewalld_command(rule, "--query-rich-rule"), None)[0] == 0
 
     def add(self, rule: Rule, run: Run) -> None:
         """Add ``rule``."""
-        _done(run, _firewalld_command(rule, "--add-rich-rule"))
+        _done(run, self.name, _firewalld_command(rule, "--add-rich-rule"))
 
     def remove(self, rule: Rule, run: Run) -> None:
         """Remove ``rule``. What is gone already is no trouble, and what does not run has no running rules."""
@@ -110,22 +115,23 @@ class Firewalld:
             return
         code, output = run(command, None)
         if code not in (0, None) and "NOT_ENABLED" not in output and "INVALID_ZONE" not in output:
-            raise _refused("firewalld", output)
+            raise _refused(self.name, output)
 
 
 FOREIGN: tuple[Ufw | Firewalld, ...] = (Ufw(), Firewalld())
 
 
-def _done(run: Run, command: list[str]) -> None:
+def _done(run: Run, name: str, command: list[str]) -> str:
     code, output = run(command, None)
     if code != 0:
-        raise _refused(command[0], output)
+        raise _refused(name, output)
+    return output
 
 
-def _refused(tool: str, output: str) -> DroverError:
+def _refused(name: str, output: str) -> DroverError:
     told = output.splitlines()[-1] if output else "without a word"
     return DroverError(
-        f"{tool} runs on this host and did not take the rule that lets the cluster's hosts in ({told}): mend it, or "
+        f"{name} runs on this host and did not take the rule that lets the cluster's hosts in ({told}): mend it, or "
         "switch it off."
     )
 
@@ -179,11 +185,11 @@ class _Zones:
     """firewalld's zones: a packet belongs to that of its source, else to that of its interface, else to the default."""
 
     def __init__(self, run: Run) -> None:
-        self.default = _answer(run, "--get-default-zone")
+        self.default = _done(run, Firewalld.name, ["firewall-cmd", "--get-default-zone"])
         self.by_interface: dict[str, str] = {}
         self.by_source: list[tuple[str, str]] = []
         zone = ""
-        for line in _answer(run, "--get-active-zones").splitlines():
+        for line in _done(run, Firewalld.name, ["firewall-cmd", "--get-active-zones"]).splitlines():
             kind, _colon, names = line.strip().partition(":")
             if not line.startswith(" "):
                 zone = line.split()[0]  # newer ones add "(default)"
@@ -205,13 +211,6 @@ class _Zones:
         if not opening.source:
             zones.update(zone for _source, zone in self.by_source)
         return sorted(zones)
-
-
-def _answer(run: Run, question: str) -> str:
-    code, output = run(["firewall-cmd", question], None)
-    if code != 0:
-        raise _refused("firewall-cmd", output)
-    return output
 
 
 def _within(address: str, network: str) -> bool:

@@ -12,7 +12,6 @@ from ..errors import DroverError
 from ..gguf.document import read_gguf
 from ..gguf.profile import model_profile
 from ..gguf.reader import read_header
-from ..hosts.document import read_tally
 from ..placement.planner import make_plan
 from ..placement.policy import Policy
 from .documents import load_document, print_document
@@ -25,8 +24,8 @@ def print_plan(given: argparse.Namespace) -> bool:
     policy = load_document(given.policy, "a policy") if given.policy else {}
     plan = make_plan(
         _model(given.model),
-        [read_tally(load_document(path, "a tally, as drover tally prints it")) for path in given.tally],
-        policy=Policy.from_dict(policy),
+        [load_document(path, "a tally, as drover tally prints it") for path in given.tally],
+        Policy.from_dict(policy),
         cluster=given.cluster,
     )
     print_document(plan)

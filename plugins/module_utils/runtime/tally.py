@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..hosts.tally import DISK_PATH, take_tally
+from ..hosts.tally import DISK_PATH, PORT, take_tally
 from ..hosts.tree import Tree
 from .documents import print_document
 
@@ -16,9 +16,12 @@ def print_tally(given: argparse.Namespace) -> None:
     """Print what this machine can lend."""
     tally = take_tally(
         Tree(),
+        host=given.host,
         cluster=given.cluster,
         reserve_bytes=given.reserve_bytes,
+        threads=given.threads,
         address=given.address,
+        port=given.port or PORT,
         disk_path=given.disk_path or DISK_PATH,
         measure=not given.no_bandwidth,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import DroverError
 from ..hosts.address import is_private
 from ..hosts.addresses import source_addresses
+from ..hosts.devices import drive
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
 from .deployment import SCHEMA
@@ -35,7 +36,7 @@ def deploy(
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
-    hosts = {tally["host"]: tally for tally in tallies}
+    hosts = {tally["host"]: _driven(tally, programs.get(tally["host"], {})) for tally in tallies}
     wishes = {host: Settings.from_dict(settings.get(host, {}), host) for host in plan["addresses"]}
     for host in sorted(plan["addresses"]):
         if host not in hosts:
@@ -178,16 +179,20 @@ def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int |
     return programs.get(name) or None, programs.get("build")
 
 
+def _driven(tally: dict[str, Any], programs: dict[str, Any]) -> dict[str, Any]:
+    """The tally with the devices that the build drives which is there now; another one was when it was taken."""
+    return drive(tally, programs["backends"]) if programs.get("backends") else tally
+
+
 def _memory_bytes(plan: dict[str, Any], tally: dict[str, Any]) -> int:
     """What ``plan`` puts into the main memory of a host: on its CPU, and on GPUs that share it."""
-    host = tally["host"]
-    shared = {device["id"] for device in tally["devices"] if device["kind"] == "cpu" or device["unified"]}
-    own = plan["host"]["total_bytes"] if host == plan["leader"] else 0
-    return own + sum(
-        device["total_bytes"] for device in plan["devices"] if device["host"] == host and _identity(device) in shared
-    )
-
-
-def _identity(device: dict[str, Any]) -> str:
-    """A planned device's id in its host's tally."""
-    return "CPU" if device.get("kind", "cpu") == "cpu" else f"GPU{device['device_index']}"
+    host, gpus = tally["host"], tally["devices"][1:]
+    leads = host == plan["leader"]
+    # What a worker lends is its GPUs, or its CPU when it has none; a leader's CPU is no device.
+    lent = gpus if gpus or leads else tally["devices"][:1]
+    total = plan["host"]["total_bytes"] if leads else 0
+    for device in plan["devices"]:
+        if device["host"] == host:
+            target = lent[device["device_index"]]
+            total += device["total_bytes"] if target["kind"] == "cpu" or target["unified"] else 0
+    return int(total)

@@ -10,18 +10,26 @@ from typing import Any
 from ..text import size_text
 
 
+def held_part(tally: dict[str, Any], connections: list[dict[str, Any]]) -> dict[str, Any]:
+    """``held_bytes`` and ``peers`` of a worker, by a fresh ``tally`` of it and the ``connections`` to its ports.
+
+    Memory of a card counts as well as the machine's; that of a GPU which shares the machine's is in there already.
+    """
+    cards = sum(gpu["held_bytes"] for gpu in tally["gpus"] if not gpu["unified"])
+    peers = sorted({each["peer"] for each in connections if each["port"] == tally["port"]})
+    return {"held_bytes": tally["memory"]["held_bytes"] + cards, "peers": peers}
+
+
 def missing_parts(plan: dict[str, Any], held: dict[str, dict[str, Any]]) -> list[str]:
     """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to.
 
-    ``held``: host -> ``held_bytes`` (memory of its RPC server's unit) and ``peers`` (addresses connected to its RPC
-    port). Weights are held from the start on, while cache and buffers fill as they are used. Those on a GPU do not
-    show in a unit's memory, so of such a worker only the connection is asked for.
+    ``held``: host -> ``held_bytes`` (of its RPC server's unit) and ``peers`` (addresses connected to its RPC port), see
+    ``held_part``. Weights are held from the start on, while cache and buffers fill as they are used.
     """
     weights: dict[str, int] = {}
     for device in plan["devices"]:
         if device["host"] != plan["leader"]:
-            in_memory = device["weight_bytes"] if device.get("kind", "cpu") == "cpu" else 0
-            weights[device["host"]] = weights.get(device["host"], 0) + in_memory
+            weights[device["host"]] = weights.get(device["host"], 0) + device["weight_bytes"]
     return [sentence for host in weights for sentence in _missing(plan, host, weights[host], held.get(host))]
 
 

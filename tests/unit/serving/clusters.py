@@ -45,7 +45,6 @@ def device(host, name, first, blocks, output=False, **changes):
         "host": host,
         "device": name,
         "device_index": 0,
-        "kind": "cpu",
         "first_block": first,
         "block_count": blocks,
         "holds_output": output,

@@ -140,10 +140,29 @@ def test_public_addresses_are_refused_unless_allowed():
 def test_memory_on_a_card_of_its_own_is_not_the_hosts():
     card = {"id": "GPU0", "kind": "cuda", "unified": False}
     shared = {"id": "GPU0", "kind": "vulkan", "unified": True}
-    for gpu, expected in ((card, 0), (shared, GIB + GIB // 8)):
-        held = [device("pi-1", "RPC0", 3, 4, kind=gpu["kind"])]
-        hosts = [*tallies()[:1], tally("pi-1", devices=[gpu]), tallies()[2]]
-        assert deploy(plan(devices=held), hosts, {}, MODEL, {})["pi-1"]["memory_bytes"] == expected
+    for gpu, worker, leader in ((card, 0, 2 * GIB), (shared, GIB + GIB // 8, 2 * GIB + GIB // 2 + GIB // 8)):
+        placed = plan(
+            local_devices=1,
+            devices=[device("pi-1", "RPC0", 1, 4), device("head", "GPU0", 5, 2), device("pi-2", "RPC1", 7, 1)],
+        )
+        hosts = [tally("head", devices=[gpu]), tally("pi-1", devices=[gpu]), tally("pi-2")]
+        made = deploy(placed, hosts, {}, MODEL, {})
+        assert [made[host]["memory_bytes"] for host in ("pi-1", "head", "pi-2")] == [
+            worker,
+            leader,
+            GIB // 4 + GIB // 8,
+        ]
+
+
+def test_devices_are_those_of_the_build_that_is_there_now(monkeypatch):
+    """The tally was taken before it was installed."""
+    card = {"id": "GPU0", "kind": "cuda", "unified": False}
+    monkeypatch.setattr(
+        "module_utils.serving.deploy.drive", lambda tally, backends: {**tally, "devices": [*tally["devices"], card]}
+    )
+    placed = plan(devices=[device("pi-1", "RPC0", 3, 5, True)])
+    programs = {"pi-1": {**PROGRAMS, "backends": ["CUDA", "CPU"]}}
+    assert deploy(placed, tallies(), programs, MODEL, {})["pi-1"]["memory_bytes"] == 0
 
 
 def test_a_program_that_is_not_there_yet_is_called_by_its_name():

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from module_utils.serving.proof import missing_parts
+from module_utils.serving.proof import held_part, missing_parts
 from unit.serving.clusters import GIB, device, plan
 
 TWO = plan(devices=[device("pi-1", "RPC0", 0, 4), device("pi-2", "RPC1", 4, 4, True)])
@@ -41,7 +41,11 @@ def test_all_layers_of_a_host_count_together():
     assert missing_parts(both, {"pi-1": GOOD})[0].startswith("pi-1 holds 1.0 GiB where the plan puts 2.0 GiB")
 
 
-def test_weights_on_a_card_do_not_show_in_the_units_memory():
-    card = plan(devices=[device("pi-1", "RPC0", 0, 8, True, kind="cuda")])
-    assert missing_parts(card, {"pi-1": {"held_bytes": 0, "peers": ["10.0.0.1"]}}) == []
-    assert missing_parts(card, {"pi-1": {"held_bytes": 0, "peers": []}})
+def test_memory_of_cards_counts_once():
+    tally = {
+        "port": 50052,
+        "memory": {"held_bytes": 100},
+        "gpus": [{"unified": False, "held_bytes": 1000}, {"unified": True, "held_bytes": 10}],
+    }
+    connections = [{"port": 50052, "peer": "10.0.0.1"}, {"port": 22, "peer": "10.0.0.9"}]
+    assert held_part(tally, connections) == {"held_bytes": 1100, "peers": ["10.0.0.1"]}
