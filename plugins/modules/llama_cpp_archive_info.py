@@ -32,8 +32,8 @@ options:
     type: str
   id:
     description:
-      - The name that the build's folder gets on hosts. Without it, the file's own if that is such a name (as Drover gives
-        to what it compiled), or else O(label) and the begin of the archive's sha256.
+      - The name that the build's folder gets on hosts. Without it, the file's own if that is such a name, as of what
+        hosts have compiled, or else O(label) and the begin of the archive's sha256.
     type: str
   url:
     description:

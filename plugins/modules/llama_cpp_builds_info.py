@@ -69,8 +69,8 @@ builds:
       sample: [main]
     ours:
       description:
-        - Paths in O(builds_path) that are Drover's, which are builds (also unfinished ones) and the link C(current); and
-          that folder itself, last, when there is nothing else in it.
+        - Paths in O(builds_path) that are Drover's, which are builds (also unfinished ones) and the link C(current),
+          and that folder itself, last, when there is nothing else in it.
       returned: success
       type: list
       elements: str

@@ -39,8 +39,8 @@ options:
     type: bool
     default: true
 notes:
-  - The flags of the programs are kept in C(/run/drover/programs.json) until the next boot, or until the programs change,
-    since asking for them takes time. In check mode they are not kept.
+  - The flags of the programs are kept in C(/run/drover/programs.json) until the next boot, or until the programs
+    change, since asking for them takes time. In check mode they are not kept.
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 seealso:

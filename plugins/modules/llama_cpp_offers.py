@@ -13,8 +13,8 @@ description:
   - Gathers the archives of llama.cpp that a bundle and a release have for the kinds of hosts at hand, for
     M(drover.llama.llama_cpp_choice) to choose from, and names those that are still to be fetched.
   - Looks into an archive only when some host lacks its build, as M(drover.llama.llama_cpp_archive_info) does.
-  - Run it on the controller, where the archives are. Options are the variables of the role P(drover.llama.llama_cpp#role)
-    of these names.
+  - Run it on the controller, where the archives are. Its options are the variables of these names of the role
+    P(drover.llama.llama_cpp#role).
 options:
   hosts:
     description:
@@ -105,8 +105,8 @@ offers:
       sample: []
     archives:
       description:
-        - The archives of the release that are in O(cache), as M(drover.llama.llama_cpp_archive_info) returns them. Of one
-          whose build every host has, only the names and the sha256.
+        - The archives of the release that are in O(cache), as M(drover.llama.llama_cpp_archive_info) returns them. Of
+          one whose build every host has, only the names and the sha256.
       returned: success
       type: list
       elements: dict
