@@ -26,7 +26,12 @@ def faults(role: Path) -> list[str]:
         options = spec.get("options", {})
         if entry_point == "main":
             found += [f"{name} has a default but no spec" for name in defaults.keys() - options.keys()]
-        found += [f"{name} has a spec ({entry_point}) but no default" for name in options.keys() - defaults.keys()]
+        for name in options.keys() - defaults.keys():
+            # What another role or a playbook hands over has no default to fall back on, and must be said to be needed.
+            if not options[name].get("required"):
+                found.append(f"{name} has a spec ({entry_point}) but no default, and is not required")
+            if not name.startswith(f"{role.name}_"):
+                found.append(f"{name} ({entry_point}) does not carry the role's name")
         for name in options.keys() & defaults.keys():
             option, value = options[name], defaults[name]
             if "{{" in str(value):
