@@ -151,4 +151,6 @@ def places_the_same(before: object, after: dict[str, Any]) -> bool:
 
 def _on_devices(plan: dict[str, Any]) -> list[Any]:
     devices = plan["devices"] if isinstance(plan["devices"], list) else [None]
-    return [{key: device.get(key) for key in SAME_OF_DEVICES} if isinstance(device, dict) else None for device in devices]
+    return [
+        {key: device.get(key) for key in SAME_OF_DEVICES} if isinstance(device, dict) else None for device in devices
+    ]

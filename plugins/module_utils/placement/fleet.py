@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tallies, boiled down to what the planner asks of a host: devices, capacity, speed, link, and whether it takes part."""
+"""Tallies, boiled down to what the planner asks of a host: devices, capacity, speed, link, and why it is left out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Host:
     left_out_by_user: bool
     cpu: Device
     gpus: tuple[Device, ...]
-    disk_free_bytes: int | None
+    disk_free_bytes: int
     disk_models: dict[str, int]
     link_bytes_per_second: float
     round_trip_seconds: float
@@ -123,7 +123,6 @@ def read_fleet(tallies: object, margin: float, choice: dict | None = None) -> Fl
         twice = next(one["host"] for one, other in zip(found, found[1:]) if one["host"] == other["host"])
         raise DroverError(f"The host {twice} comes twice in the hosts: give every machine once.")
     taking_part = [tally for tally in found if not excluded[tally["host"]]]
-    _check_machines(taking_part)
     addresses = choose_addresses(taking_part)
     ways = (choice or {}).get("hosts") or {}
     hosts = []
@@ -139,18 +138,6 @@ def _why_left_out(tally: dict, left_out: dict) -> str:
     """The user's word comes first, then what the machine lacks, then what the build needs."""
     reasons = [tally["exclude"], *tally["obstacles"], left_out.get(tally["host"])]
     return next((reason for reason in reasons if reason), "")
-
-
-def _check_machines(tallies: Iterable[dict]) -> None:
-    """A machine with two names would lend its memory twice."""
-    by_machine: dict[str, str] = {}
-    for tally in tallies:
-        other = by_machine.setdefault(tally["machine"], tally["host"]) if tally["machine"] else tally["host"]
-        if other != tally["host"]:
-            raise DroverError(
-                f"{other} and {tally['host']} are the same machine (its machine id is the same): give it once, or, if "
-                "one is a copy of the other's disk, give it a machine id of its own."
-            )
 
 
 def _check_endpoints(hosts: Iterable[Host]) -> None:
@@ -189,7 +176,7 @@ def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
         cpu=cpu,
         gpus=tuple(gpus),
         disk_free_bytes=tally["disk"]["free_bytes"],
-        disk_models=tally["disk"].get("models") or {},
+        disk_models=tally["disk"]["models"],
         link_bytes_per_second=cost.link_bytes_per_second(chosen.get("speed_mbps")),
         round_trip_seconds=cost.round_trip_seconds(chosen.get("round_trip_seconds")),
     )

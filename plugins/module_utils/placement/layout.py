@@ -90,7 +90,10 @@ class Judge:
         """Seconds that the leader's CPU and then each segment work, without the visits."""
         read, operations = self.layers.read, self.layers.operations
         kept, leader = layout.leader_blocks, layout.leader
-        for device, first, end in [(leader.cpu, 0, kept), *((one.device, one.first, one.end) for one in layout.segments)]:
+        for device, first, end in [
+            (leader.cpu, 0, kept),
+            *((one.device, one.first, one.end) for one in layout.segments),
+        ]:
             per_byte, per_operation = self._rates(leader, device, request)
             yield (read[end] - read[first]) * per_byte + (operations[end] - operations[first]) * per_operation
 

@@ -70,7 +70,9 @@ class Policy:
         known = [field.name for field in fields(cls)]
         unknown = sorted(str(key) for key in given if key not in known)
         if unknown:
-            raise DroverError(f"The policy has {', '.join(unknown)}, which it knows nothing of: it has {', '.join(known)}.")
+            raise DroverError(
+                f"The policy has {', '.join(unknown)}, which it knows nothing of: it has {', '.join(known)}."
+            )
         return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Problem:
 
     def _why_not_lead(self, host: Host) -> Hindrance | None:
         needed, free = self.model["file_bytes"], host.disk_free_bytes
-        if host.name != self.model_host and free is not None:
+        if host.name != self.model_host:
             # What is there already of this very model needs no room.
             names = [str(name).rpartition("/")[2] for name in self.model.get("shards") or []]
             needed = max(0, needed - sum(host.disk_models.get(name, 0) for name in names))

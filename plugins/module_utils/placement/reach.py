@@ -10,7 +10,8 @@ all subsets of a few workers this is exact, and much quicker than to look for th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from dataclasses import dataclass
+from typing import Any
 
 from .fleet import Device, Host
 from .lanes import Chain
@@ -21,18 +22,19 @@ EXACT_WORKERS = 8
 Order = Callable[[Host], tuple[Any, ...]]
 
 
-class Reached(NamedTuple):
+@dataclass(frozen=True)
+class Reached:
     """How many layers are placed, how, and what feeds the next device."""
 
     end: int
-    chain: Optional[Chain]
+    chain: Chain | None
     feed: str
 
 
 def furthest(
     layers: Layers, leader: Host, workers: Sequence[Host], max_devices: int, orders: Iterable[Order]
 ) -> Reached:
-    """How far one comes under ``leader`` with any of ``workers``; of many, those of most memory in each of ``orders``."""
+    """How far one comes under ``leader`` with any of ``workers``; of many, with those of most memory, in ``orders``."""
     search = _Reach(layers, leader, workers, max_devices, orders)
     reached = Reached(0, None, PIPELINE)
     kept = layers.leader_limit(leader.cpu.capacity)
@@ -87,7 +89,7 @@ class _Reach:
     def _with(self, device: Device, reached: Reached | None) -> Reached | None:
         if reached is None:
             return None
-        first, chain, feed = reached
+        first, chain, feed = reached.end, reached.chain, reached.feed
         if feed is LEADER:
             # What the leader has computed last decides what it sends, so it may be better to keep less there.
             first, end = self.layers.reach_after_leader(device.capacity, first)

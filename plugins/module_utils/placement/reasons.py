@@ -73,15 +73,16 @@ def _why_leader(problem: Problem, layouts: list[Layout], layout: Layout) -> Iter
             yield f"{leader} leads: it is the first by name among its equals."
         return
     fastest = min(others, key=lambda host: (_seconds_per_byte(host), host.name))
-    largest = max(others, key=lambda host: (_memory(host), host.name))
-    told = []
+    largest = min(others, key=lambda host: (-_memory(host), host.name))
+    told: list[Host] = []
+    texts = [f"{leader} leads: {_speed(problem, layout)}"]
     for host, what in ((fastest, "the fastest"), (largest, "the largest")):
         other = next((one for one in layouts if one.leader.name == host.name), None) or problem.best_under(host.name)
-        if other and host.name not in [name for name, _text in told]:
-            rest = what if _leads_in(host, hosts[leader], what) else f"{what} of the others"
-            told.append((host.name, f"led by {host.name}, {rest}, it would be {_speed(problem, other)}"))
-    because = f"{leader} leads: {_speed(problem, layout)}"
-    yield "; ".join([because, *(text for _name, text in told)]) + "."
+        if other and not any(_twins(host, before) for before in told):
+            told.append(host)
+            which = what if _leads_in(host, hosts[leader], what) else f"{what} of the others"
+            texts.append(f"led by {host.name}, {which}, it would be {_speed(problem, other)}")
+    yield "; ".join(texts) + "."
 
 
 def _leads_in(host: Host, leader: Host, what: str) -> bool:

@@ -52,8 +52,8 @@ def missing_memory(problem: Problem) -> tuple[int, str | None]:
 def remedies(problem: Problem, missing_bytes: int, short_host: str | None) -> list[Remedy]:
     """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set.
 
-    ``missing_bytes`` and ``short_host`` are what ``missing_memory`` said. Every remedy was planned with; only the sizes of
-    other quantisations are estimates.
+    ``missing_bytes`` and ``short_host`` are what ``missing_memory`` said. Every remedy was planned with; only the sizes
+    of other quantisations are estimates.
     """
     if problem.fits():  # and only spread stands in the way
         return [
@@ -257,7 +257,7 @@ def _with(problem: Problem, host: Host, **changes: Any) -> Problem:
     return problem.changed(fleet=[replace(one, **changes) if one is host else one for one in problem.fleet])
 
 
-def _with_cache(settings: Settings, cache_type: str) -> dict[str, str] | None:
+def _with_cache(settings: Settings, cache_type: str) -> dict[str, Any] | None:
     """What to set for a smaller cache, or ``None`` if the cache is as small already."""
     elements, size = CACHE_TYPES[cache_type]
     held = [CACHE_TYPES[one] for one in (settings.cache_type_k, settings.cache_type_v)]

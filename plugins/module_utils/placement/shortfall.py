@@ -86,9 +86,7 @@ def _why(problem: Problem, missing: int, found: list[dict[str, Any]]) -> dict[st
 def _no_leader(problem: Problem, found: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """Nobody can lead: the sentence of the host that lacks least."""
     # Where some have the memory, their disks are what is in the way.
-    name, hindrance = min(
-        problem.hindered.items(), key=lambda item: (item[1].kind != "disk", item[1].bytes, item[0])
-    )
+    name, hindrance = min(problem.hindered.items(), key=lambda item: (item[1].kind != "disk", item[1].bytes, item[0]))
     text = f"{name} cannot lead: {hindrance.text}"
     if hindrance.kind == "disk":
         text += "; free some space there, or set gguf_model_directory to a larger disk."
@@ -118,9 +116,7 @@ def _overflow(problem: Problem, layout: Layout) -> dict[str, int]:
 
 def _to_fill(problem: Problem) -> int:
     """Memory of all hosts that a plan may fill; what a CPU and a GPU share counts once."""
-    return sum(
-        host.cpu.capacity + sum(gpu.capacity for gpu in host.gpus if not gpu.unified) for host in problem.takers
-    )
+    return sum(host.cpu.capacity + sum(gpu.capacity for gpu in host.gpus if not gpu.unified) for host in problem.takers)
 
 
 def _could_hold(problem: Problem, host: Host) -> str:

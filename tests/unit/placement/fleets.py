@@ -61,7 +61,7 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, sp
     address = str(IPv4Address(0x0A000000 + crc32(host.encode()) % (1 << 24)))
     memory = {
         "total_bytes": 64 * GIB,
-        "available_bytes": usable_bytes,
+        "available_bytes": 64 * GIB,
         "limit_bytes": None,
         "limit_used_bytes": None,
         "held_bytes": 0,
@@ -82,7 +82,7 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, sp
         "exclude": "",
         "obstacles": [],
         "architecture": "x86_64",
-        "os": {"id": "debian", "version": "13"},
+        "os": {"id": "debian", "version_id": "13"},
         "cpu": {"model": "CPU", "cores": 4, "physical_cores": 4, "fast_cores": 4, "isa": ["avx2"]},
         "memory": memory,
         "bandwidth_bytes_per_second": bandwidth,
@@ -96,10 +96,10 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, sp
     return drive(made, ["CPU", "CUDA"])
 
 
-def network(address, speed_mbps=1000, **more):
+def network(card_address, speed_mbps=1000, **more):
     """A tally's ``network``: one wired card with this address in 10.0.0.0/8."""
     card = {
-        "address": address,
+        "address": card_address,
         "prefix": 8,
         "network": "10.0.0.0/8",
         "interface": "eth0",
@@ -111,7 +111,7 @@ def network(address, speed_mbps=1000, **more):
     return {
         "address": None,
         "addresses": [card],
-        "arrived_at": address,
+        "arrived_at": card_address,
         "default_interface": "eth0",
         "speed_mbps": None,
         "round_trip_seconds": None,
