@@ -74,5 +74,3 @@ def test_a_host_that_cannot_have_the_build_is_left_out_and_said(plan):
     reasons = {spare["host"]: spare["reason"] for spare in plan["spare"]}
     assert "has no llama.cpp packages" in reasons["pi-3"]
     assert not host("pi-3").file("/etc/drover").exists
-
-

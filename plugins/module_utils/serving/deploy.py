@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import DroverError
 from ..hosts.address import is_private
-from ..hosts.addresses import source_addresses
+from ..hosts.addresses import choose_addresses, source_addresses
 from ..hosts.devices import drive
+from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
 from .deployment import SCHEMA
@@ -61,6 +62,16 @@ def deploy(
                 _memory_bytes(plan, hosts[host]),
             )
     return {host: deployments[host] for host in sorted(deployments)}
+
+
+def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any], wishes: Settings) -> dict[str, Any]:
+    """The deployment of a worker that no plan knows: where and with how many threads is in its own ``tally``, and the
+    wishes say who may connect. Raises DroverError for a host that cannot run it."""
+    host = tally["host"]
+    if tally["obstacles"]:
+        raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
+    address = choose_addresses([tally]).chosen[host]["address"]
+    return worker_deployment(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
 
 
 def worker_deployment(
@@ -127,7 +138,7 @@ def _leader(
             model,
             address,
             wishes.llama_server_port,
-            plan["threads"][host],
+            wishes.llama_server_threads or plan["threads"][host],
             keys,
             list(wishes.llama_server_extra_arguments),
             flags,
