@@ -105,7 +105,7 @@ class BlockMemory:
     def number(self, name: str, default: int, least: int = 0) -> int:
         """A hyperparameter that must be a whole number of at least ``least``; else ``DroverError``."""
         remedy = "the file is damaged or of a kind that Drover does not know"
-        return checks.whole(self._hyperparameters.get(name, default), f"{name} in the GGUF header", least, None, remedy)
+        return checks.whole(self._hyperparameters.get(name, default), f"The GGUF header's {name}", least, None, remedy)
 
     @property
     def is_compressed(self) -> bool:

@@ -14,6 +14,9 @@ from ..placement.document import read_plan
 from ..text import size_text
 from .table import layers_text
 
+# Of the policy, what the leader and the moves tell.
+SEEN_ELSEWHERE = ("leader", "split")
+
 
 def plan_changes(before: object, after: object) -> dict[str, Any]:
     """What changes from the running plan ``before`` to ``after``; what is no feasible plan counts as nothing running.
@@ -50,7 +53,7 @@ def plan_changes(before: object, after: object) -> dict[str, Any]:
         "settings": [
             {"name": name, "from": running["policy"].get(name), "to": value}
             for name, value in coming["policy"].items()
-            if running["policy"].get(name) != value
+            if name not in SEEN_ELSEWHERE and running["policy"].get(name) != value
         ]
         if running
         else [],

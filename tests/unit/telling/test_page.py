@@ -67,6 +67,14 @@ def test_what_does_not_fit_says_what_would_help():
         assert remedy["text"] in page.texts
 
 
+def test_the_page_says_what_was_wished_for():
+    _plan, page = page_of([tally("pi-1", 900 * MIB), tally("pi-2", 900 * MIB)], split={"pi-1": 4, "pi-2": 5})
+    texts = page.texts
+    assert texts[texts.index("context_size") + 1] == "4096"
+    assert texts[texts.index("split") + 1] == "pi-1: 4, pi-2: 5"
+    assert "leader" not in texts  # nobody wished for one
+
+
 def test_names_cannot_break_out():
     nasty = "<script>alert('x')</script>\"&"
     hosts = [tally(nasty, 600 * MIB), tally("pi-2", 600 * MIB, exclude=""), tally("pi-3" + nasty, 0)]
