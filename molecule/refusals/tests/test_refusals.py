@@ -185,8 +185,10 @@ def test_an_address_that_is_not_the_hosts(inventory):
 )
 def test_a_public_address(inventory, name, words):
     public = "5.5.5.5"
+    # As text, which is what an INI inventory makes of every setting.
+    no = {"rpc_server_allow_public_address": "false", "llama_server_allow_public_address": "false"}
     with on(name, f"ip address add {public}/32 dev lo", f"ip address del {public}/32 dev lo"):
-        run = play("plan", inventory({"llama_cluster": {"hosts": {name: {"rpc_server_address": public}}}}))
+        run = play("plan", inventory({"llama_cluster": {"hosts": {name: {"rpc_server_address": public, **no}}}}))
     refused(run, f"{name} would listen on {public}, which is not a private address", *words)
 
 

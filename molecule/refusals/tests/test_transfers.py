@@ -106,11 +106,14 @@ def test_a_disk_that_the_model_fills_already():
 
 
 def test_a_model_by_url(deployed_again, api):
-    with serve(MODEL.read_bytes()) as url:
-        succeeded(play("site", settings=from_url(url), check=True))
+    token = "a-token-that-nobody-is-told"
+    with serve(MODEL.read_bytes(), token=token) as url:
+        settings = from_url(url, gguf_model_token=token)
+        succeeded(play("site", settings=settings, check=True))
         assert not host(LEADER).file(f"{MODELS}/served.gguf").exists
-        succeeded(play("site", settings=from_url(url)))
-        again = succeeded(play("site", settings=from_url(url)))
+        first = succeeded(play("site", settings=settings))
+        again = succeeded(play("site", settings=settings))
+    assert token not in first.said + again.said
     assert set(again.changed.values()) == {0}, again.changed
     assert host(LEADER).file(f"{MODELS}/served.gguf").sha256sum == SHA256
     question, answer = answers()[0]
