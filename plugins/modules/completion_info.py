@@ -59,8 +59,8 @@ EXAMPLES = r"""
 - name: Wait for a real completion
   drover.llama.completion_info:
     url: http://192.168.1.20:8080
-    api_key_file: /etc/drover/api_key
-    unit: drover-server.service
+    api_key_file: /etc/drover/main/api_key
+    unit: drover-server@main.service
   register: proof
 
 - name: Say how fast it was

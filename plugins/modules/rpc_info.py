@@ -77,7 +77,7 @@ rpc:
       type: str
       sample: >-
         192.168.1.21:50052 refuses connections, so no RPC server runs there; start it, or look with
-        "journalctl -u drover-rpc.service" on that host why it ended.
+        "journalctl -u 'drover-rpc@*'" on that host why it ended.
     version:
       description: Version of the protocol that it speaks, or null when it did not tell.
       returned: success

@@ -14,6 +14,7 @@ import errno
 import socket
 import struct
 import time
+from typing import Any
 
 HELLO = 14
 DEVICE_COUNT = 15
@@ -36,7 +37,7 @@ class Closed(Exception):
     """The server closed the connection instead of answering."""
 
 
-def probe(address, port=PORT, timeout=SECONDS):
+def probe(address: str, port: int = PORT, timeout: float = SECONDS) -> dict[str, Any]:
     """Ask the server at ``address`` and ``port`` who it is, within ``timeout`` seconds in all. Never raises.
 
     Returns ``state``, ``problem`` (a sentence, None for an idle server), ``version`` (``major``, ``minor``, ``patch``,
@@ -51,7 +52,7 @@ def probe(address, port=PORT, timeout=SECONDS):
     """
     deadline = time.monotonic() + timeout
     place = f"{address}:{port}"
-    result = {"state": "idle", "problem": None, "version": None, "devices": []}
+    result: dict[str, Any] = {"state": "idle", "problem": None, "version": None, "devices": []}
     try:
         # A server of an older protocol closes the connection at a HELLO with a payload, and a newer one at one without.
         for hello in (CONNECTION_CAPABILITIES, b""):
@@ -80,7 +81,7 @@ def probe(address, port=PORT, timeout=SECONDS):
             result,
             "dead",
             f"{place} refuses connections, so no RPC server runs there; start it, or look with "
-            '"journalctl -u drover-rpc.service" on that host why it ended.',
+            "\"journalctl -u 'drover-rpc@*'\" on that host why it ended.",
         )
     except _Silent:
         return _failed(
@@ -107,11 +108,11 @@ class _Silent(Exception):
     """The server took the connection and said nothing in time."""
 
 
-def _failed(result, state, problem):
+def _failed(result: dict[str, Any], state: str, problem: str) -> dict[str, Any]:
     return {**result, "state": state, "problem": problem}
 
 
-def _connect(address, port, deadline):
+def _connect(address: str, port: int, deadline: float) -> socket.socket:
     """Connect so that closing resets the connection.
 
     A busy server finds our greeting when its leader has gone. Had we just closed, it would write its answer into a
@@ -122,12 +123,12 @@ def _connect(address, port, deadline):
     return connection
 
 
-def _left(deadline):
+def _left(deadline: float) -> float:
     """Seconds until ``deadline``, never 0 (which would mean a socket that does not block)."""
     return max(0.001, deadline - time.monotonic())
 
 
-def _hello(connection, payload, deadline):
+def _hello(connection: socket.socket, payload: bytes, deadline: float) -> dict[str, int]:
     reply = _ask(connection, HELLO, payload, HELLO_REPLY_SIZES, deadline)
     major, minor, patch = reply[:3]
     if not 1 <= major <= 99:
@@ -135,7 +136,7 @@ def _hello(connection, payload, deadline):
     return {"major": major, "minor": minor, "patch": patch}
 
 
-def _devices(connection, deadline):
+def _devices(connection: socket.socket, deadline: float) -> list[dict[str, int]]:
     """What the devices report; servers before DEVICE_COUNT close the connection at it and report none."""
     try:
         (count,) = struct.unpack("<I", _ask(connection, DEVICE_COUNT, b"", (4,), deadline))
@@ -151,7 +152,7 @@ def _devices(connection, deadline):
     return devices
 
 
-def _ask(connection, command, payload, sizes, deadline):
+def _ask(connection: socket.socket, command: int, payload: bytes, sizes: tuple[int, ...], deadline: float) -> bytes:
     """Send one request and return its reply, whose size must be one of ``sizes``."""
     try:
         connection.settimeout(_left(deadline))
@@ -166,7 +167,7 @@ def _ask(connection, command, payload, sizes, deadline):
         raise Closed from None
 
 
-def _receive(connection, size, deadline):
+def _receive(connection: socket.socket, size: int, deadline: float) -> bytes:
     received = b""
     while len(received) < size:
         connection.settimeout(_left(deadline))

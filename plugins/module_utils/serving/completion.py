@@ -12,10 +12,12 @@ import http.client
 import json
 import socket
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import DroverError
 from .symptoms import explain
+from .unit import Unit
 
 POLL_SECONDS = 0.25
 HEALTH_SECONDS = 5.0
@@ -30,10 +32,17 @@ class _Dropped(Exception):
     """The server closed the connection instead of answering, which it does when it aborts."""
 
 
-def complete(url, api_key=None, prompt="Hello", max_tokens=16, timeout=600.0, unit=None):
+def complete(
+    url: str,
+    api_key: str | None = None,
+    prompt: str = "Hello",
+    max_tokens: int = 16,
+    timeout: float = 600.0,
+    unit: Unit | None = None,
+) -> dict[str, Any]:
     """Wait until the server at ``url`` is ready, and ask it for one completion; all within ``timeout`` seconds.
 
-    ``unit`` (a systemd.Unit) is watched meanwhile: when it fails, waiting ends at once and its journal is asked why.
+    ``unit`` is watched meanwhile: when it fails, waiting ends at once and its journal is asked why.
     Returns ``text``, ``model``, ``prompt_tokens``, ``completion_tokens``, ``prompt_tokens_per_second``,
     ``tokens_per_second``, ``seconds`` (of the completion) and ``waited_seconds`` (before it).
     Raises DroverError when there is none, with the likely cause and the remedy.
@@ -55,7 +64,7 @@ def complete(url, api_key=None, prompt="Hello", max_tokens=16, timeout=600.0, un
                 raise DroverError(
                     f"{server.url} took a completion and did not finish it within the {timeout:g} seconds in all; most "
                     "likely a worker vanished from the network, or the model is very slow on these hosts: check the "
-                    "workers with playbooks/status.yml and restart drover-server.service, or allow more time."
+                    f"workers with playbooks/status.yml and restart {watch.name}, or allow more time."
                 ) from None
             except _Dropped:
                 drops += 1
@@ -77,7 +86,7 @@ def complete(url, api_key=None, prompt="Hello", max_tokens=16, timeout=600.0, un
         time.sleep(POLL_SECONDS)
 
 
-def read_api_key(path):
+def read_api_key(path: str) -> str:
     """The first API key in the file at ``path`` (one a line, comments with ``#``), as llama-server reads it."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -94,7 +103,7 @@ def read_api_key(path):
     return keys[0]
 
 
-def _left(deadline):
+def _left(deadline: float) -> float:
     """Seconds until ``deadline``, never 0 (which would mean a socket that does not block)."""
     return max(0.01, deadline - time.monotonic())
 
@@ -102,19 +111,20 @@ def _left(deadline):
 class _Watch:
     """Watches the unit behind the server, no oftener than pays."""
 
-    def __init__(self, unit):
+    def __init__(self, unit: Unit | None) -> None:
         self.unit = unit
-        self.asked = None
-        self.restarts = unit.state().get("NRestarts", 0) if unit else 0
+        self.name = unit.name if unit else "drover-server@*.service"
+        self.asked: float | None = None
+        self.restarts: int = unit.state().get("NRestarts", 0) if unit else 0
 
-    def require_running(self, url):
+    def require_running(self, url: str) -> None:
         """Raise DroverError when the unit failed, keeps failing, or was never started."""
         now = time.monotonic()
         if self.unit is None or (self.asked is not None and now - self.asked < UNIT_SECONDS):
             return
         self.asked = now
         state = self.unit.state()
-        name = self.unit.name
+        name = self.name
         if state.get("ActiveState") == "failed":
             problem = f"{name} failed ({state.get('Result') or 'no result'})"
         elif state.get("ActiveState") == "inactive":
@@ -126,7 +136,7 @@ class _Watch:
         cause = self.explanation(runs=2) or f'start it, and look with "journalctl -u {name}" why it ended'
         raise DroverError(f"{problem}: {cause}.")
 
-    def explanation(self, runs):
+    def explanation(self, runs: int) -> str | None:
         """What the unit's journal says about its trouble, or None."""
         return explain(self.unit.log(), runs) if self.unit else None
 
@@ -134,7 +144,7 @@ class _Watch:
 class _Server:
     """llama-server's HTTP API, as far as it is needed here."""
 
-    def __init__(self, url, api_key):
+    def __init__(self, url: str, api_key: str | None) -> None:
         parts = urlsplit(url)
         try:
             self.port = parts.port
@@ -152,7 +162,7 @@ class _Server:
         if api_key:
             self.headers["Authorization"] = f"Bearer {api_key}"
 
-    def health(self, timeout):
+    def health(self, timeout: float) -> str | None:
         """None when the server is ready, else why it is not yet, in a few words."""
         try:
             status, _body = self._request("GET", "/health", None, timeout)
@@ -168,7 +178,7 @@ class _Server:
             f"{self.url}/health answered with status {status}, which llama-server does not; check the address and port."
         )
 
-    def ask(self, prompt, max_tokens, timeout):
+    def ask(self, prompt: str, max_tokens: int, timeout: float) -> tuple[dict[str, Any] | None, str | None]:
         """One greedy completion and None, or None and why the server is not ready after all."""
         body = {
             "messages": [{"role": "user", "content": prompt}],
@@ -197,7 +207,7 @@ class _Server:
             ) from None
         raise DroverError(f"{self.url} refused the completion with status {status}: {reason}.")
 
-    def _request(self, method, path, body, timeout):
+    def _request(self, method: str, path: str, body: str | None, timeout: float) -> tuple[int, str]:
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=timeout)
         try:
@@ -210,7 +220,7 @@ class _Server:
             connection.close()
 
 
-def _result(answer):
+def _result(answer: Any) -> dict[str, Any]:
     message = answer["choices"][0]["message"]
     timings = answer.get("timings") or {}
     usage = answer["usage"]

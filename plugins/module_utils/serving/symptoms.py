@@ -4,7 +4,7 @@
 """What llama-server's dying words mean, and what to do about them.
 
 Every pattern was taken from the log of a real llama-server 0.7.0 (build 11669) that was made to fail; the logs are in
-tests/unit/runtime/test_symptoms.py. Of these no log is recorded, and they count as never provoked: ``RPC handshake
+tests/unit/serving/test_symptoms.py. Of these no log is recorded, and they count as never provoked: ``RPC handshake
 failed`` without a version before it, ``unknown argument`` (``invalid argument`` was), everything about killed processes
 and illegal instructions, in the words of systemd, the kernel and the C++ library, and ``error while loading shared
 libraries``. The first pattern of the table that fits explains the failure, so causes come before consequences.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 # (what the log says, what it means and what to do); {name} is filled in from the pattern.
-SYMPTOMS = [
+SYMPTOMS: list[tuple[str, str]] = [
     (
         r"Failed to connect to (?P<endpoint>\S+)",
         "the worker at {endpoint} did not take part: it is off, its RPC server does not run or belongs to another "
@@ -39,7 +39,7 @@ SYMPTOMS = [
     (
         r"Remote RPC server crashed or returned malformed response",
         "a worker ended or left the network in the middle of the work; look with "
-        '"journalctl -u drover-rpc.service" on the workers (most often their memory ran out) and run site.yml again',
+        "\"journalctl -u 'drover-rpc@*'\" on the workers (most often their memory ran out) and run site.yml again",
     ),
     (
         r"couldn't bind HTTP server socket, hostname: (?P<address>[^,\s]+), port: (?P<port>\d+)",
@@ -117,7 +117,7 @@ SYMPTOMS = [
 START = re.compile(r"(?:^(?:Start(?:ed|ing) .*|.*llama_server: initializing.*)\n?)+", re.MULTILINE)
 
 
-def explain(log, runs=1):
+def explain(log: str, runs: int = 1) -> str | None:
     """What went wrong by the ``log`` (text, oldest line first), with the remedy, or None when it does not say.
 
     Looks at the last ``runs`` starts of the service that left anything to explain, the latest first, and at nothing
@@ -132,7 +132,7 @@ def explain(log, runs=1):
     return None
 
 
-def _first(text):
+def _first(text: str) -> str | None:
     for pattern, meaning in SYMPTOMS:
         match = re.search(pattern, text)
         if match:

@@ -103,7 +103,7 @@ def nowhere():
 class Unit:
     """A unit that goes through the given states, and stays in the last."""
 
-    name = "drover-server.service"
+    name = "drover-server@main.service"
 
     def __init__(self, *states, log=""):
         self.states = list(states)
@@ -223,12 +223,12 @@ CONNECT = "llama_server: initializing ...\n./src/ggml-rpc/ggml-rpc.cpp:650: Fail
         (
             [running(), {"ActiveState": "failed", "Result": "core-dump"}],
             CONNECT,
-            "drover-server.service failed (core-dump): the worker at 10.0.0.2:50052 did not take part",
+            "drover-server@main.service failed (core-dump): the worker at 10.0.0.2:50052 did not take part",
         ),
         (
             [running(), {"ActiveState": "failed", "Result": "signal"}],
             "",
-            'failed (signal): start it, and look with "journalctl -u drover-server.service"',
+            'failed (signal): start it, and look with "journalctl -u drover-server@main.service"',
         ),
         ([{"ActiveState": "inactive", "NRestarts": 0}], "", "does not run, so nothing answers at"),
         ([running(7), running(8), running(9)], CONNECT, "keeps ending and was restarted 2 times: the worker at"),

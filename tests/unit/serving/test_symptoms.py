@@ -49,8 +49,8 @@ RECORDED = {
     "0.00.152.786 E ggml_backend_buft_alloc_buffer_n_default: failed to allocate RPC0[10.0.0.2:50052] buffer "
     "of size 16384000000\n",
     # systemd's own words
-    "killed by the kernel": "drover-server.service: Failed with result 'oom-kill'.\n",
-    "illegal instruction": "drover-server.service: Main process exited, code=dumped, status=4/ILL\n",
+    "killed by the kernel": "drover-server@main.service: Failed with result 'oom-kill'.\n",
+    "illegal instruction": "drover-server@main.service: Main process exited, code=dumped, status=4/ILL\n",
 }
 
 
@@ -96,13 +96,13 @@ def test_the_trouble_of_another_day_is_left_alone():
 
 
 def test_the_latest_run_comes_first():
-    log = "Started drover-server.service.\n" + RECORDED["no model"] + "Started drover-server.service.\n"
+    log = "Started drover-server@main.service.\n" + RECORDED["no model"] + "Started drover-server.service.\n"
     assert "10.0.0.2:50052" in explain(log + RECORDED["dead worker"], runs=2)
 
 
 def test_one_start_that_is_announced_twice_is_one_run():
-    log = "Started drover-server.service.\n" + BEGIN + RECORDED["bad argument"]
-    log += "Starting drover-server.service...\nStarted drover-server.service.\n" + BEGIN
+    log = "Started drover-server@main.service.\n" + BEGIN + RECORDED["bad argument"]
+    log += "Starting drover-server@main.service...\nStarted drover-server.service.\n" + BEGIN
     assert "--no-such-thing" in explain(log, runs=2)
 
 

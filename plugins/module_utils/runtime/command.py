@@ -1,0 +1,92 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover``: the brain as a command, for units, pods and people. Commands are imported when they are called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import DroverError
+
+# sysexits.h: what a host was told to run cannot be; and what may be in a while.
+EX_CONFIG = 78
+EX_TEMPFAIL = 75
+NOT_FEASIBLE = 1
+
+
+class NotYet(DroverError):
+    """Something is missing that may come by itself, as an address does while a machine starts."""
+
+
+def main(version: str, arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. ``version`` is the collection's."""
+    given = _parser().parse_args(arguments)
+    try:
+        return _run(given, version)
+    except DroverError as error:
+        print(f"drover: {error}", file=sys.stderr)
+        return EX_TEMPFAIL if isinstance(error, NotYet) else EX_CONFIG
+    except BrokenPipeError:  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(given: argparse.Namespace, version: str) -> int:
+    if given.command in ("worker", "leader"):
+        from .part import become
+
+        return become(given.cluster, given.command)
+    if given.command == "firewall":
+        from .firewall import close_firewall, open_firewall
+
+        (open_firewall if given.action == "open" else close_firewall)(given.cluster)
+        return 0
+    if given.command == "tally":
+        from .tally import print_tally
+
+        print_tally(given)
+        return 0
+    if given.command == "plan":
+        from .plan import print_plan
+
+        return 0 if print_plan(given) else NOT_FEASIBLE
+    print(version)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="drover",
+        description="One private LLM endpoint, pooled over several machines through llama.cpp.",
+        epilog=f"Exit codes: 0 done, {NOT_FEASIBLE} a plan that is not feasible, 2 wrong usage, {EX_TEMPFAIL} try "
+        f"again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    worker = commands.add_parser("worker", help="become the RPC server that this host's deployment names")
+    leader = commands.add_parser("leader", help="become the llama-server that this host's deployment names")
+    firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
+    firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
+    for command in (worker, leader, firewall):
+        command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
+    tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
+    tally.add_argument(
+        "--cluster", default="main", metavar="NAME", help="what this cluster holds counts as available (default: main)"
+    )
+    tally.add_argument("--host", metavar="NAME", help="name of this host in the cluster (default: its own)")
+    tally.add_argument("--reserve-bytes", type=int, metavar="N", help="memory to leave to the host's own work")
+    tally.add_argument("--threads", type=int, metavar="N", help="threads to compute with")
+    tally.add_argument("--address", metavar="IPV4", help="address that the other hosts reach this one by")
+    tally.add_argument("--port", type=int, metavar="N", help="port of the RPC server")
+    tally.add_argument("--disk-path", metavar="FOLDER", help="where the model is going to be put")
+    tally.add_argument("--no-bandwidth", action="store_true", help="do not measure the memory's bandwidth")
+    plan = commands.add_parser("plan", help="print which host would hold which layers, as JSON; touches no host")
+    plan.add_argument("--model", required=True, metavar="FILE", help="a GGUF model, or the JSON of its gguf_info")
+    plan.add_argument("--tally", required=True, nargs="+", metavar="FILE", help="what each host can lend, as JSON")
+    plan.add_argument("--policy", metavar="FILE", help="what is wished of the plan, as JSON (default: nothing special)")
+    plan.add_argument("--cluster", default="main", metavar="NAME", help="name of the cluster (default: main)")
+    commands.add_parser("version", help="print the version of Drover")
+    return parser

@@ -1,0 +1,27 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents as JSON, in files and on standard output."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..errors import DroverError
+
+
+def print_document(document: dict[str, Any]) -> None:
+    """Print ``document`` in the one form that the same document always has."""
+    print(json.dumps(document, sort_keys=True, indent=2))
+
+
+def load_document(path: str, what: str) -> Any:
+    """What the JSON file at ``path`` holds; ``what`` it should be is for the sentence of a DroverError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise DroverError(f"{path} cannot be read ({error.strerror}): give the path of {what}.") from error
+    except ValueError as error:
+        raise DroverError(f"{path} is not JSON ({error}): give the path of {what}.") from error

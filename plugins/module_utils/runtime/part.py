@@ -1,0 +1,106 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A worker or a leader: read this host's deployment, check it, and become the llama.cpp program that it names.
+
+Runs as the service user below the unit's hardening (no ctypes: memory is never writable and executable at once).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from typing import Any
+
+from ..errors import DroverError
+from ..serving.cluster import Cluster
+from ..serving.deployment import REMEDY, read_deployment
+from .command import NotYet
+from .documents import load_document
+
+DAY = 86400
+
+
+def become(name: str, part: str) -> int:
+    """Become the ``part`` of this host in the cluster called ``name``; comes back only by an error."""
+    deployment = load_deployment(Cluster(name))
+    check_part(deployment, part)
+    if deployment["cache"]:
+        prune_cache(deployment["cache"]["directory"], deployment["cache"]["days"])
+    program = deployment["program"]
+    try:
+        os.execve(program, [program, *deployment["arguments"]], {**os.environ, **deployment["environment"]})
+    except OSError as error:
+        raise DroverError(
+            f"{program} cannot be started ({error.strerror}): install llama.cpp built for this machine, and {REMEDY}."
+        ) from error
+
+
+def load_deployment(cluster: Cluster) -> dict[str, Any]:
+    """This host's deployment in ``cluster``."""
+    path = cluster.deployment_path
+    if not os.path.exists(path):
+        raise DroverError(f"This host runs nothing for the cluster {cluster.name}, since there is no {path}: {REMEDY}.")
+    deployment = read_deployment(load_document(path, "a deployment"))
+    if deployment["cluster"] != cluster.name:
+        raise DroverError(f"{path} is for the cluster {deployment['cluster']}: {REMEDY}.")
+    return deployment
+
+
+def check_part(deployment: dict[str, Any], part: str) -> None:
+    """Raise DroverError, one sentence, unless this host can run ``deployment`` as its ``part``."""
+    if deployment["part"] != part:
+        raise DroverError(
+            f"This host is a {deployment['part']} of the cluster {deployment['cluster']} and no {part}: stop this unit."
+        )
+    program = deployment["program"]
+    if not (os.path.isabs(program) and os.path.isfile(program) and os.access(program, os.X_OK)):
+        raise DroverError(f"{program} is no program that can be run here: install llama.cpp and {REMEDY}.")
+    for file in deployment["files"]:
+        _check_file(file["path"], file["bytes"])
+    _check_address(**deployment["listen"])
+
+
+def prune_cache(directory: str, days: int, now: float | None = None) -> None:
+    """Delete the files below ``directory`` that were not read for so many days: tensors of a model that is served no
+    longer. What cannot be deleted stays."""
+    oldest = (time.time() if now is None else now) - days * DAY
+    for folder, _folders, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                status = os.stat(path, follow_symlinks=False)
+                if max(status.st_atime, status.st_mtime) < oldest:
+                    os.unlink(path)
+            except OSError:
+                continue
+
+
+def _check_file(path: str, size: int | None) -> None:
+    try:
+        with open(path, "rb") as file:
+            found = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
+    if size is not None and found != size:
+        raise DroverError(f"{path} has {found} bytes where {size} were expected: {REMEDY}.")
+
+
+def _check_address(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            place = f"{address}:{port}"
+            if error.errno == errno.EADDRNOTAVAIL:
+                # A machine that starts may not have it yet.
+                raise NotYet(
+                    f"{address} is not an address of this machine: connect its network, or {REMEDY}."
+                ) from error
+            if error.errno == errno.EADDRINUSE:
+                raise NotYet(f"Another program holds {place}: stop it, or set another port and {REMEDY}.") from error
+            raise DroverError(f"{place} cannot be listened on ({error.strerror or error}): {REMEDY}.") from error

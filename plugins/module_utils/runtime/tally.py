@@ -1,0 +1,28 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover tally``: the tally that the module memory_info takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..hosts.tally import DISK_PATH, PORT, take_tally
+from ..hosts.tree import Tree
+from .documents import print_document
+
+
+def print_tally(given: argparse.Namespace) -> None:
+    """Print what this machine can lend."""
+    tally = take_tally(
+        Tree(),
+        host=given.host,
+        cluster=given.cluster,
+        reserve_bytes=given.reserve_bytes,
+        threads=given.threads,
+        address=given.address,
+        port=given.port or PORT,
+        disk_path=given.disk_path or DISK_PATH,
+        measure=not given.no_bandwidth,
+    )
+    print_document(tally)

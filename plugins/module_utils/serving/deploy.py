@@ -1,0 +1,209 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a plan to what every host runs: the deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import DroverError
+from ..hosts.address import is_private
+from ..hosts.addresses import choose_addresses, source_addresses
+from ..hosts.devices import drive
+from ..placement.cost import threads
+from .cluster import Cluster
+from .command_line import leader_arguments, worker_arguments
+from .deployment import SCHEMA
+from .settings import Settings
+
+# llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
+CACHE_FOLDER = "/var/cache/drover"
+
+
+def deploy(
+    plan: dict[str, Any],
+    tallies: list[dict[str, Any]],
+    programs: dict[str, dict[str, Any]],
+    model: dict[str, Any],
+    settings: dict[str, dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """Host -> deployment, for every host that takes part in ``plan``; one that holds no layer yet is a worker, too.
+
+    ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
+    its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
+    ``Settings``. Raises DroverError, one sentence, for a wish that cannot be had.
+    """
+    if not plan["feasible"]:
+        raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
+    hosts = {tally["host"]: _driven(tally, programs.get(tally["host"], {})) for tally in tallies}
+    wishes = {host: Settings.from_dict(settings.get(host, {}), host) for host in plan["addresses"]}
+    for host in sorted(plan["addresses"]):
+        if host not in hosts:
+            raise DroverError(
+                f"{host} takes part in the plan and has no tally: take stock of all hosts and plan again."
+            )
+    leader = plan["leader"]
+    cluster = Cluster(plan["cluster"])
+    deployments = {leader: _leader(cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader])}
+    let_in = source_addresses(hosts[leader], plan["network"])
+    for host, place in plan["addresses"].items():
+        if host != leader:
+            deployments[host] = worker_deployment(
+                cluster,
+                host,
+                place["address"],
+                place["port"],
+                plan["threads"][host],
+                let_in,
+                programs.get(host, {}),
+                wishes[host],
+                _memory_bytes(plan, hosts[host]),
+            )
+    return {host: deployments[host] for host in sorted(deployments)}
+
+
+def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any], wishes: Settings) -> dict[str, Any]:
+    """The deployment of a worker that no plan knows: where and with how many threads is in its own ``tally``, and the
+    wishes say who may connect. Raises DroverError for a host that cannot run it."""
+    host = tally["host"]
+    if tally["obstacles"]:
+        raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
+    address = choose_addresses([tally]).chosen[host]["address"]
+    return worker_deployment(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
+
+
+def worker_deployment(
+    cluster: Cluster,
+    host: str,
+    address: str,
+    port: int,
+    threads: int,
+    allow: Iterable[str],
+    programs: dict[str, Any],
+    wishes: Settings,
+    memory_bytes: int = 0,
+) -> dict[str, Any]:
+    """The deployment of a worker, also of one that no plan knows: ``allow`` and the wishes say who may connect."""
+    if not (wishes.rpc_server_allow_public_address or is_private(address)):
+        raise DroverError(
+            f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
+            "has neither passwords nor encryption; set rpc_server_address to the host's private address (or "
+            "rpc_server_allow_public_address to true if another wall protects it)."
+        )
+    cache = wishes.rpc_server_cache
+    flags, build = _flags(programs, "rpc_server_flags")
+    return _deployment(
+        cluster,
+        host,
+        "worker",
+        programs,
+        program=programs.get("rpc_server") or "ggml-rpc-server",
+        arguments=worker_arguments(address, port, threads, cache, flags, build),
+        environment={"LLAMA_CACHE": CACHE_FOLDER} if cache else {},
+        listen={"address": address, "port": port},
+        allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
+        memory_bytes=memory_bytes,
+        cache={"directory": f"{CACHE_FOLDER}/rpc", "days": wishes.rpc_server_cache_days} if cache else None,
+    )
+
+
+def _leader(
+    cluster: Cluster,
+    plan: dict[str, Any],
+    tally: dict[str, Any],
+    programs: dict[str, Any],
+    model: dict[str, Any],
+    wishes: Settings,
+) -> dict[str, Any]:
+    host = plan["leader"]
+    address = wishes.llama_server_address or plan["addresses"][host]["address"]
+    if not (wishes.llama_server_allow_public_address or is_private(address)):
+        raise DroverError(
+            f"The API of {host} would listen on {address}, which is not a private address, over plain HTTP; set "
+            "llama_server_address to the host's private address (or llama_server_allow_public_address to true if "
+            "another wall protects it)."
+        )
+    flags, build = _flags(programs, "server_flags")
+    keys = wishes.llama_server_api_key_file or cluster.api_key_path
+    return _deployment(
+        cluster,
+        host,
+        "leader",
+        programs,
+        program=programs.get("server") or "llama-server",
+        arguments=leader_arguments(
+            plan,
+            model,
+            address,
+            wishes.llama_server_port,
+            wishes.llama_server_threads or plan["threads"][host],
+            keys,
+            list(wishes.llama_server_extra_arguments),
+            flags,
+            build,
+        ),
+        listen={"address": address, "port": wishes.llama_server_port},
+        files=[
+            *({"path": file["path"], "bytes": file["bytes"]} for file in model["files"]),
+            {"path": keys, "bytes": None},
+        ],
+        memory_bytes=_memory_bytes(plan, tally),
+    )
+
+
+def _deployment(
+    cluster: Cluster,
+    host: str,
+    part: str,
+    programs: dict[str, Any],
+    *,
+    program: str,
+    arguments: list[str],
+    listen: dict[str, Any],
+    memory_bytes: int,
+    environment: dict[str, str] | None = None,
+    allow: list[str] | None = None,
+    files: list[dict[str, Any]] | None = None,
+    cache: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "cluster": cluster.name,
+        "host": host,
+        "part": part,
+        "build": {name: programs.get(name) for name in ("version", "build", "rpc_protocol")},
+        "program": program,
+        "arguments": arguments,
+        "environment": environment or {},
+        "listen": listen,
+        "allow": allow,
+        "files": files or [],
+        "memory_bytes": memory_bytes,
+        "cache": cache,
+    }
+
+
+def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int | None]:
+    """The flags and the number of the build; a program that did not tell its flags has none, which cannot be."""
+    return programs.get(name) or None, programs.get("build")
+
+
+def _driven(tally: dict[str, Any], programs: dict[str, Any]) -> dict[str, Any]:
+    """The tally with the devices that the build drives which is there now; another one was when it was taken."""
+    return drive(tally, programs["backends"]) if programs.get("backends") else tally
+
+
+def _memory_bytes(plan: dict[str, Any], tally: dict[str, Any]) -> int:
+    """What ``plan`` puts into the main memory of a host: on its CPU, and on GPUs that share it."""
+    host, gpus = tally["host"], tally["devices"][1:]
+    leads = host == plan["leader"]
+    # What a worker lends is its GPUs, or its CPU when it has none; a leader's CPU is no device.
+    lent = gpus if gpus or leads else tally["devices"][:1]
+    total = plan["host"]["total_bytes"] if leads else 0
+    for device in plan["devices"]:
+        if device["host"] == host:
+            target = lent[device["device_index"]]
+            total += device["total_bytes"] if target["kind"] == "cpu" or target["unified"] else 0
+    return int(total)

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The deployment: what one host runs for one cluster, as data that a unit or a pod reads and becomes.
+
+A deployment is a dictionary of
+
+- ``schema`` (1), ``cluster`` and ``host`` (names),
+- ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
+- ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
+- ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
+- ``listen``: ``address`` (IPv4) and ``port``; ``allow``: the addresses that may connect, or null for anyone,
+- ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
+- ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
+- ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..checks import choice, dictionary, document, text, whole
+from ..errors import DroverError
+from .cluster import Cluster
+
+SCHEMA = 1
+PARTS = ("leader", "worker")
+REMEDY = "run site.yml again, which writes it anew"
+
+_FIELDS: dict[str, Any] = {
+    "cluster": str,
+    "host": str,
+    "part": str,
+    "build": dict,
+    "program": str,
+    "arguments": list,
+    "environment": dict,
+    "listen": dict,
+    "allow": (list, type(None)),
+    "files": list,
+    "memory_bytes": int,
+    "cache": (dict, type(None)),
+}
+_WHAT = "The deployment"
+
+
+def read_deployment(value: object) -> dict[str, Any]:
+    """``value`` as a deployment. Raises DroverError, one sentence, for what is none."""
+    found = document(value, _WHAT, SCHEMA, _FIELDS, REMEDY)
+    Cluster(found["cluster"])
+    text(found["host"], f"{_WHAT}'s host", REMEDY)
+    choice(found["part"], f"{_WHAT}'s part", PARTS, REMEDY)
+    text(found["program"], f"{_WHAT}'s program", REMEDY)
+    _texts(found["arguments"], "arguments")
+    _texts(found["environment"].values(), "environment")
+    text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
+    whole(found["listen"].get("port"), f"{_WHAT}'s listen port", 1, 65535, REMEDY)
+    for address in found["allow"] or ():
+        text(address, f"An address that {_WHAT.lower()} allows", REMEDY)
+    for each in found["files"]:
+        file = dictionary(each, f"A file of {_WHAT.lower()}", REMEDY)
+        text(file.get("path"), f"The path of a file of {_WHAT.lower()}", REMEDY)
+        if file.get("bytes") is not None:
+            whole(file["bytes"], f"{_WHAT}'s size of {file['path']}", 0, remedy=REMEDY)
+    whole(found["memory_bytes"], f"{_WHAT}'s memory_bytes", 0, remedy=REMEDY)
+    if found["cache"] is not None:
+        text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
+        whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
+    return found
+
+
+def _texts(values: Any, name: str) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise DroverError(f"{_WHAT} has {name} {list(values)!r} where only texts were expected: {REMEDY}.")

@@ -1,0 +1,259 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: deployment
+short_description: Say what every host runs by a plan
+version_added: "0.2.0"
+description:
+  - Turns a plan into one deployment for each host, which names the program to run there with all of its arguments, the
+    address to listen on, who may connect, and the files that must be there.
+  - Arguments are written for the build of llama.cpp that the host has. A flag that it lacks is translated, or refused
+    by name.
+  - Given O(worker) in place of a plan, it makes the deployment of a single RPC server.
+  - Touches no host. Run it once, on the controller.
+options:
+  plan:
+    description: The plan, as RV(drover.llama.placement#module:plan) returned it.
+    type: dict
+  tallies:
+    description: One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it.
+    type: list
+    elements: dict
+    default: []
+  model:
+    description: The model on the leader. Needed with O(plan).
+    type: dict
+    suboptions:
+      path:
+        description: The file to serve, the first one of a model in several files.
+        type: str
+        required: true
+      alias:
+        description: The name under which the API offers it.
+        type: str
+        required: true
+      files:
+        description: All of its files, each with its C(path) and C(bytes).
+        type: list
+        elements: dict
+        required: true
+  lend_to:
+    description:
+      - In place of O(plan), the name of the cluster that the one host in O(tallies) lends its memory to, for a leader
+        that no plan knows. Its address, port and threads are those of its tally.
+    type: str
+  programs:
+    description:
+      - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.
+      - For a host without it, programs are called by their names, and flags are those of the newest llama.cpp.
+    type: dict
+    default: {}
+  settings:
+    description:
+      - What owners of hosts wish. Everything has a default, also for hosts that are not listed.
+      - A wish that cannot be had fails the module by name.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: The name of the host.
+        type: str
+        required: true
+      rpc_server_cache:
+        description: Whether its RPC server keeps tensors over 10 MiB on disk.
+        type: bool
+        default: true
+      rpc_server_cache_days:
+        description: Days without being read after which such a tensor is deleted.
+        type: int
+        default: 30
+      rpc_server_allowed_addresses:
+        description: The addresses that may connect to it besides the leader's.
+        type: list
+        elements: str
+        default: []
+      rpc_server_allow_public_address:
+        description: Whether it may listen on an address that the Internet can reach.
+        type: bool
+        default: false
+      llama_server_address:
+        description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
+        type: str
+        default: ""
+      llama_server_port:
+        description: The port of the API if the host leads.
+        type: int
+        default: 8080
+      llama_server_allow_public_address:
+        description: Whether the API may be on an address that the Internet can reach.
+        type: bool
+        default: false
+      llama_server_api_key_file:
+        description: The file with the keys of the API. Empty is C(/etc/drover/CLUSTER/api_key).
+        type: str
+        default: ""
+      llama_server_threads:
+        description: Threads that compute if the host leads. 0 takes what the plan says.
+        type: int
+        default: 0
+      llama_server_extra_arguments:
+        description:
+          - More arguments for C(llama-server), flags in their long form.
+          - One that Drover decides itself, that lets clients act on the host, or that the build does not know is
+            refused.
+        type: list
+        elements: str
+        default: []
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
+seealso:
+  - module: drover.llama.placement
+  - module: drover.llama.runtime_archive
+author:
+  - The Drover developers (@drover)
+"""
+
+EXAMPLES = r"""
+- name: Say what every host runs
+  drover.llama.deployment:
+    plan: "{{ placement.plan }}"
+    tallies: "{{ ansible_play_hosts | map('extract', hostvars, 'tally') }}"
+    programs: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'llama_cpp'))) }}"
+    model:
+      path: /var/lib/drover/models/llama.gguf
+      alias: Llama 3.1 8B
+      files:
+        - path: /var/lib/drover/models/llama.gguf
+          bytes: 4920739232
+    settings:
+      - host: pi-2
+        rpc_server_cache: false
+  register: deployed
+  run_once: true
+  delegate_to: localhost
+
+- name: Write down what this host runs
+  ansible.builtin.copy:
+    content: "{{ deployed.deployments[inventory_hostname] | to_nice_json }}"
+    dest: /etc/drover/main/deployment.json
+    mode: "0644"
+
+- name: Have a single RPC server for a leader of your own
+  drover.llama.deployment:
+    lend_to: main
+    tallies:
+      - "{{ tally }}"
+    settings:
+      - host: pi-2
+        rpc_server_allowed_addresses: [192.168.1.20]
+  register: deployed
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+deployments:
+  description: What runs, by host.
+  returned: success
+  type: dict
+  sample:
+    pi-2:
+      schema: 1
+      cluster: main
+      host: pi-2
+      part: worker
+      build:
+        version: 0.7.0
+        build: 11669
+        rpc_protocol: 8.0.0
+      program: /usr/libexec/aarch64-linux-gnu/llama/bin/ggml-rpc-server
+      arguments: ["--host", "192.168.1.21", "--port", "50052", "--threads", "4", "--cache"]
+      environment:
+        LLAMA_CACHE: /var/cache/drover
+      listen:
+        address: 192.168.1.21
+        port: 50052
+      allow: ["192.168.1.20"]
+      files: []
+      memory_bytes: 3321759744
+      cache:
+        directory: /var/cache/drover/rpc
+        days: 30
+"""
+
+from dataclasses import fields
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
+from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings
+
+KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
+
+
+def settings_spec():
+    """One option for each setting, with its default."""
+    spec = {"host": {"type": "str", "required": True}}
+    for field in fields(Settings):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        # Only the file's path: no secret.
+        spec[field.name] = {**KINDS[type(field.default)], "default": default, "no_log": False}
+    return spec
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "plan": {"type": "dict"},
+            "tallies": {"type": "list", "elements": "dict", "default": []},
+            "model": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "alias": {"type": "str", "required": True},
+                    "files": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+            "lend_to": {"type": "str"},
+            "programs": {"type": "dict", "default": {}},
+            "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
+        },
+        required_one_of=[("plan", "lend_to")],
+        mutually_exclusive=[("plan", "lend_to")],
+        required_by={"plan": ["model"]},
+        supports_check_mode=True,
+    )
+    try:
+        deployments = make_deployments(module.params)
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, deployments=deployments)
+
+
+def make_deployments(given):
+    """Host -> deployment, by the options of the module."""
+    wishes = {}
+    for each in given["settings"]:
+        if each["host"] in wishes:
+            raise DroverError(f"The settings of {each['host']} come twice: give every host once.")
+        wishes[each["host"]] = {name: value for name, value in each.items() if name != "host"}
+    tallies = [read_tally(tally) for tally in given["tallies"]]
+    if given["plan"] is not None:
+        return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
+    if len(tallies) != 1:
+        raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
+    host = tallies[0]["host"]
+    settings = Settings.from_dict(wishes.get(host, {}), host)
+    return {host: lone_worker(Cluster(given["lend_to"]), tallies[0], given["programs"].get(host, {}), settings)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proof_info
+short_description: See whether every planned worker takes part
+version_added: "0.2.0"
+description:
+  - Holds what workers hold in memory, and who is connected to them, against the plan. A leader that drops a worker may
+    go on without it, and its answers do not tell.
+  - Only computes; run it on the controller, after a first completion. It takes what M(drover.llama.memory_info) and
+    M(drover.llama.port_info) return then.
+options:
+  plan:
+    description: The plan that the cluster runs by.
+    type: dict
+    required: true
+  workers:
+    description: What was found on each worker. One that is missing counts as one that does not take part.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      tally:
+        description: What M(drover.llama.memory_info) returned there after the completion.
+        type: dict
+        required: true
+      connections:
+        description: What M(drover.llama.port_info) returned there of its RPC port.
+        type: list
+        elements: dict
+        required: true
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
+seealso:
+  - module: drover.llama.completion_info
+  - module: drover.llama.memory_info
+  - module: drover.llama.port_info
+author:
+  - The Drover developers (@drover)
+"""
+
+EXAMPLES = r"""
+- name: Weigh every worker
+  drover.llama.memory_info:
+    bandwidth: false
+  register: weighed
+
+- name: See who is connected to it
+  drover.llama.port_info:
+    ports: [50052]
+  register: seen
+
+- name: Hold them against the plan
+  drover.llama.proof_info:
+    plan: "{{ placement.plan }}"
+    workers:
+      - tally: "{{ hostvars['pi-2'].weighed.tally }}"
+        connections: "{{ hostvars['pi-2'].seen.connections }}"
+      - tally: "{{ hostvars['pi-3'].weighed.tally }}"
+        connections: "{{ hostvars['pi-3'].seen.connections }}"
+  register: proof
+  run_once: true
+  delegate_to: localhost
+  failed_when: proof.missing | length > 0
+"""
+
+RETURN = r"""
+missing:
+  description: A sentence for each worker that does not take part as planned, with what to do; empty when all do.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - >-
+      pi-2 holds 12 MiB where the plan puts 1.9 GiB of weights: see in the log of drover-server@main.service on pi-1 why
+      pi-2 was left out.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "plan": {"type": "dict", "required": True},
+            "workers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "tally": {"type": "dict", "required": True},
+                    "connections": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        held = {}
+        for worker in module.params["workers"]:
+            tally = read_tally(worker["tally"])
+            held[tally["host"]] = held_part(tally, worker["connections"])
+        missing = missing_parts(read_plan(module.params["plan"]), held)
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, missing=missing)
+
+
+if __name__ == "__main__":
+    main()

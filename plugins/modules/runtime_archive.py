@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runtime_archive
+short_description: Make the file that hosts run Drover from
+version_added: "0.2.0"
+description:
+  - Packs the collection's Python code into C(drover.pyz), one file that every Python from 3.9 on runs without Ansible.
+    Units on hosts are started by it.
+  - The file lies in the cache of the user who runs the module, named by its content. The same code gives the same bytes
+    on any machine.
+  - Run it once, on the controller, and not as root.
+options:
+  collection_path:
+    description:
+      - The folder of the collection, which holds its roles and plugins.
+      - From a role of the collection, C({{ role_path | dirname | dirname }}).
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same information.
+    support: full
+    details:
+      - The file is made in check mode, too, so that a task that copies it can tell what it would change. Like Ansible's
+        own temporary files, a cache on the controller counts as no change.
+  diff_mode:
+    description: Returns details on what has changed, or would change, in diff mode.
+    support: N/A
+    details:
+      - This module changes no host.
+seealso:
+  - module: drover.llama.deployment
+author:
+  - The Drover developers (@drover)
+"""
+
+EXAMPLES = r"""
+- name: Make the runtime
+  drover.llama.runtime_archive:
+    collection_path: "{{ role_path | dirname | dirname }}"
+  register: made
+  run_once: true
+  delegate_to: localhost
+  become: false
+
+- name: Install the runtime
+  ansible.builtin.copy:
+    src: "{{ made.runtime.path }}"
+    dest: /usr/local/lib/drover/drover.pyz
+    mode: "0755"
+"""
+
+RETURN = r"""
+runtime:
+  description: The file.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: Where it lies on the machine that the module ran on.
+      returned: success
+      type: str
+      sample: /home/me/.cache/drover/6f1ed002ab559585/drover.pyz
+    version:
+      description: The version of the collection, which C(drover version) prints.
+      returned: success
+      type: str
+      sample: 0.2.0
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"collection_path": {"type": "path", "required": True}},
+        supports_check_mode=True,
+    )
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    try:
+        path, version = cache_archive(module.params["collection_path"], os.path.join(cache, "drover"))
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, runtime={"path": path, "version": version})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a plan to what each host runs, and the document that says so."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from module_utils.errors import DroverError
+from module_utils.serving.cluster import Cluster
+from module_utils.serving.command_line import leader_arguments, worker_arguments
+from module_utils.serving.deploy import deploy, worker_deployment
+from module_utils.serving.deployment import read_deployment
+from module_utils.serving.settings import Settings
+from unit.serving.clusters import GIB, MODEL, PROGRAMS, device, plan, tallies, tally
+
+
+def deployed(settings=None, **changes):
+    programs = dict.fromkeys(("head", "pi-1", "pi-2"), PROGRAMS)
+    return deploy(plan(**changes), tallies(), programs, MODEL, settings or {})
+
+
+def test_the_leader_runs_llama_server():
+    leader = deployed()["head"]
+    flags = PROGRAMS["server_flags"]
+    assert leader == {
+        "schema": 1,
+        "cluster": "main",
+        "host": "head",
+        "part": "leader",
+        "build": {"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
+        "program": "/usr/bin/llama-server",
+        "arguments": leader_arguments(plan(), MODEL, "10.0.0.1", 8080, 8, "/etc/drover/main/api_key", [], flags, 11669),
+        "environment": {},
+        "listen": {"address": "10.0.0.1", "port": 8080},
+        "allow": None,
+        "files": [
+            {"path": "/var/lib/drover/models/m.gguf", "bytes": 4 * GIB},
+            {"path": "/etc/drover/main/api_key", "bytes": None},
+        ],
+        "memory_bytes": 2 * GIB,
+        "cache": None,
+    }
+
+
+def test_a_worker_runs_the_rpc_server_and_lets_in_all_addresses_that_the_leader_sends_from():
+    worker = deployed()["pi-1"]
+    assert worker == {
+        "schema": 1,
+        "cluster": "main",
+        "host": "pi-1",
+        "part": "worker",
+        "build": {"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
+        "program": "/usr/libexec/ggml-rpc-server",
+        "arguments": worker_arguments("10.0.0.11", 50052, 4, True),
+        "environment": {"LLAMA_CACHE": "/var/cache/drover"},
+        "listen": {"address": "10.0.0.11", "port": 50052},
+        "allow": ["10.0.0.1", "10.0.0.2"],
+        "files": [],
+        "memory_bytes": 5 * GIB // 4 + GIB // 8,
+        "cache": {"directory": "/var/cache/drover/rpc", "days": 30},
+    }
+
+
+def test_a_host_that_holds_no_layer_yet_is_a_worker_too():
+    spare = deployed()["pi-2"]
+    assert (spare["part"], spare["memory_bytes"], spare["listen"]["port"]) == ("worker", 0, 50060)
+
+
+def test_every_deployment_can_be_read_and_comes_by_host():
+    deployments = deployed()
+    assert list(deployments) == ["head", "pi-1", "pi-2"]
+    for deployment in deployments.values():
+        assert read_deployment(copy.deepcopy(deployment)) == deployment
+
+
+@pytest.mark.parametrize(
+    ("host", "wish", "value", "effect"),
+    [
+        ("pi-1", "rpc_server_cache", False, lambda made: made["cache"] is None and not made["environment"]),
+        ("pi-1", "rpc_server_cache", False, lambda made: "--cache" not in made["arguments"]),
+        ("pi-1", "rpc_server_cache_days", 7, lambda made: made["cache"]["days"] == 7),
+        (
+            "pi-1",
+            "rpc_server_allowed_addresses",
+            ["10.0.0.99"],
+            lambda made: made["allow"] == ["10.0.0.1", "10.0.0.2", "10.0.0.99"],
+        ),
+        ("head", "llama_server_address", "127.0.0.1", lambda made: made["listen"]["address"] == "127.0.0.1"),
+        ("head", "llama_server_address", "127.0.0.1", lambda made: "127.0.0.1" in made["arguments"]),
+        ("head", "llama_server_port", 8081, lambda made: made["listen"]["port"] == 8081),
+        ("head", "llama_server_port", 8081, lambda made: "8081" in made["arguments"]),
+        ("head", "llama_server_api_key_file", "/k", lambda made: made["files"][-1] == {"path": "/k", "bytes": None}),
+        ("head", "llama_server_extra_arguments", ["--metrics"], lambda made: made["arguments"][-1] == "--metrics"),
+    ],
+)
+def test_every_wish_takes_effect(host, wish, value, effect):
+    assert not effect(deployed()[host]), "the test would pass without the wish"
+    assert effect(deployed({host: {wish: value}})[host])
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"rpc_server_cash": True},
+            "The settings of pi-1 have 'rpc_server_cash', which is unknown: use llama_server_add",
+        ),
+        ({"rpc_server_cache": "false"}, "rpc_server_cache of pi-1 is 'false' but must be true or false"),
+        ({"rpc_server_cache_days": "30"}, "rpc_server_cache_days of pi-1 is '30' but must be a whole number"),
+        ({"rpc_server_cache_days": 0}, "rpc_server_cache_days of pi-1 is 0 but must be a whole number from 1 up"),
+        ({"llama_server_port": 65536}, "llama_server_port of pi-1 is 65536 but must be a whole number from 1 to 65535"),
+        ({"llama_server_address": None}, "llama_server_address of pi-1 is None but must be a text"),
+        (
+            {"rpc_server_allowed_addresses": "10.0.0.1"},
+            "rpc_server_allowed_addresses of pi-1 is '10.0.0.1' but must be",
+        ),
+        ([], "The settings of pi-1 is \\[\\] but must be a dictionary"),
+    ],
+)
+def test_a_wish_that_is_none_is_refused_by_name(settings, told):
+    with pytest.raises(DroverError, match=f"^{told}"):
+        deployed({"pi-1": settings})
+
+
+def test_public_addresses_are_refused_unless_allowed():
+    public = {**plan()["addresses"], "pi-1": {"address": "8.8.8.8", "port": 50052}}
+    with pytest.raises(DroverError, match=r"RPC server of pi-1 would listen on 8\.8\.8\.8, which is not a private"):
+        deployed(addresses=public)
+    allowed = deployed({"pi-1": {"rpc_server_allow_public_address": True}}, addresses=public)
+    assert allowed["pi-1"]["listen"]["address"] == "8.8.8.8"
+    with pytest.raises(DroverError, match=r"The API of head would listen on 0\.0\.0\.0, which is not a private"):
+        deployed({"head": {"llama_server_address": "0.0.0.0"}})
+    wide = deployed({"head": {"llama_server_address": "0.0.0.0", "llama_server_allow_public_address": True}})
+    assert wide["head"]["listen"]["address"] == "0.0.0.0"
+
+
+def test_memory_on_a_card_of_its_own_is_not_the_hosts():
+    card = {"id": "GPU0", "kind": "cuda", "unified": False}
+    shared = {"id": "GPU0", "kind": "vulkan", "unified": True}
+    for gpu, worker, leader in ((card, 0, 2 * GIB), (shared, GIB + GIB // 8, 2 * GIB + GIB // 2 + GIB // 8)):
+        placed = plan(
+            local_devices=1,
+            devices=[device("pi-1", "RPC0", 1, 4), device("head", "GPU0", 5, 2), device("pi-2", "RPC1", 7, 1)],
+        )
+        hosts = [tally("head", devices=[gpu]), tally("pi-1", devices=[gpu]), tally("pi-2")]
+        made = deploy(placed, hosts, {}, MODEL, {})
+        assert [made[host]["memory_bytes"] for host in ("pi-1", "head", "pi-2")] == [
+            worker,
+            leader,
+            GIB // 4 + GIB // 8,
+        ]
+
+
+def test_devices_are_those_of_the_build_that_is_there_now(monkeypatch):
+    """The tally was taken before it was installed."""
+    card = {"id": "GPU0", "kind": "cuda", "unified": False}
+    monkeypatch.setattr(
+        "module_utils.serving.deploy.drive", lambda tally, backends: {**tally, "devices": [*tally["devices"], card]}
+    )
+    placed = plan(devices=[device("pi-1", "RPC0", 3, 5, True)])
+    programs = {"pi-1": {**PROGRAMS, "backends": ["CUDA", "CPU"]}}
+    assert deploy(placed, tallies(), programs, MODEL, {})["pi-1"]["memory_bytes"] == 0
+
+
+def test_a_program_that_is_not_there_yet_is_called_by_its_name():
+    """As in check mode on fresh hosts; the newest flags are written for."""
+    deployments = deploy(plan(), tallies(), {}, MODEL, {})
+    assert [deployments[host]["program"] for host in ("head", "pi-1")] == ["llama-server", "ggml-rpc-server"]
+    assert "--fit" in deployments["head"]["arguments"]
+
+
+def test_a_plan_that_does_not_fit_is_not_deployed():
+    with pytest.raises(DroverError, match=r"since the plan says: It lacks 2 GiB\.$"):
+        deployed(feasible=False, shortfall={"kind": "memory", "text": "It lacks 2 GiB."})
+
+
+def test_a_host_without_a_tally_is_refused():
+    with pytest.raises(DroverError, match=r"^pi-2 takes part in the plan and has no tally"):
+        deploy(plan(), tallies()[:2], {}, MODEL, {})
+
+
+def test_a_worker_that_no_plan_knows():
+    settings = Settings.from_dict({"rpc_server_allowed_addresses": ["10.0.0.1"]}, "pi-9")
+    worker = worker_deployment(Cluster("lone"), "pi-9", "10.0.0.19", 50052, 4, [], PROGRAMS, settings)
+    assert (worker["cluster"], worker["allow"], worker["memory_bytes"]) == ("lone", ["10.0.0.1"], 0)
+    assert read_deployment(worker) == worker
+
+
+WORKER = {"part": "worker", "allow": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"schema": 2}, "The deployment has schema 2 where schema 1 was expected"),
+        ({"cluster": "Main"}, "The cluster is called 'Main'"),
+        ({"host": ""}, "The deployment's host is ''"),
+        ({"part": "boss"}, "The deployment's part is 'boss' but must be one of leader, worker"),
+        ({"program": ""}, "The deployment's program is ''"),
+        ({"program": None}, "The deployment has program None where a text was expected"),
+        ({"arguments": ["--port", 1]}, "The deployment has arguments .* where only texts were expected"),
+        ({"environment": {"A": 1}}, "The deployment has environment .* where only texts were expected"),
+        (
+            {"listen": {"address": "10.0.0.1"}},
+            "The deployment's listen port is None but must be a whole number from 1 to",
+        ),
+        ({"listen": {"address": "10.0.0.1", "port": 0}}, "The deployment's listen port is 0"),
+        ({"listen": {"port": 1}}, "The deployment's listen address is None"),
+        ({"allow": [""]}, "An address that the deployment allows is ''"),
+        ({"allow": "10.0.0.1"}, "The deployment has allow '10.0.0.1' where a list or null was expected"),
+        ({"files": ["/m"]}, "A file of the deployment is '/m' but must be a dictionary"),
+        ({"files": [{"bytes": 1}]}, "The path of a file of the deployment is None"),
+        ({"files": [{"path": "/m", "bytes": -1}]}, "The deployment's size of /m is -1"),
+        ({"memory_bytes": True}, "The deployment has memory_bytes True"),
+        ({"memory_bytes": -1}, "The deployment's memory_bytes is -1"),
+        ({"cache": {"days": 1}}, "The deployment's cache directory is None"),
+        ({"cache": {"directory": "/c", "days": 0}}, "The deployment's cache days is 0"),
+    ],
+)
+def test_what_is_no_deployment_is_refused_in_one_sentence(changes, told):
+    with pytest.raises(DroverError, match=f"^{told}") as caught:
+        read_deployment({**deployed()["pi-1"], **changes})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", list(deployed()["pi-1"]))
+def test_every_field_must_be_there(name):
+    made = deployed()["pi-1"]
+    del made[name]
+    with pytest.raises(DroverError, match=f"has no {name}"):
+        read_deployment(made)
