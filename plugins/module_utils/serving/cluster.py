@@ -1,0 +1,64 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster's name, and what is called by it on a host. Two clusters may share hosts, so nothing else names these."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import DroverError
+
+CLUSTERS_FOLDER = "/etc/drover"
+# It stands in paths, unit names and nft's tables, and Kubernetes' labels take it, too.
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster called ``name``. Raises DroverError when that is no name for one."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME.match(self.name):
+            raise DroverError(
+                f"The cluster is called {self.name!r} but must have a name of at most 31 lower-case letters, digits "
+                "and hyphens that begins with a letter, such as main: change drover_cluster."
+            )
+
+    @property
+    def folder(self) -> str:
+        """Where a host keeps the cluster's documents."""
+        return f"{CLUSTERS_FOLDER}/{self.name}"
+
+    @property
+    def deployment_path(self) -> str:
+        """What this host runs for the cluster."""
+        return f"{self.folder}/deployment.json"
+
+    @property
+    def plan_path(self) -> str:
+        """The plan that the cluster runs by."""
+        return f"{self.folder}/plan.json"
+
+    @property
+    def api_key_path(self) -> str:
+        """The keys that clients of the API may send, one a line; on the leader."""
+        return f"{self.folder}/api_key"
+
+    @property
+    def rpc_unit(self) -> str:
+        """The systemd unit of a worker."""
+        return f"drover-rpc@{self.name}.service"
+
+    @property
+    def server_unit(self) -> str:
+        """The systemd unit of the leader."""
+        return f"drover-server@{self.name}.service"
+
+    @property
+    def table(self) -> str:
+        """The nftables table (family inet) that guards the cluster's port."""
+        return f"drover-{self.name}"
