@@ -93,7 +93,7 @@ def take_tally(
     }
     if backends is None:
         # Asking the programs takes a while, and without a GPU the answer is known.
-        backends = find_llama_cpp(builds_path=BUILDS_PATH)["backends"] if gpus else []
+        backends = find_llama_cpp(builds_path=BUILDS_PATH, may_write=may_write)["backends"] if gpus else []
     return drive(tally, backends)
 
 
