@@ -508,7 +508,12 @@ def main():
         )
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, plan=plan)
+    module.exit_json(
+        changed=False,
+        plan=plan,
+        running=next(iter(given["previous"]), None),
+        places_the_same=any(document.places_the_same(before, plan) for before in given["previous"]),
+    )
 
 
 if __name__ == "__main__":
