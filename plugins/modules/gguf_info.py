@@ -27,6 +27,8 @@ options:
     description:
       - An C(http) or C(https) URL of the model, or of the first shard of a split model.
       - Redirects are followed, and busy servers are asked again.
+      - Its query, where a presigned URL has its signature, is never part of a message. Ansible itself shows and logs
+        the options of a task, so give such a task C(no_log).
     type: str
   token:
     description:
@@ -34,6 +36,13 @@ options:
       - It is sent to the server of O(url) only, never to one that this server redirects to.
       - An empty token means none. Without O(url) it has no effect.
     type: str
+  sha256:
+    description:
+      - The sha256 that files of the model must have, by file name. Those files are read whole, which takes as long as
+        their size says; without it only headers are read.
+      - Needs O(path).
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 author:
@@ -56,6 +65,12 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
   register: model
+
+- name: Check a download before it is used
+  drover.llama.gguf_info:
+    path: /srv/models/model.gguf
+    sha256:
+      model.gguf: 377c217a035b7e87c5f6a8c1bbf50877e4c6edb8a7aecbc1445e39d5f7a38a3d
 
 - name: Look at a gated split model
   drover.llama.gguf_info:
@@ -301,7 +316,7 @@ gguf:
           type: int
           sample: 0
 files:
-  description: The files of a model given by O(path), in the order of their shards; empty for O(url).
+  description: The files of the model, in the order of their shards.
   returned: success
   type: list
   elements: dict
@@ -312,20 +327,22 @@ files:
       type: str
       sample: Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf
     file_bytes:
-      description: Its size.
+      description: Its size. Where a web server does not tell it, what the header announces.
       returned: success
       type: int
       sample: 4920739232
     modified:
-      description: When it was written last, in seconds since 1970.
+      description: When it was written last, in seconds since 1970, or null for O(url).
       returned: success
       type: int
       sample: 1721900000
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.gguf import profile, reader, source
+from ansible_collections.drover.llama.plugins.module_utils.gguf import profile, reader, source, store
 
 
 def main():
@@ -334,19 +351,26 @@ def main():
             "path": {"type": "path"},
             "url": {"type": "str"},
             "token": {"type": "str", "no_log": True},
+            "sha256": {"type": "dict", "default": {}},
         },
         mutually_exclusive=[("path", "url")],
         required_one_of=[("path", "url")],
         supports_check_mode=True,
     )
-    path, url, token = (module.params[name] for name in ("path", "url", "token"))
+    path, url, token, sha256 = (module.params[name] for name in ("path", "url", "token", "sha256"))
     try:
-        # A lookup of a variable that is not set gives an empty token, which means none.
-        header = reader.read_header(path) if path is not None else reader.read_remote_header(url, token or None)
+        if path is not None:
+            header = reader.read_header(path)
+            files = source.file_facts(path, header.shards)
+            store.check_sums(os.path.dirname(path), sha256)
+        else:
+            # A lookup of a variable that is not set gives an empty token, which means none.
+            header = reader.read_remote_header(url, token or None)
+            files = source.remote_facts(header.shards, header.shard_bytes)
         gguf = profile.model_profile(header)
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, gguf=gguf, files=source.file_facts(path, header.shards) if path is not None else [])
+    module.exit_json(changed=False, gguf=gguf, files=files)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ options:
   bandwidth:
     description:
       - Whether to measure how fast the host reads its memory.
-      - It takes about 0.1 seconds once. The figure is kept in C(/run/drover/bandwidth.json) until the next boot, or
-        until the processor, its usable cores or the memory's size change. In check mode it is not kept.
+      - It takes a fraction of a second, once. The figure is kept in C(/run/drover/bandwidth.json) until the next boot
+        or until the processor, its usable cores, its caches or the memory's size change. In check mode it is not kept.
     type: bool
     default: true
 extends_documentation_fragment:

@@ -459,16 +459,6 @@ plan:
       type: list
       elements: str
       sample: ["pi-1 leads because it is pinned."]
-running:
-  description: The plan that the cluster runs by, of O(previous); null when there is none.
-  returned: success
-  type: dict
-  sample:
-places_the_same:
-  description: Whether the cluster runs by a plan already for which nothing would have to change.
-  returned: success
-  type: bool
-  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

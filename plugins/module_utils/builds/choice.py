@@ -153,8 +153,11 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
         likes.setdefault(recipe["id"], []).append(host)
         compiled = backends.of_options(options.get("backends") or [])
         served[host["host"]] = _built(host, recipe["id"], compiled, recipe=recipe)
-    for way in served.values():
-        way["build_host"] = build_host(likes[way["id"]])
+    for like in likes.values():
+        # Hosts that have it do not compile it for one that comes later: its archive may be gone from the controller.
+        compiles = build_host([host for host in like if not served[host["host"]]["installed"]] or like)
+        for host in like:
+            served[host["host"]]["build_host"] = compiles
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 

@@ -41,7 +41,7 @@ def find_llama_cpp(
     search_path: str | None = None,
     folders: Iterable[str] = FOLDERS,
     flags_file: str = FLAGS_FILE,
-    may_write: bool = True,
+    may_write: bool = False,
 ) -> dict:
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 

@@ -18,7 +18,6 @@ from ..hosts.apple import read_apple
 from ..hosts.cpu import read_cpu
 from ..hosts.memory import read_memory
 from ..hosts.os_release import read_os_release
-from ..hosts.tally import UNITS
 from ..hosts.tree import Tree
 from . import elf
 
@@ -167,7 +166,7 @@ def _cpu_and_memory(tree: Tree, system: str) -> tuple[dict, dict]:
     if system == "darwin":
         parts = read_apple()
         return parts["cpu"], parts["memory"]
-    return read_cpu(tree, UNITS), read_memory(tree, UNITS)
+    return read_cpu(tree, ()), read_memory(tree, ())
 
 
 def _output(command: list[str]) -> str:

@@ -61,4 +61,5 @@ def telling_url(url: str) -> str:
 
 def telling_text(text: str) -> str:
     """`text`, say an error of somebody else's, with every URL in it as `telling_url` has it."""
-    return re.sub(r"(?i)\bhttps?://[^\s'\"<>]+", lambda match: telling_url(match[0]), text)
+    # Up to the next blank, so that no quote in a query lets the rest of it through.
+    return re.sub(r"(?i)\b[a-z][a-z0-9+.-]*://\S+", lambda match: telling_url(match[0]), text)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..checks import whole
 from ..errors import DroverError
 from .document import SCHEMA
 from .metadata import SkippedArray, is_natural
@@ -26,6 +27,8 @@ CACHE_THRESHOLD_BYTES = 10 * 1024 * 1024
 
 # No model comes near it; it keeps a hostile header from making us build a list of four billion blocks.
 MAX_BLOCK_COUNT = 4096
+
+_DAMAGED = "the file is damaged or of a kind that Drover does not know"
 
 _BLOCK_NAME = re.compile(r"^(?:enc\.|dec\.)?blk\.(\d+)\.(.+)$")
 
@@ -169,13 +172,7 @@ def _is_plain_list(value: object) -> bool:
 
 
 def _natural(hyperparameters: dict[str, Any], key: str, default: int) -> int:
-    value = hyperparameters.get(key, default)
-    if not is_natural(value):
-        raise DroverError(
-            f"The GGUF header says {key} is {value!r} where a whole number from 0 up belongs: the file is damaged or "
-            "of a kind that Drover does not know."
-        )
-    return value
+    return whole(hyperparameters.get(key, default), f"The GGUF header's {key}", 0, remedy=_DAMAGED)
 
 
 def _per_block(
@@ -186,20 +183,15 @@ def _per_block(
     numbers = value if isinstance(value, list) else [value]
     if not all(is_natural(number) for number in numbers) or (isinstance(value, list) and len(value) != block_count):
         raise DroverError(
-            f"The GGUF header says {key} is {value!r} where a whole number, or one for each of the {block_count} "
-            "blocks, belongs: the file is damaged or of a kind that Drover does not know."
+            f"The GGUF header's {key} is {value!r} but must be a whole number from 0 up, or one for each of the "
+            f"{block_count} blocks: {_DAMAGED}."
         )
     return value
 
 
 def _block_count(hyperparameters: dict[str, Any], architecture: str) -> int:
-    value = hyperparameters.get("block_count")
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_BLOCK_COUNT:
-        raise DroverError(
-            f"The GGUF header says {architecture}.block_count is {value!r} where a number from 1 to "
-            f"{MAX_BLOCK_COUNT} belongs: give a language model with blocks."
-        )
-    return value
+    name = f"The GGUF header's {architecture}.block_count"
+    return whole(hyperparameters.get("block_count"), name, 1, MAX_BLOCK_COUNT, "give a language model with blocks")
 
 
 def _blocks(tensors: Sequence[TensorInfo], block_count: int) -> tuple[list[dict[str, int]], list[dict[str, int]]]:

@@ -60,6 +60,7 @@ class Header:
     data_offsets: list[int]  # start of the tensor data in each shard, bytes
     file_bytes: int  # all shards together
     alignment: int
+    shard_bytes: tuple[int, ...] = ()  # each of the files; at least, where a server does not tell
 
 
 def read_header(path: str) -> Header:
@@ -103,6 +104,7 @@ def _read_model(first_name: str, open_source: Callable[[str], Source]) -> Header
             shards=[*header.shards, name],
             data_offsets=header.data_offsets + shard.data_offsets,
             file_bytes=header.file_bytes + shard.file_bytes,
+            shard_bytes=header.shard_bytes + shard.shard_bytes,
         )
     if len(names) > 1:
         check_all_tensors(first_name, header)
@@ -130,6 +132,7 @@ def _read_file(source: Source, file_name: str) -> Header:
             f"{source.name} is cut off: its tensors need {end} bytes, but the file has {source.size}; "
             "copy or download it again"
         )
+    file_bytes = end if source.size is None else source.size
     return Header(
         version=version,
         byte_order="little" if cursor.order == "<" else "big",
@@ -137,8 +140,9 @@ def _read_file(source: Source, file_name: str) -> Header:
         tensors=tensors,
         shards=[file_name],
         data_offsets=[data_offset],
-        file_bytes=end if source.size is None else source.size,
+        file_bytes=file_bytes,
         alignment=alignment,
+        shard_bytes=(file_bytes,),
     )
 
 

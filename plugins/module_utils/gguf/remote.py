@@ -175,11 +175,12 @@ class RemoteSource:
                 raise DroverError(f"{self.name} asks to wait {after} s (HTTP {error.code}): try again then")
             self._fail(f"HTTP {error.code} {error.reason}", float(after) if re.fullmatch(r"\d{1,2}", after) else None)
         elif error.code in (401, 403):
-            remedy = (
-                "give a token if the model is gated or private, or check the address"
-                if self._token is None
-                else "check the token, and that its owner was granted access to the model"
-            )
+            if self._token is not None:
+                remedy = "check the token, and that its owner was granted access to the model"
+            elif urlsplit(self._url).query:
+                remedy = "make a new URL if its signature has expired, or check the address"
+            else:
+                remedy = "give a token if the model is gated or private, or check the address"
             raise DroverError(f"{self.name} refused access (HTTP {error.code}): {remedy}")
         elif error.code in (404, 410):
             raise DroverError(f"{self.name} does not exist (HTTP {error.code}): check the address")

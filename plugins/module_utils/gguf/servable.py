@@ -52,10 +52,10 @@ def unservable(architecture: str, metadata: dict[str, Any], names: Sequence[str]
     foreign = [name for name, part in zip(names, parts) if part in PROJECTOR_TENSORS]
     if foreign:
         found.append(
-            f"Of the model's {len(names)} tensors {len(foreign)} are for images or sound ({_listed(foreign)}), as "
-            f"Ollama keeps them, and llama.cpp loads no {architecture} with such tensors inside: take a file that was "
-            "converted for llama.cpp, for example from the Hugging Face Hub, where those parts are in an mmproj file "
-            "of their own."
+            f"Among the model's tensors are some for images or sound ({len(foreign)} of {len(names)}: "
+            f"{_listed(foreign)}), as Ollama keeps them, and llama.cpp loads no {architecture} with such tensors "
+            "inside: take a file that was converted for llama.cpp, for example from the Hugging Face Hub, where those "
+            "parts are in an mmproj file of their own."
         )
     purpose = _purpose(architecture, metadata, parts)
     if purpose:

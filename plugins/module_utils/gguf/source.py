@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 
 from ..errors import DroverError
 
@@ -60,7 +61,7 @@ class LocalSource:
         self.close()
 
 
-def file_facts(path: str, names: list[str]) -> list[dict]:
+def file_facts(path: str, names: Sequence[str]) -> list[dict]:
     """Return name, size in bytes and time of the last write (whole seconds since 1970) of each file beside ``path``.
 
     Tells cheaply whether a copy made earlier is still of these files; raises DroverError when one has gone meanwhile.
@@ -73,3 +74,8 @@ def file_facts(path: str, names: list[str]) -> list[dict]:
             raise DroverError(f"{name} beside {path} cannot be looked at: {error.strerror}") from None
         facts.append({"name": name, "file_bytes": status.st_size, "modified": int(status.st_mtime)})
     return facts
+
+
+def remote_facts(names: Sequence[str], sizes: Sequence[int]) -> list[dict]:
+    """Return the same of files on a web server, of which no time is known."""
+    return [{"name": name, "file_bytes": size, "modified": None} for name, size in zip(names, sizes)]

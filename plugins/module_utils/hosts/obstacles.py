@@ -27,7 +27,7 @@ def find_obstacles(
     system: str | None = None,
     python: tuple[int, ...] | None = None,
     user: int | None = None,
-    find_program: FindProgram = shutil.which,
+    find_program: FindProgram | None = None,
     new_namespace: Callable[[], int] | None = None,
 ) -> list[str]:
     """One sentence, with the remedy, for each thing that keeps Drover from running on the machine in ``tree``; none is
@@ -37,6 +37,7 @@ def find_obstacles(
     or None) and ``new_namespace`` (errno of an attempt to get one, 0 if it worked) are asked of this machine without.
     """
     system = system or platform.system()
+    find_program = find_program or _find_program
     if system != "Linux":
         name = "macOS" if system == "Darwin" else system
         return [f"{name} has no systemd, which Drover's services need, and is not supported yet; use a Linux machine."]
@@ -72,6 +73,11 @@ def find_obstacles(
             "nftables."
         )
     return found
+
+
+def _find_program(name: str) -> str | None:
+    # Not every way of becoming root brings the folders of root's programs along.
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
 
 
 def _new_namespace() -> int:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import checks
+from ..builds.backends import of_devices
 from ..builds.find import find_llama_cpp
 from ..serving.cluster import Cluster
 from . import cgroups
@@ -93,7 +94,7 @@ def take_tally(
     }
     if backends is None:
         # Asking the programs takes a while, and without a GPU the answer is known.
-        backends = find_llama_cpp(builds_path=BUILDS_PATH)["backends"] if gpus else []
+        backends = of_devices(find_llama_cpp(builds_path=BUILDS_PATH, may_write=may_write)["devices"]) if gpus else []
     return drive(tally, backends)
 
 

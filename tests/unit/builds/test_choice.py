@@ -203,6 +203,13 @@ def test_one_host_of_each_kind_compiles():
     assert len({way["id"] for way in ways.values()}) == 3
 
 
+def test_a_host_that_has_the_build_does_not_compile_it_for_another():
+    build = choose([host("a")], source=SOURCE)["hosts"]["a"]["id"]
+    ways = choose([host("a", builds=[build], cores=16), host("b", cores=1)], source=SOURCE)["hosts"]
+    assert [way["build_host"] for way in ways.values()] == ["b", "b"]
+    assert choose([host("a", builds=[build], cores=16)], source=SOURCE)["hosts"]["a"]["build_host"] == "a"
+
+
 def test_compiled_builds_differ_with_the_options():
     generic = choose([host("a")], source=SOURCE)["hosts"]["a"]["id"]
     native = choose([host("a")], source=SOURCE, options={"cpu": "native"})["hosts"]["a"]["id"]

@@ -51,7 +51,9 @@ def test_what_is_told_of_a_url(url, told):
     [
         ("Request failed: HTTP Error 403: Forbidden", "Request failed: HTTP Error 403: Forbidden"),
         (f"no answer from https://host/x.gguf?{SECRET}, twice", "no answer from https://host/x.gguf twice"),
-        (f"'HTTPS://me:5ec2e7@host/x?{SECRET}' and http://b/y?{SECRET}", "'https://host/x' and http://b/y"),
+        (f"'HTTPS://me:5ec2e7@host/x?{SECRET}' and http://b/y?{SECRET}", "'https://host/x and http://b/y"),
+        (f"<https://host/x> ftp://me:5ec2e7@host/y?{SECRET}'{SECRET}", "<https://host/x> ftp://host/y"),
+        (f"https://host/o'brien.gguf?{SECRET}", "https://host/o'brien.gguf"),
         ("", ""),
     ],
 )

@@ -192,6 +192,12 @@ def test_gated_models(site, status, token):
     assert len(site.requests) == 1
 
 
+def test_a_presigned_url_that_has_expired(site):
+    site.pages["/model.gguf"] = Page(faults=[403])
+    message = refused(site.url("/model.gguf?signature=" + TOKEN))
+    assert "HTTP 403" in message and "make a new URL if its signature has expired" in message
+
+
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "", "ünï"])
 def test_tokens_that_no_header_can_carry(site, token):
     with pytest.raises(DroverError, match="the token is not valid"):

@@ -134,7 +134,7 @@ def test_no_os_release(machine):
         ("threads", -2, "threads is -2 but must be a whole number from 1 up"),
         ("port", 0, "port is 0 but must be a whole number from 1 to 65535"),
         ("address", "10.7.7.7", "10.7.7.7 is not an address of this host"),
-        ("cluster", "Main!", "The cluster's name is 'Main!' but must be"),
+        ("cluster", "Main!", "The cluster is called 'Main!' but must have a name"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(machine, local, setting, value, told):

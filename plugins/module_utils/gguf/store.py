@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host's folder of models: what of a model is there already, and what may be taken away.
+
+Beside each file that Drover placed stands its note, ``NAME.source``, one line that says what the file was made from:
+``sha256 SUM``, or ``size BYTES modified SECONDS`` of the file that was copied. The note is written last, so a file
+without one is not trusted, and one with the right note is not read again to find that nothing changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..checks import dictionary
+from ..errors import DroverError
+from ..serving.cluster import CLUSTERS_FOLDER, Cluster
+from ..text import size_text
+
+NOTE = ".source"
+_SUM = re.compile(r"[0-9a-f]{64}")
+_PIECE = 1024 * 1024
+
+
+def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[str] = ()) -> dict:
+    """Compare the folder ``directory`` with ``files`` (``name``, ``file_bytes``, ``modified``: where they come from).
+
+    ``sha256`` has a checksum for each file, or none at all, and then ``modified`` (seconds since 1970) must be known.
+    Returns ``paths`` (``path`` and ``bytes`` of each file in the folder, once it is there), ``missing`` (names),
+    ``present_bytes`` (of files that are there in full, whatever they are), ``sources`` (name -> what its note has to
+    say), ``expected_sha256`` (name -> checksum, of what is missing) and ``problem``: why the disk cannot take what is
+    missing, or None.
+    """
+    sums = [_checked_sum(value) for value in sha256] or [""] * len(files)
+    if len(sums) != len(files):
+        raise DroverError(
+            f"There are {len(sums)} sha256 for {len(files)} files of the model: give one for each, in their order."
+        )
+    sources = {file["name"]: _source(file, total) for file, total in zip(files, sums)}
+    missing, present_bytes = [], 0
+    for file in files:
+        path = os.path.join(directory, file["name"])
+        held = os.stat(path).st_size if os.path.isfile(path) else None
+        present_bytes += file["file_bytes"] if held == file["file_bytes"] else 0
+        # A server need not tell how long a file is, and its header says only how long it is at least.
+        if held is None or held < file["file_bytes"] or _read_note(path) != sources[file["name"]]:
+            missing.append(file["name"])
+    return {
+        "paths": [{"path": os.path.join(directory, file["name"]), "bytes": file["file_bytes"]} for file in files],
+        "missing": missing,
+        "present_bytes": present_bytes,
+        "sources": sources,
+        "expected_sha256": {
+            file["name"]: total for file, total in zip(files, sums) if total and file["name"] in missing
+        },
+        "problem": _disk_problem(directory, files, present_bytes) if missing else None,
+    }
+
+
+def check_sums(directory: str, expected: Mapping[str, str]) -> None:
+    """Read the files in ``directory`` whose names ``expected`` has, and raise DroverError for a wrong sha256."""
+    for name, wanted in expected.items():
+        path = os.path.join(directory, name)
+        found = _sum_of(path)
+        if found != _checked_sum(wanted):
+            raise DroverError(
+                f"{path} has the sha256 {found} where {wanted} was expected: fetch the file again, or correct the "
+                "sha256 that was given"
+            )
+
+
+def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLDER) -> tuple[list[str], list[dict]]:
+    """What may go from ``directory`` with the cluster called ``cluster``: paths of models and notes that Drover wrote.
+
+    The second list tells of what must stay: ``path`` of a model and ``cluster``, another one on this host that runs it.
+    """
+    used = _used_by_others(Cluster(cluster).name, clusters_folder)
+    gone, kept = [], []
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    for name in names:
+        if not name.endswith(".gguf" + NOTE):
+            continue
+        note = os.path.join(directory, name)
+        model = note[: -len(NOTE)]
+        user = used.get(os.path.realpath(model))
+        if user:
+            kept.append({"path": model, "cluster": user})
+        else:
+            gone += [model, note]
+    return gone, kept
+
+
+def _source(file: Mapping[str, Any], total: str) -> str:
+    if total:
+        return f"sha256 {total}"
+    if file["modified"] is None:
+        raise DroverError(f"{file['name']} is to be downloaded without a sha256: give the one that its page shows.")
+    return f"size {file['file_bytes']} modified {file['modified']}"
+
+
+def _checked_sum(value: object) -> str:
+    """A sha256 in small letters."""
+    found = value.lower() if isinstance(value, str) else ""
+    if not _SUM.fullmatch(found):
+        raise DroverError(f"The sha256 {value!r} is none: expected 64 hexadecimal digits, as the model's page shows.")
+    return found
+
+
+def _read_note(path: str) -> str | None:
+    """What the note beside a file says; None when there is none that is whole."""
+    try:
+        with open(path + NOTE, encoding="utf-8", errors="replace") as file:
+            line = file.read(4096)
+    except OSError:
+        return None
+    return line[:-1] if line.endswith("\n") else None
+
+
+def _disk_problem(directory: str, files: Sequence[Mapping[str, Any]], present_bytes: int) -> str | None:
+    needed = sum(file["file_bytes"] for file in files) - present_bytes
+    folder = os.path.abspath(directory)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    if free > needed:
+        return None
+    return (
+        f"{directory} has {size_text(free)} free, and {files[0]['name']} needs {size_text(needed)} there: free some "
+        "space, or keep models on a larger disk"
+    )
+
+
+def _sum_of(path: str) -> str:
+    total = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for piece in iter(lambda: file.read(_PIECE), b""):
+                total.update(piece)
+    except OSError as error:
+        raise DroverError(f"{path} cannot be read: {error.strerror}") from None
+    return total.hexdigest()
+
+
+def _used_by_others(cluster: str, clusters_folder: str) -> dict[str, str]:
+    """Path of a file -> the cluster, other than ``cluster``, whose deployment on this host needs it."""
+    used = {}
+    for name in sorted(os.listdir(clusters_folder)) if os.path.isdir(clusters_folder) else []:
+        path = os.path.join(clusters_folder, name, "deployment.json")
+        if name == cluster or not os.path.isfile(path):
+            continue
+        try:
+            with open(path, encoding="utf-8") as file:
+                files = dictionary(json.load(file), path)["files"]
+            used.update({os.path.realpath(each["path"]): name for each in files})
+        except (OSError, ValueError, KeyError, TypeError, DroverError) as error:
+            raise DroverError(
+                f"{path} cannot be read ({error}), so it is open which models the cluster {name} needs, and none was "
+                "removed: run site.yml for that cluster, which writes it anew, or reset it."
+            ) from None
+    return used
