@@ -469,6 +469,15 @@ from ansible_collections.drover.llama.plugins.module_utils.placement import plan
 NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host")
 
 
+def layers_by_host(split):
+    """The split with its numbers as numbers: within a dictionary, the argument specification leaves text as it is."""
+    converted = {
+        host: int(layers) if isinstance(layers, str) and layers.strip().isdigit() else layers
+        for host, layers in (split or {}).items()
+    }
+    return converted or None
+
+
 def main():
     cache_types = list(settings.CACHE_TYPES)
     module = AnsibleModule(
@@ -504,7 +513,9 @@ def main():
             given["model"],
             given["hosts"],
             # An empty text or dictionary is what a variable holds that nobody set.
-            policy.Policy.from_dict({**wishes, "leader": wishes["leader"] or None, "split": wishes["split"] or None}),
+            policy.Policy.from_dict(
+                {**wishes, "leader": wishes["leader"] or None, "split": layers_by_host(wishes["split"])}
+            ),
             cluster=given["cluster"],
             previous=given["previous"],
             choice=given["choice"],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..text import counted
 from .fleet import Host
 from .layout import Layout
-from .problem import AS_GOOD_WITHIN, Problem
+from .problem import Problem
 
 # Two hosts whose memory and speed differ by less are equals to a reader.
 TWINS_WITHIN = 0.05
@@ -48,10 +48,11 @@ def why_spare(problem: Problem, layouts: list[Layout], layout: Layout) -> dict[s
     used = {layout.leader.name, *layout.worker_names}
     useful = {layouts[0].leader.name, *layouts[0].worker_names} if layouts else set()
     idle = {host.name: host.name in useful for host in problem.takers if host.name not in used}
+    gained = 1 - problem.judge.seconds(layouts[0]) / problem.judge.seconds(layout) if layouts else 0.0
     return {
         **problem.spare,
         **{
-            name: f"not needed: with it the plan is faster by less than {AS_GOOD_WITHIN:.0%}"
+            name: f"not needed: with it the request would take {gained * 100:.1f} % less time, which is not worth it"
             if helps
             else "not needed: the plan is faster without it"
             for name, helps in idle.items()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from module_utils.advice.catalogue import catalogue
 from module_utils.placement.fleet import read_fleet
@@ -36,8 +38,8 @@ def test_the_fast_one_leads_though_a_slow_one_would_generate_a_little_faster():
     assert told["load_bytes_over_network"] == pytest.approx(2.6e9, rel=0.02)
 
 
-def test_for_answers_alone_the_slow_one_is_no_reason_to_send_more_than_twice_the_bytes():
-    """0.55 instead of 0.53 tokens/s: by more than 3 %, so it is what somebody gets who asks for nothing but speed."""
+def test_for_answers_alone_a_slow_one_leads():
+    """0.55 instead of 0.53 tokens/s is more than 3 %, so who asks for nothing but that gets it."""
     plan = eight_billion(prompt_tokens=0)
     assert plan["leader"] == "pi-1"
     assert plan["predicted"]["tokens_per_second"] == pytest.approx(0.55, abs=0.005)
@@ -80,7 +82,9 @@ def test_a_machine_less_is_worth_a_little_time():
         plan = plan_of(gguf, hosts)
         assert plan["mode"] == ("rpc" if gained > AS_GOOD_WITHIN else "single")
         if 0 < gained <= AS_GOOD_WITHIN:
-            assert plan["spare"] == [{"host": "b", "reason": "not needed: with it the plan is faster by less than 3%"}]
+            (spare,) = plan["spare"]
+            assert spare["host"] == "b"
+            assert re.search(r"with it the request would take [0-3]\.\d % less time", spare["reason"])
             assert any(reason.startswith("With 1 machine more it would be") for reason in plan["reasons"])
             return
     pytest.fail("no worker was of so little use")
