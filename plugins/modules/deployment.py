@@ -210,7 +210,10 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.document import
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, worker_deployment
-from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import (
+    Settings,
+    settings_by_host,
+)
 
 KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
 
@@ -265,11 +268,7 @@ def main():
 
 def make_deployments(given):
     """Host -> deployment, by the options of the module."""
-    wishes = {}
-    for each in given["settings"]:
-        if each["host"] in wishes:
-            raise DroverError(f"The settings of {each['host']} come twice: give every host once.")
-        wishes[each["host"]] = {name: value for name, value in each.items() if name != "host"}
+    wishes = settings_by_host(given["settings"])
     if given["plan"] is not None:
         tallies = [read_tally(tally) for tally in given["tallies"]]
         return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from ..checks import whole
 from ..errors import DroverError
 from ..hosts.address import is_private
 from ..hosts.addresses import source_addresses
@@ -75,6 +77,13 @@ def worker_deployment(
     memory_bytes: int = 0,
 ) -> dict[str, Any]:
     """The deployment of a worker, also of one that no plan knows: ``allow`` and the wishes say who may connect."""
+    if not _is_ipv4(address):
+        raise DroverError(
+            f"The RPC server of {host} would listen on {address!r}, which is no IPv4 address such as 192.168.1.10, and "
+            "llama.cpp's RPC has neither names nor IPv6 there; set rpc_server_address."
+        )
+    whole(port, f"The RPC port of {host}", 1, 65535, "set rpc_server_port")
+    whole(threads, f"The number of threads of {host}", 1, remedy="set rpc_server_threads")
     if not (wishes.rpc_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
@@ -172,6 +181,14 @@ def _deployment(
         "memory_bytes": memory_bytes,
         "cache": cache,
     }
+
+
+def _is_ipv4(address: str) -> bool:
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int | None]:

@@ -13,7 +13,7 @@ from module_utils.serving.cluster import Cluster
 from module_utils.serving.command_line import leader_arguments, worker_arguments
 from module_utils.serving.deploy import deploy, worker_deployment
 from module_utils.serving.deployment import read_deployment
-from module_utils.serving.settings import Settings
+from module_utils.serving.settings import Settings, settings_by_host
 from unit.serving.clusters import GIB, MODEL, PROGRAMS, device, plan, tallies, tally
 
 
@@ -189,7 +189,34 @@ def test_a_worker_that_no_plan_knows():
     assert read_deployment(worker) == worker
 
 
-WORKER = {"part": "worker", "allow": []}
+@pytest.mark.parametrize(
+    ("address", "port", "threads", "told"),
+    [
+        ("pi-9.local", 50052, 4, "The RPC server of pi-9 would listen on 'pi-9.local', which is no IPv4 address"),
+        ("fd00::1", 50052, 4, "The RPC server of pi-9 would listen on 'fd00::1', which is no IPv4 address"),
+        (
+            "10.0.0.19",
+            0,
+            4,
+            "The RPC port of pi-9 is 0 but must be a whole number from 1 to 65535: set rpc_server_port",
+        ),
+        ("10.0.0.19", 50052, 0, "The number of threads of pi-9 is 0 but must be a whole number from 1 up"),
+    ],
+)
+def test_a_worker_that_cannot_be_is_refused(address, port, threads, told):
+    with pytest.raises(DroverError, match=f"^{told}"):
+        worker_deployment(Cluster("lone"), "pi-9", address, port, threads, [], PROGRAMS, Settings())
+
+
+def test_settings_come_once_a_host():
+    assert settings_by_host([{"host": "a", "llama_server_port": 1}, {"host": "b"}]) == {
+        "a": {"llama_server_port": 1},
+        "b": {},
+    }
+    with pytest.raises(DroverError, match="The settings of a come twice"):
+        settings_by_host([{"host": "a"}, {"host": "a"}])
+    with pytest.raises(DroverError, match="The host of some settings is None"):
+        settings_by_host([{"llama_server_port": 1}])
 
 
 @pytest.mark.parametrize(
