@@ -10,6 +10,7 @@ from typing import Any
 
 from ..checks import dictionary, text, whole
 from ..errors import DroverError
+from .deployment import source_network
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Settings:
         for name, least, most in (("llama_server_port", 1, 65535), ("rpc_server_cache_days", 1, None)):
             if name in settings:
                 whole(settings[name], f"{name} of {host}", least, most)
+        for address in settings.get("rpc_server_allowed_addresses", ()):
+            source_network(address, f"An address in rpc_server_allowed_addresses of {host}")
         return cls(**settings)
 
 

@@ -117,6 +117,10 @@ def test_every_wish_takes_effect(host, wish, value, effect):
             {"rpc_server_allowed_addresses": "10.0.0.1"},
             "rpc_server_allowed_addresses of pi-1 is '10.0.0.1' but must be",
         ),
+        (
+            {"rpc_server_allowed_addresses": ["pi-2"]},
+            "An address in rpc_server_allowed_addresses of pi-1 is 'pi-2' but must be an IP address or network",
+        ),
         ([], "The settings of pi-1 is \\[\\] but must be a dictionary"),
     ],
 )
@@ -237,6 +241,10 @@ def test_settings_come_once_a_host():
         ({"listen": {"address": "10.0.0.1", "port": 0}}, "The deployment's listen port is 0"),
         ({"listen": {"port": 1}}, "The deployment's listen address is None"),
         ({"allow": [""]}, "An address that the deployment allows is ''"),
+        (
+            {"allow": ["10.0.0.1; accept"]},
+            "An address that the deployment allows is '10.0.0.1; accept' but must be an IP",
+        ),
         ({"allow": "10.0.0.1"}, "The deployment has allow '10.0.0.1' where a list or null was expected"),
         ({"files": ["/m"]}, "A file of the deployment is '/m' but must be a dictionary"),
         ({"files": [{"bytes": 1}]}, "The path of a file of the deployment is None"),
