@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# make demo    real hosts on this machine, one model over them, one answer; leaves them running
-# make test    everything that CI runs
-# Both install what they need the first time (Debian packages as root, Python packages into .venv).
+# make demo        real hosts on this machine, one model over them, one answer; leaves them running
+# make test        everything that CI runs
+# make test-long   the same promises once more, at length
+# All install what they need the first time (Debian packages as root, Python packages into .venv).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit lab lab-emulated oracle limits molecule molecule-source \
-	molecule-default molecule-mixed bench clean lab-setup
+.PHONY: help demo demo-down test test-long lint unit lab lab-emulated oracle limits molecule molecule-source \
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -28,12 +29,18 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-# Each waits for its hosts now and then, so two at a time keep two processors busy: what fails soonest first, then the
-# longest.
+# Each waits for its hosts now and then, so two at a time keep two processors busy. What takes longest from nothing
+# begins at once, since it compiles llama.cpp, and beside it what fails soonest.
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
-		lint unit molecule-source molecule-default molecule-mixed limits lab oracle
+		lint molecule-source unit molecule-default molecule-mixed limits lab oracle
+
+# The tests that hold the same promises more widely: what is marked `long`, and the scenarios that are too long for
+# `make test`. tests/tier.py has the rule.
+test-long: lab-setup ## What `make test` leaves out, by hand before a release
+	@DROVER_TIER=long $(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -66,6 +73,16 @@ molecule-default: lab-setup
 
 molecule-mixed: lab-setup
 	@tests/checks/molecule mixed
+
+# These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
+molecule-compile: lab-setup
+	@tests/checks/molecule source
+
+molecule-refusals: lab-setup
+	@tests/checks/molecule refusals
+
+molecule-controllers: lab-setup
+	@tests/checks/molecule controllers
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run

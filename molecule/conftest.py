@@ -10,3 +10,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "resources"))
 
 from cluster import api, plan  # noqa: F401
 from playbook import inventory  # noqa: F401
+from tier import pytest_collection_modifyitems  # noqa: F401

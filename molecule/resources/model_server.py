@@ -15,13 +15,21 @@ from cluster import LEADER, address
 
 
 @contextmanager
-def serve(content: bytes, midway: Callable[[], bool] = lambda: True) -> Iterator[str]:
-    """Serve ``content`` as a model under the URL that is yielded, by ranges, too.
+def serve(content: bytes, midway: Callable[[], bool] = lambda: True, token: str = "") -> Iterator[str]:
+    """Serve ``content`` as a model under the URL that is yielded, by ranges, too; to who has the ``token``, if any.
 
     In the middle of a whole download ``midway`` is called; when it returns False the connection is closed there.
     """
 
     class Handler(BaseHTTPRequestHandler):
+        def parse_request(self):
+            if not super().parse_request():
+                return False
+            if token and self.headers.get("Authorization") != f"Bearer {token}":
+                self.send_error(401)
+                return False
+            return True
+
         def do_GET(self):
             if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
                 first, last = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)

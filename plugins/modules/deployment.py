@@ -14,7 +14,7 @@ description:
     address to listen on, who may connect, and the files that must be there.
   - Arguments are written for the build of llama.cpp that the host has. A flag that it lacks is translated, or refused
     by name.
-  - Given O(worker) in place of a plan, it makes the deployment of a single RPC server.
+  - Given O(lend_to) in place of a plan, it makes the deployment of a single RPC server.
   - Touches no host. Run it once, on the controller.
 options:
   plan:
@@ -42,30 +42,11 @@ options:
         type: list
         elements: dict
         required: true
-  worker:
-    description: The RPC server to run on a host that no plan knows.
-    type: dict
-    suboptions:
-      cluster:
-        description: The name of the cluster that it lends memory to.
-        type: str
-        default: main
-      host:
-        description: The name of the host.
-        type: str
-        required: true
-      address:
-        description: The IPv4 address to listen on.
-        type: str
-        required: true
-      port:
-        description: The port to listen on.
-        type: int
-        default: 50052
-      threads:
-        description: Threads that compute.
-        type: int
-        required: true
+  lend_to:
+    description:
+      - In place of O(plan), the name of the cluster that the one host in O(tallies) lends its memory to, for a leader
+        that no plan knows. Its address, port and threads are those of its tally.
+    type: str
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.
@@ -117,6 +98,10 @@ options:
         description: The file with the keys of the API. Empty is C(/etc/drover/CLUSTER/api_key).
         type: str
         default: ""
+      llama_server_threads:
+        description: Threads that compute if the host leads. 0 takes what the plan says.
+        type: int
+        default: 0
       llama_server_extra_arguments:
         description:
           - More arguments for C(llama-server), flags in their long form.
@@ -161,12 +146,11 @@ EXAMPLES = r"""
 
 - name: Have a single RPC server for a leader of your own
   drover.llama.deployment:
-    worker:
-      host: "{{ inventory_hostname }}"
-      address: 192.168.1.21
-      threads: 4
+    lend_to: main
+    tallies:
+      - "{{ tally }}"
     settings:
-      - host: "{{ inventory_hostname }}"
+      - host: pi-2
         rpc_server_allowed_addresses: [192.168.1.20]
   register: deployed
   delegate_to: localhost
@@ -209,11 +193,8 @@ from ansible_collections.drover.llama.plugins.module_utils.errors import DroverE
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
-from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, worker_deployment
-from ansible_collections.drover.llama.plugins.module_utils.serving.settings import (
-    Settings,
-    settings_by_host,
-)
+from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 
 KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
 
@@ -241,21 +222,12 @@ def main():
                     "files": {"type": "list", "elements": "dict", "required": True},
                 },
             },
-            "worker": {
-                "type": "dict",
-                "options": {
-                    "cluster": {"type": "str", "default": "main"},
-                    "host": {"type": "str", "required": True},
-                    "address": {"type": "str", "required": True},
-                    "port": {"type": "int", "default": 50052},
-                    "threads": {"type": "int", "required": True},
-                },
-            },
+            "lend_to": {"type": "str"},
             "programs": {"type": "dict", "default": {}},
             "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
         },
-        required_one_of=[("plan", "worker")],
-        mutually_exclusive=[("plan", "worker")],
+        required_one_of=[("plan", "lend_to")],
+        mutually_exclusive=[("plan", "lend_to")],
         required_by={"plan": ["model"]},
         supports_check_mode=True,
     )
@@ -269,23 +241,14 @@ def main():
 def make_deployments(given):
     """Host -> deployment, by the options of the module."""
     wishes = settings_by_host(given["settings"])
+    tallies = [read_tally(tally) for tally in given["tallies"]]
     if given["plan"] is not None:
-        tallies = [read_tally(tally) for tally in given["tallies"]]
         return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
-    worker = given["worker"]
-    host = worker["host"]
-    return {
-        host: worker_deployment(
-            Cluster(worker["cluster"]),
-            host,
-            worker["address"],
-            worker["port"],
-            worker["threads"],
-            [],
-            given["programs"].get(host, {}),
-            Settings.from_dict(wishes.get(host, {}), host),
-        )
-    }
+    if len(tallies) != 1:
+        raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
+    host = tallies[0]["host"]
+    settings = Settings.from_dict(wishes.get(host, {}), host)
+    return {host: lone_worker(Cluster(given["lend_to"]), tallies[0], given["programs"].get(host, {}), settings)}
 
 
 if __name__ == "__main__":

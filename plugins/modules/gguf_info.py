@@ -71,6 +71,26 @@ gguf:
   returned: success
   type: dict
   contains:
+    schema:
+      description: Version of this description; it changes when a field changes its meaning.
+      returned: success
+      type: int
+      sample: 1
+    unservable:
+      description:
+        - Why C(llama-server) cannot chat with this model, one sentence each with what to do; empty when it can.
+        - Tensors for images inside the model's own file, for example, as Ollama keeps them, or a model that makes
+          embeddings.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+    warnings:
+      description: What may come as a surprise when the model is served, such as a missing chat template.
+      returned: success
+      type: list
+      elements: str
+      sample: []
     architecture:
       description: Architecture by llama.cpp's name.
       returned: success

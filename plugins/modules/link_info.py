@@ -12,19 +12,25 @@ version_added: "0.2.0"
 description:
   - Sends sixteen small and sixteen large ICMP echoes to each of some hosts, as ping does, and tells the round trip and
     the speed of the way there. Nothing has to run or to listen on those hosts.
+  - The addresses are those that the plan will choose, in a network that all hosts share.
   - The result is kept on the host until the next boot, and recalled for the same addresses.
 options:
-  address:
+  host:
     description:
-      - The host's own address, which the others reach it by. The result is kept for it.
+      - Which of O(tallies) is this host's own.
     type: str
     required: true
-  peers:
+  tallies:
     description:
-      - IPv4 addresses of other hosts. A few are enough to know one's own cable.
+      - One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it. Four of the other hosts are
+        enough to know one's own cable.
     type: list
-    elements: str
+    elements: dict
     required: true
+  leader:
+    description:
+      - The host that is going to lead, if that is known. It is one of the four then.
+    type: str
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 notes:
@@ -38,68 +44,51 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Measure the way to the leader
+- name: Measure the ways between all hosts
   drover.llama.link_info:
-    address: 192.168.1.22
-    peers:
-      - 192.168.1.21
-  register: way
+    host: "{{ inventory_hostname }}"
+    tallies: "{{ ansible_play_hosts | map('extract', hostvars, 'placement_tally') }}"
+  register: link
 """
 
 RETURN = r"""
-link:
-  description: The host's own link, as seen over the best of the ways, and every way.
+tally:
+  description:
+    - The host's own tally with what was measured in its C(network), C(round_trip_seconds) to the nearest of the others
+      and back, and C(speed_mbps) of the widest way, headers counted as in a card's speed.
+    - Both are null when none of them answers, and where there is nothing to measure, since the host takes no part, is
+      the only one, or shares no network with the others.
   returned: success
   type: dict
-  contains:
-    round_trip_seconds:
-      description: Seconds to the nearest peer and back, or null when none answers.
-      returned: success
-      type: float
-      sample: 0.00021
-    speed_mbps:
-      description: Megabits a second of the widest way, headers counted as in a card's speed, or null.
-      returned: success
-      type: int
-      sample: 918
-    peers:
-      description: For each peer its RV(link.peers[].address), C(round_trip_seconds) and C(speed_mbps).
-      returned: success
-      type: list
-      elements: dict
-      contains:
-        address:
-          description: The peer's address.
-          returned: success
-          type: str
-          sample: 192.168.1.21
-        round_trip_seconds:
-          description: Seconds to it and back, or null.
-          returned: success
-          type: float
-          sample: 0.00021
-        speed_mbps:
-          description: Megabits a second, or null.
-          returned: success
-          type: int
-          sample: 918
+  sample:
+    host: pi-1
+    network:
+      round_trip_seconds: 0.00021
+      speed_mbps: 918
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.hosts.link import links
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.hosts.link import own_link
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "address": {"type": "str", "required": True},
-            "peers": {"type": "list", "elements": "str", "required": True},
+            "host": {"type": "str", "required": True},
+            "tallies": {"type": "list", "elements": "dict", "required": True},
+            "leader": {"type": "str"},
         },
         supports_check_mode=True,
     )
     wanted = module.params
-    found = links(wanted["address"], wanted["peers"], may_write=not module.check_mode)
-    module.exit_json(changed=False, link=found)
+    try:
+        tallies = [read_tally(tally) for tally in wanted["tallies"]]
+        tally = own_link(wanted["host"], tallies, wanted["leader"], may_write=not module.check_mode)
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, tally=tally)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ options:
     type: str
   id:
     description:
-      - The name that the build's folder gets on hosts. Without it, O(label) and the begin of the archive's sha256.
+      - The name that the build's folder gets on hosts. Without it, the file's own if that is such a name, as of what
+        hosts have compiled, or else O(label) and the begin of the archive's sha256.
     type: str
   url:
     description:
@@ -42,6 +43,7 @@ extends_documentation_fragment:
   - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.llama_cpp_info
+  - module: drover.llama.llama_cpp_offers
   - module: drover.llama.llama_cpp_choice
 author:
   - The Drover developers (@drover)
@@ -125,6 +127,15 @@ archive:
       elements: str
       sample:
         - libgomp.so.1
+    backends:
+      description: The backends that its programs have, by its libraries; C(CPU) comes first.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - CPU
+        - Vulkan
+      version_added: "0.2.0"
     root:
       description: The one folder that everything in it is in.
       returned: success
@@ -149,7 +160,7 @@ from ansible_collections.drover.llama.plugins.module_utils.builds.archive import
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

@@ -13,7 +13,7 @@ description:
   - Chooses one way (packages, an archive, compiling, a bundle) in which all hosts get the same build of llama.cpp, and
     names the hosts that cannot have it, with the reason.
   - Only computes; run it on the controller. It takes what M(drover.llama.llama_cpp_info) and
-    M(drover.llama.llama_cpp_archive_info) return.
+    M(drover.llama.llama_cpp_offers) return.
 options:
   hosts:
     description:
@@ -30,26 +30,55 @@ options:
     choices: [auto, bundle, archive, source, package]
     default: auto
   bundle:
-    description: The archives of a bundle, as its C(bundle.json) lists them.
+    description: The archives of a bundle, as M(drover.llama.llama_cpp_offers) returns them.
     type: list
     elements: dict
     default: []
   archives:
-    description: Archives as M(drover.llama.llama_cpp_archive_info) returns them, all of one build.
+    description: Archives as M(drover.llama.llama_cpp_offers) returns them, all of one build.
     type: list
     elements: dict
     default: []
   source:
-    description: The source to compile, C(label) and C(sha256).
+    description: The source to compile.
     type: dict
+    suboptions:
+      label:
+        description: The release of llama.cpp that it is.
+        type: str
+        required: true
+      sha256:
+        description: The sha256 of its tarball.
+        type: str
+        default: ""
   options:
-    description: How to compile, C(cpu), C(backends), C(cmake_options) and C(jobs).
+    description: How to compile.
     type: dict
+    suboptions:
+      cpu:
+        description: Whether for every processor of an architecture or for the build host's own.
+        type: str
+        choices: [generic, native]
+        default: generic
+      backends:
+        description: What to compute on, of V(cpu), V(cuda), V(vulkan) and V(hip).
+        type: list
+        elements: str
+        default: [cpu]
+      cmake_options:
+        description: CMake options of your own, added last.
+        type: list
+        elements: str
+        default: []
+      jobs:
+        description: Compilers that run at the same time. V(0) goes by the build host's cores and memory.
+        type: int
+        default: 0
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 seealso:
   - module: drover.llama.llama_cpp_info
-  - module: drover.llama.llama_cpp_archive_info
+  - module: drover.llama.llama_cpp_offers
 author:
   - The Drover developers (@drover)
 """
@@ -87,11 +116,19 @@ choice:
       sample: b11669
     hosts:
       description:
-        - For each host that can have the build, C(id) (its folder's name), C(installed), and C(archive), C(recipe) and
-          C(build_host), null where they do not apply.
+        - For each host that can have the build, C(id) (its folder's name), C(installed), C(backends) (that drive its
+          devices), C(packages) to install, and C(archive), C(recipe) and C(build_host), null where they do not apply.
       returned: success
       type: dict
-      sample: {pi-1: {id: b11669-3f2a9c1e, installed: true, archive: null, recipe: null, build_host: null}}
+      sample:
+        pi-1:
+          id: b11669-3f2a9c1e
+          installed: true
+          backends: [CPU]
+          packages: []
+          archive: null
+          recipe: null
+          build_host: null
     left_out:
       description: For each host that cannot have it, why, and what to do.
       returned: success
@@ -108,18 +145,30 @@ choice:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.builds.choice import METHODS, choose
+from ansible_collections.drover.llama.plugins.module_utils.builds.recipe import CPUS
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "hosts": {"type": "list", "elements": "dict", "required": True},
             "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
             "bundle": {"type": "list", "elements": "dict", "default": []},
             "archives": {"type": "list", "elements": "dict", "default": []},
-            "source": {"type": "dict"},
-            "options": {"type": "dict"},
+            "source": {
+                "type": "dict",
+                "options": {"label": {"type": "str", "required": True}, "sha256": {"type": "str", "default": ""}},
+            },
+            "options": {
+                "type": "dict",
+                "options": {
+                    "cpu": {"type": "str", "choices": list(CPUS), "default": "generic"},
+                    "backends": {"type": "list", "elements": "str", "default": ["cpu"]},
+                    "cmake_options": {"type": "list", "elements": "str", "default": []},
+                    "jobs": {"type": "int", "default": 0},
+                },
+            },
         },
         supports_check_mode=True,
     )

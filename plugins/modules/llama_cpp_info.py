@@ -38,6 +38,9 @@ options:
         protocol. It takes some hundredths of a second.
     type: bool
     default: true
+notes:
+  - The flags of the programs are kept in C(/run/drover/programs.json) until the next boot, or until the programs
+    change, since asking for them takes time. In check mode they are not kept.
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 seealso:
@@ -123,6 +126,53 @@ llama_cpp:
       sample:
         - RPC
         - CPU
+    devices:
+      description:
+        - What C(llama-server) offers to compute on besides the CPU, as its C(--list-devices) says; empty when there is
+          nothing, or it does not say.
+      returned: success
+      type: list
+      elements: dict
+      version_added: "0.2.0"
+      contains:
+        name:
+          description: What C(--device) calls it.
+          returned: success
+          type: str
+          sample: Vulkan0
+        description:
+          description: What its driver calls it.
+          returned: success
+          type: str
+          sample: AMD Radeon 780M (RADV PHOENIX)
+        total_bytes:
+          description: Its memory.
+          returned: success
+          type: int
+          sample: 17179869184
+        free_bytes:
+          description: What is free of it now.
+          returned: success
+          type: int
+          sample: 16106127360
+    server_flags:
+      description: The long flags that C(llama-server --help) names, sorted; empty when it does not say.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - --fit
+        - --rpc
+      version_added: "0.2.0"
+    rpc_server_flags:
+      description: The long flags that the RPC server's C(--help) names, sorted; empty when it does not say.
+      returned: success
+      type: list
+      elements: str
+      sample:
+        - --cache
+        - --threads
+      version_added: "0.2.0"
     problem:
       description: Why a program that is there does not run, and what to do, in one sentence, or null.
       returned: success
@@ -142,6 +192,14 @@ llama_cpp:
       returned: success
       type: str
       sample: b11669-3f2a9c1e
+      version_added: "0.2.0"
+    build_backends:
+      description: For each of RV(llama_cpp.builds), the backends that it has by its libraries.
+      returned: success
+      type: dict
+      sample:
+        b11402-9b01d7e4: [CPU]
+        b11669-3f2a9c1e: [CPU, Vulkan]
       version_added: "0.2.0"
 platform:
   description: What decides which programs run on the host, and which it can get or compile.
@@ -224,7 +282,7 @@ from ansible_collections.drover.llama.plugins.module_utils.builds.platform impor
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "prefix": {"type": "path"},
@@ -238,6 +296,7 @@ def main():
         prefix=module.params["prefix"],
         builds_path=module.params["builds_path"],
         probe_rpc=module.params["probe_rpc"],
+        may_write=not module.check_mode,
     )
     module.exit_json(changed=False, llama_cpp=llama_cpp, platform=read_platform(Tree(), module.params["package"]))
 

@@ -10,25 +10,52 @@ module: memory_info
 short_description: Tally what a host can lend to a cluster
 version_added: "0.1.0"
 description:
-  - Returns what a host can lend to a llama.cpp cluster, such as memory, processor, GPUs, disk and network.
-  - Memory that Drover's own services hold counts as available, so that a second run sees the same host as the first.
+  - Returns what a host can lend to a llama.cpp cluster, such as memory, processor, GPUs, disk and network, as one
+    document that M(drover.llama.placement) takes as it is.
+  - Memory that the cluster's own services hold counts as available, so that a second run sees the same host as the
+    first. What other clusters of Drover hold or have planned on the host does not.
   - Swap, zram and huge pages are never counted. Limits of control groups, old and new, are respected.
   - Runs on Linux. For macOS it is written and was not run yet.
 options:
+  host:
+    description:
+      - The name of the host in the plan. Without it, the name that the host gives itself.
+    type: str
+  cluster:
+    description:
+      - The name of the cluster.
+    type: str
+    default: main
+  exclude:
+    description:
+      - Whether the host is left out, or why, in words of your own.
+      - A boolean, or text. V(false), V(no), V(off), V(0) and an empty text mean that it takes part, V(true), V(yes),
+        V(on) and V(1) that it does not, and so does any other text, which the plan then gives as the reason.
+    type: raw
+    default: ""
   reserve_bytes:
     description:
       - Memory to leave to the host's own work.
-      - Without it, a tenth of the memory, but at least 192 MiB and at most 4 GiB.
+      - Without it, and with 0, a tenth of the memory, but at least 192 MiB and at most 4 GiB.
+    type: int
+  threads:
+    description:
+      - How many threads the host computes with. Without it, and with 0, the plan chooses.
     type: int
   address:
     description:
       - The IPv4 address that the other hosts should reach this one by. It must be one of the host's own.
-      - Without it, the private address that Ansible's SSH connection arrives at; then that of the default route; then
-        any other. Private addresses come before public ones.
+      - Without it, the plan chooses a network that all hosts share.
     type: str
+  port:
+    description:
+      - The port of its RPC server.
+    type: int
+    default: 50052
   disk_path:
     description:
-      - Where files are going to be put. The free space of its nearest parent that exists is measured.
+      - The folder that models are going to be put into. The free space of its nearest parent that exists is measured,
+        and the GGUF files that are there already are named.
     type: path
     default: /var/lib/drover
   bandwidth:
@@ -38,14 +65,6 @@ options:
         until the processor, its usable cores or the memory's size change. In check mode it is not kept.
     type: bool
     default: true
-  units:
-    description:
-      - The systemd units whose memory counts as available.
-    type: list
-    elements: str
-    default:
-      - drover-rpc.service
-      - drover-server.service
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 notes:
@@ -67,8 +86,15 @@ EXAMPLES = r"""
 
 - name: Leave 2 GiB to the owner, and use the second network card
   drover.llama.memory_info:
+    host: "{{ inventory_hostname }}"
     reserve_bytes: 2147483648
     address: 10.10.0.7
+  register: stock
+
+- name: Leave a host out, and say why
+  drover.llama.memory_info:
+    host: "{{ inventory_hostname }}"
+    exclude: on loan to the neighbours
   register: stock
 
 - name: Look only whether a model will fit on the disk
@@ -84,16 +110,36 @@ tally:
   returned: success
   type: dict
   contains:
+    schema:
+      description: Version of this document.
+      returned: success
+      type: int
+      sample: 1
     host:
-      description: Name that the host gives itself.
+      description: O(host), or the name that the host gives itself.
       returned: success
       type: str
       sample: pi-1
-    address:
-      description: The address that the other hosts should reach this one by, or null when it has none.
+    machine:
+      description:
+        - A digest that two machines do not share, so that one with two names is recognised, or null where the machine
+          has no id. The ids and hardware addresses that it is made of cannot be told from it.
       returned: success
       type: str
-      sample: 192.168.1.21
+      sample: 5a0ee1f34c1fbb2c03b77dfb42a0f1b9e6f4cf9ac6f1a5fb3b0f5d5cb1d06c65
+    exclude:
+      description: Why the host is left out, or an empty text if it takes part.
+      returned: success
+      type: str
+      sample: ""
+    obstacles:
+      description:
+        - Why Drover cannot run on the host at all, one sentence each with what to do about it; empty if it can. No
+          systemd, no root and a container without namespaces are such obstacles.
+      returned: success
+      type: list
+      elements: str
+      sample: []
     architecture:
       description: Architecture of the host.
       returned: success
@@ -126,6 +172,11 @@ tally:
           returned: success
           type: int
           sample: 4
+        fast_cores:
+          description: Those of them of the fastest class, where the processor has fast and slow ones, else all.
+          returned: success
+          type: int
+          sample: 4
         isa:
           description:
             - Instruction sets of interest that every core has. Of V(sse3), V(ssse3), V(avx), V(avx2), V(fma), V(f16c),
@@ -149,10 +200,15 @@ tally:
           type: int
           sample: 8454160384
         available_bytes:
-          description: Memory that is free or that the kernel can take back.
+          description: Memory that is free or that the kernel can take back, RV(tally.memory.arc_bytes) among it.
           returned: success
           type: int
           sample: 5873434624
+        arc_bytes:
+          description: What ZFS gives back of its cache when memory is needed.
+          returned: success
+          type: int
+          sample: 0
         limit_bytes:
           description: The control group limit on services that leaves the least room, or null without one.
           returned: success
@@ -164,10 +220,15 @@ tally:
           type: int
           sample:
         held_bytes:
-          description: Anonymous and shared memory that O(units) hold now.
+          description: Anonymous and shared memory that the services of O(cluster) hold now.
           returned: success
           type: int
           sample: 2147483648
+        others_bytes:
+          description: What other clusters have planned on the host and do not hold yet. It is not lent a second time.
+          returned: success
+          type: int
+          sample: 0
         huge_pages_bytes:
           description: Memory set aside for huge pages, which is never lent.
           returned: success
@@ -181,7 +242,8 @@ tally:
         usable_bytes:
           description:
             - What the host can lend, RV(tally.memory.available_bytes) plus RV(tally.memory.held_bytes), or what the
-              limit leaves when others' use is taken off it if that is less, minus RV(tally.memory.reserve_bytes).
+              limit leaves when others' use is taken off it if that is less, minus RV(tally.memory.others_bytes) and
+              RV(tally.memory.reserve_bytes).
           returned: success
           type: int
           sample: 7175502234
@@ -191,7 +253,7 @@ tally:
       type: int
       sample: 11811160064
     gpus:
-      description: The GPUs.
+      description: The GPUs, whatever drives them.
       returned: success
       type: list
       elements: dict
@@ -202,7 +264,7 @@ tally:
           type: str
           sample: NVIDIA GeForce RTX 3060
         kind:
-          description: Which of llama.cpp's backends drives it, V(cuda), V(rocm) or V(metal).
+          description: Which of llama.cpp's backends drives it best, V(cuda), V(rocm) or V(metal).
           returned: success
           type: str
           sample: cuda
@@ -217,15 +279,60 @@ tally:
           type: int
           sample: 12884901888
         held_bytes:
-          description: What O(units) hold of it now.
+          description: What the services of O(cluster) hold of it now.
           returned: success
           type: int
           sample: 0
         usable_bytes:
-          description: Its free memory and what O(units) hold.
+          description:
+            - Its free memory and what the services of O(cluster) hold. When it is unified, how much of
+              RV(tally.memory.usable_bytes) it can take.
           returned: success
           type: int
           sample: 12582912000
+    devices:
+      description:
+        - What layers can be put on with the build of llama.cpp that is installed on the host. The processor is the
+          first; GPUs follow if the build drives them.
+      returned: success
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Its name on this host, V(CPU), V(GPU0), V(GPU1) and so on.
+          returned: success
+          type: str
+          sample: CPU
+        kind:
+          description: What drives it, V(cpu), V(cuda), V(rocm), V(vulkan) or V(metal).
+          returned: success
+          type: str
+          sample: cpu
+        name:
+          description: Its model.
+          returned: success
+          type: str
+          sample: Raspberry Pi 5 Model B Rev 1.0 (Cortex-A76)
+        unified:
+          description: Whether a GPU works with the memory of the processor, which is then to be counted once.
+          returned: success
+          type: bool
+          sample: false
+        total_bytes:
+          description: Its memory.
+          returned: success
+          type: int
+          sample: 8454160384
+        usable_bytes:
+          description: What of it can be used.
+          returned: success
+          type: int
+          sample: 7175502234
+        bandwidth_bytes_per_second:
+          description: Bytes of its memory that it reads in a second, or null when that was not measured.
+          returned: success
+          type: float
+          sample: 11811160064
     disk:
       description: The disk.
       returned: success
@@ -241,48 +348,108 @@ tally:
           returned: success
           type: int
           sample: 48318382080
+        models:
+          description: The GGUF files there, and the bytes of each.
+          returned: success
+          type: dict
+          sample:
+            model-Q4_K_M.gguf: 4920739232
     network:
-      description: The network card behind RV(tally.address).
+      description: The network.
       returned: success
       type: dict
       contains:
         address:
-          description: The same as RV(tally.address).
+          description: O(address), or null without it.
+          returned: success
+          type: str
+          sample:
+        addresses:
+          description: The IPv4 addresses of the host. Those of interfaces without a cable are left out.
+          returned: success
+          type: list
+          elements: dict
+          contains:
+            address:
+              description: The address.
+              returned: success
+              type: str
+              sample: 192.168.1.21
+            prefix:
+              description: How many bits of it name the network.
+              returned: success
+              type: int
+              sample: 24
+            network:
+              description: The network that is reached directly from it.
+              returned: success
+              type: str
+              sample: 192.168.1.0/24
+            interface:
+              description: Its interface.
+              returned: success
+              type: str
+              sample: eth0
+            kind:
+              description: V(ethernet), V(wireless), V(virtual), V(tunnel), V(bridge) without a card, or V(loopback).
+              returned: success
+              type: str
+              sample: ethernet
+            speed_mbps:
+              description: Speed in Mbit/s as a card says, or null. What has no card has none.
+              returned: success
+              type: int
+              sample: 1000
+            mtu:
+              description: Largest packet, or null when it cannot be told.
+              returned: success
+              type: int
+              sample: 1500
+            private:
+              description: Whether the Internet cannot reach the address.
+              returned: success
+              type: bool
+              sample: true
+        arrived_at:
+          description: The address that Ansible's SSH connection arrives at, or null.
           returned: success
           type: str
           sample: 192.168.1.21
-        interface:
-          description: Name of the interface, or null without one.
+        default_interface:
+          description: The interface of the default route, or null.
           returned: success
           type: str
           sample: eth0
-        speed_mbps:
-          description: Speed of the link in Mbit/s, or null when the card does not tell.
-          returned: success
-          type: int
-          sample: 1000
-        mtu:
-          description: Largest packet, or null without an interface.
-          returned: success
-          type: int
-          sample: 1500
-        private:
-          description: Whether the Internet cannot reach the address.
-          returned: success
-          type: bool
-          sample: true
+    threads:
+      description: O(threads), or null when the plan is to choose.
+      returned: success
+      type: int
+      sample:
+    port:
+      description: O(port).
+      returned: success
+      type: int
+      sample: 50052
 plan:
-  description: The plan that the host leads now, from C(/etc/drover/plan.json), or null when it leads none.
+  description: The plan of O(cluster) that the host leads now, or null when it leads none.
   returned: success
   type: dict
   sample:
     leader: old-server
     mode: rpc
+deployment:
+  description: What the host runs for O(cluster) now, or null when it runs nothing.
+  returned: success
+  type: dict
+  sample:
+    cluster: main
+    part: worker
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import DISK_PATH, UNITS, take_tally
+from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
+from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import CLUSTER, DISK_PATH, PORT, take_tally
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 
@@ -290,27 +457,39 @@ from ansible_collections.drover.llama.plugins.module_utils.placement.running imp
 def main():
     module = AnsibleModule(
         argument_spec={
+            "host": {"type": "str"},
+            "cluster": {"type": "str", "default": CLUSTER},
+            "exclude": {"type": "raw", "default": ""},
             "reserve_bytes": {"type": "int"},
+            "threads": {"type": "int"},
             "address": {"type": "str"},
+            "port": {"type": "int", "default": PORT},
             "disk_path": {"type": "path", "default": DISK_PATH},
             "bandwidth": {"type": "bool", "default": True},
-            "units": {"type": "list", "elements": "str", "default": list(UNITS)},
         },
         supports_check_mode=True,
     )
+    wanted = module.params
+    cluster = wanted["cluster"]
     try:
         tally = take_tally(
             Tree(),
-            units=module.params["units"],
-            reserve_bytes=module.params["reserve_bytes"],
-            address=module.params["address"],
-            disk_path=module.params["disk_path"],
-            measure=module.params["bandwidth"],
+            host=wanted["host"],
+            cluster=cluster,
+            exclude=wanted["exclude"],
+            # A setting that is passed on without being set is 0 or empty.
+            reserve_bytes=wanted["reserve_bytes"] or None,
+            threads=wanted["threads"] or None,
+            address=wanted["address"] or None,
+            port=wanted["port"],
+            disk_path=wanted["disk_path"],
+            measure=wanted["bandwidth"],
             may_write=not module.check_mode,
         )
+        plan, deployment = running_plan(cluster), read_deployments(Tree()).get(cluster)
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, tally=tally, plan=running_plan())
+    module.exit_json(changed=False, tally=tally, plan=plan, deployment=deployment)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ short_description: Plan which hosts hold which layers of a model
 version_added: "0.1.0"
 description:
   - Works out, before anything is touched, which host leads, which hosts lend their memory, which layers go on each, how
-    many bytes that takes and how fast it will be, and writes it down as arguments of C(llama-server).
-  - Minimises the predicted time of one token, subject to the memory of every host. The same input gives the same plan.
+    many bytes that takes and how fast it will be, and by which addresses the hosts reach each other.
+  - Minimises the predicted time of a request with a prompt and an answer, subject to the memory of every host. Among
+    plans within 3 % it takes the one of the fewest machines, and then the one that sends the fewest bytes at a start.
+    The same input gives the same plan.
   - A model that does not fit is no failure of this module. It returns a plan whose RV(plan.feasible) is false, which
-    says what is missing and what would help.
+    says in RV(plan.shortfall) what is missing and what would help.
   - Touches no host. Run it once, on the controller.
 options:
   model:
@@ -23,17 +25,28 @@ options:
     required: true
   hosts:
     description:
-      - One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it.
-      - A tally may also hold C(exclude), which leaves the host out (true, or the reason), and C(port), the port of its
-        RPC server (50052 by default).
+      - One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it. A host whose tally has
+        C(exclude) or C(obstacles) is left out.
     type: list
     elements: dict
     required: true
   leader:
     description:
       - The name of the host that must lead.
-      - By default the one is elected with which a token takes the least time.
+      - By default the one is elected with which the request takes the least time.
     type: str
+  cluster:
+    description: The name of the cluster, at most 31 lower-case letters, digits and hyphens that begin with a letter.
+    version_added: "0.2.0"
+    type: str
+    default: main
+  choice:
+    description:
+      - Which build the hosts get, as RV(drover.llama.llama_cpp_choice#module:choice) returned it. It says which devices
+        that build drives on each host, and leaves out the hosts that cannot have it.
+      - Without it, the devices that every tally holds count.
+    version_added: "0.2.0"
+    type: dict
   model_host:
     description: The name of the host that has the model's file already and needs no disk space for it.
     type: str
@@ -85,11 +98,25 @@ options:
         in the order given, and the output layer counts as one.
       - It is honoured, or refused with the reason.
     type: dict
+  prompt_tokens:
+    description: Tokens of prompt in the request that the plan is to be quick at.
+    version_added: "0.2.0"
+    type: int
+    default: 300
+  answer_tokens:
+    description: Tokens of answer in the request that the plan is to be quick at.
+    version_added: "0.2.0"
+    type: int
+    default: 300
   previous:
-    description: The running plan. It is kept when it still fits and is within 5 % of the best.
-    type: dict
+    description:
+      - The plans that were found on the hosts, as RV(drover.llama.memory_info#module:plan) returned them.
+      - The running one is kept when it is for this very model, still fits and is within 5 % of the best.
+    type: list
+    elements: dict
+    default: []
   margin:
-    description: Share of the usable memory of each device that the plan leaves free.
+    description: Share of the usable memory of each device that the plan leaves free, from 0 to 0.99.
     type: float
     default: 0.05
 extends_documentation_fragment:
@@ -146,6 +173,24 @@ plan:
   returned: success
   type: dict
   contains:
+    schema:
+      description: The version of this document.
+      returned: success
+      version_added: "0.2.0"
+      type: int
+      sample: 1
+    cluster:
+      description: The name of the cluster.
+      returned: success
+      version_added: "0.2.0"
+      type: str
+      sample: main
+    engine:
+      description: The program that serves the model.
+      returned: success
+      version_added: "0.2.0"
+      type: str
+      sample: llama.cpp
     feasible:
       description: Whether the model fits.
       returned: success
@@ -267,12 +312,37 @@ plan:
           returned: success
           type: bool
           sample: false
-    arguments:
-      description: Arguments of C(llama-server) that make it so. The model's path, address, port and key are not in it.
+    endpoints:
+      description: The RPC servers that take part, in the order in which C(llama-server) is told them.
       returned: success
+      version_added: "0.2.0"
       type: list
-      elements: str
-      sample: ["--fit", "off", "--rpc", "192.168.1.12:50052", "--tensor-split", "19", "--n-gpu-layers", "19"]
+      elements: dict
+      sample: [{"host": "pi-2", "address": "192.168.1.12", "port": 50052, "devices": 1}]
+    local_devices:
+      description: Number of GPUs of the leader that the build drives.
+      returned: success
+      version_added: "0.2.0"
+      type: int
+      sample: 0
+    threads:
+      description: For each host that takes part, the threads to compute with.
+      returned: success
+      version_added: "0.2.0"
+      type: dict
+      sample: {"pi-1": 4, "pi-2": 4}
+    addresses:
+      description: For each host that takes part, the address and the RPC port that the others reach it by.
+      returned: success
+      version_added: "0.2.0"
+      type: dict
+      sample: {"pi-1": {"address": "192.168.1.11", "port": 50052}, "pi-2": {"address": "192.168.1.12", "port": 50052}}
+    network:
+      description: The network that all hosts share, null when addresses were set that are in none.
+      returned: success
+      version_added: "0.2.0"
+      type: str
+      sample: 192.168.1.0/24
     predicted:
       description: Predicted speed, null when the model does not fit.
       returned: success
@@ -293,16 +363,23 @@ plan:
           returned: success
           type: float
           sample: 9.3
+        request_seconds:
+          description: Seconds of the request that the plan was made for, with O(prompt_tokens) and O(answer_tokens).
+          returned: success
+          version_added: "0.2.0"
+          type: float
+          sample: 239.2
         load_bytes_over_network:
           description: Weights that are sent to workers when nothing of them is in a tensor cache.
           returned: success
           type: int
           sample: 2748712960
-    settings:
-      description: The settings of C(llama-server) that the plan is for, by the names of the options of this module.
+    policy:
+      description: What the plan was made for, by the names of the options of this module.
       returned: success
+      version_added: "0.2.0"
       type: dict
-      sample: {"context_size": 8192, "parallel": 1}
+      sample: {"context_size": 8192, "parallel": 1, "spread": "auto", "leader": null}
     model:
       description: The model that the plan is for.
       returned: success
@@ -320,6 +397,37 @@ plan:
       type: list
       elements: dict
       sample: [{"host": "pi-4", "reason": "not needed: the plan is faster without it"}]
+    shortfall:
+      description: Why it does not fit, null when it does.
+      returned: success
+      version_added: "0.2.0"
+      type: dict
+      contains:
+        kind:
+          description:
+            - V(memory) or V(disk) when there is too little; V(leader) when no host can lead; V(layer) when a layer is
+              too large for a host, or memory is not what would help; V(split) when your split cannot be.
+            - V(model) when llama.cpp does not serve such a model; V(build) when the build does not work like this.
+          returned: success
+          type: str
+          sample: memory
+        text:
+          description: One sentence, with what to do.
+          returned: success
+          type: str
+          sample: "2.4 GiB of memory are missing; what would help: 2.4 GiB more memory on pi-1."
+        bytes:
+          description: How many bytes are missing, 0 where none are.
+          returned: success
+          type: int
+          sample: 2576980377
+    warnings:
+      description: What to watch out for, a sentence each.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: []
     missing_bytes:
       description: When it does not fit, the least memory that would have to be added to one host; otherwise 0.
       returned: success
@@ -337,12 +445,24 @@ plan:
       type: list
       elements: str
       sample: ["pi-1 leads because it is pinned."]
+running:
+  description: The plan that the cluster runs by, of O(previous); null when there is none.
+  returned: success
+  type: dict
+  sample:
+places_the_same:
+  description: Whether the cluster runs by a plan already for which nothing would have to change.
+  returned: success
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.footprint import settings
-from ansible_collections.drover.llama.plugins.module_utils.placement import planner
+from ansible_collections.drover.llama.plugins.module_utils.placement import planner, policy
+
+NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host")
 
 
 def main():
@@ -353,6 +473,8 @@ def main():
             "hosts": {"type": "list", "elements": "dict", "required": True},
             "leader": {"type": "str"},
             "model_host": {"type": "str"},
+            "cluster": {"type": "str", "default": "main"},
+            "choice": {"type": "dict"},
             "context_size": {"type": "int", "default": 4096},
             "parallel": {"type": "int", "default": 1},
             "cache_type_k": {"type": "str", "default": "f16", "choices": cache_types},
@@ -360,16 +482,30 @@ def main():
             "batch_size": {"type": "int", "default": 2048},
             "ubatch_size": {"type": "int", "default": 512},
             "flash_attention": {"type": "str", "default": "auto", "choices": list(settings.FLASH_ATTENTION)},
-            "max_devices": {"type": "int", "default": planner.MAX_DEVICES},
-            "spread": {"type": "str", "default": "auto", "choices": list(planner.SPREADS)},
+            "max_devices": {"type": "int", "default": policy.MAX_DEVICES},
+            "spread": {"type": "str", "default": "auto", "choices": list(policy.SPREADS)},
             "split": {"type": "dict"},
-            "previous": {"type": "dict"},
-            "margin": {"type": "float", "default": planner.DEFAULT_MARGIN},
+            # Said, since Ansible takes whatever has "token" in its name for a secret.
+            "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS, "no_log": False},
+            "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS, "no_log": False},
+            "previous": {"type": "list", "elements": "dict", "default": []},
+            "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
         },
         supports_check_mode=True,
     )
+    given = module.params
+    wishes = {name: value for name, value in given.items() if name not in NOT_OF_THE_POLICY}
     try:
-        plan = planner.make_plan(**module.params)
+        plan = planner.make_plan(
+            given["model"],
+            given["hosts"],
+            # An empty text or dictionary is what a variable holds that nobody set.
+            policy.Policy.from_dict({**wishes, "leader": wishes["leader"] or None, "split": wishes["split"] or None}),
+            cluster=given["cluster"],
+            previous=given["previous"],
+            choice=given["choice"],
+            model_host=given["model_host"] or None,
+        )
     except DroverError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, plan=plan)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_info
-short_description: Tell who listens on a host's TCP ports
+short_description: Tell who listens on a host's TCP ports, and who is connected
 version_added: "0.1.0"
 description:
-  - Looks up who listens on TCP ports of the host, in the tables of the kernel. No connection is made, so a server that
-    serves one client at a time is not disturbed.
+  - Looks up who listens on TCP ports of the host and who is connected to them, in the tables of the kernel. No
+    connection is made, so a server that serves one client at a time is not disturbed.
   - Runs on Linux.
 options:
   ports:
@@ -39,8 +39,12 @@ EXAMPLES = r"""
 
 - name: Refuse a port that another program holds
   ansible.builtin.assert:
-    that: rpc_port.listeners | rejectattr('unit', 'equalto', 'drover-rpc.service') | length == 0
+    that: rpc_port.listeners | rejectattr('unit', 'equalto', 'drover-rpc@main.service') | length == 0
     fail_msg: "Port 50052 is held by {{ rpc_port.listeners | map(attribute='command') | join(', ') }}."
+
+- name: Prove that the leader is connected
+  ansible.builtin.assert:
+    that: rpc_port.connections | selectattr('peer', 'equalto', '192.168.1.20') | length == 1
 """
 
 RETURN = r"""
@@ -74,12 +78,31 @@ listeners:
       description: The systemd unit of the process, or null when it belongs to none.
       returned: success
       type: str
-      sample: drover-rpc.service
+      sample: drover-rpc@main.service
+connections:
+  description: Who is connected, in the order of ports and peers, each of these once; empty when nobody is.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    port:
+      description: The port of this host.
+      returned: success
+      type: int
+      sample: 50052
+    peer:
+      description: The address that the other side sends from.
+      returned: success
+      type: str
+      sample: 192.168.1.20
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_listeners
+from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import (
+    find_connections,
+    find_listeners,
+)
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 
 
@@ -90,9 +113,10 @@ def main():
     )
     try:
         listeners = find_listeners(Tree(), module.params["ports"])
+        connections = find_connections(Tree(), module.params["ports"])
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, listeners=listeners)
+    module.exit_json(changed=False, listeners=listeners, connections=connections)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ options:
     elements: dict
     required: true
   leader:
-    description: The name of the host that must lead. By default the one with which a token takes the least time.
+    description: The name of the host that must lead. By default the one with which a request takes the least time.
     type: str
   context_size:
     description: Tokens of context to plan for; fewer where a model was trained for fewer.
@@ -116,7 +116,7 @@ lines:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.advice import recommend
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement.planner import DEFAULT_MARGIN
+from ansible_collections.drover.llama.plugins.module_utils.placement.policy import DEFAULT_MARGIN
 
 
 def main():

@@ -54,7 +54,7 @@ def deploy(playbook: str, fleet: Fleet, model: Path, cpu: str) -> float:
 
 def rates(fleet: Fleet) -> tuple[float, float]:
     """Prompt and generated tokens a second of one completion, after one that warms up."""
-    key = fleet.run(HOST, "cat /etc/drover/api_key").strip()
+    key = fleet.run(HOST, "cat /etc/drover/main/api_key").strip()
     body = {"prompt": list(range(300, 300 + PROMPT)), "n_predict": TOKENS, "temperature": 0, "ignore_eos": True}
     request = urllib.request.Request(
         f"http://{fleet.address(HOST)}:8080/completion",

@@ -26,7 +26,17 @@ def faults(role: Path) -> list[str]:
         options = spec.get("options", {})
         if entry_point == "main":
             found += [f"{name} has a default but no spec" for name in defaults.keys() - options.keys()]
-        found += [f"{name} has a spec ({entry_point}) but no default" for name in options.keys() - defaults.keys()]
+        for name in options.keys() - defaults.keys():
+            # What another role or a playbook hands over has no default to fall back on, and must be said to be needed.
+            if not options[name].get("required"):
+                found.append(f"{name} has a spec ({entry_point}) but no default, and is not required")
+            if not name.startswith(f"{role.name}_"):
+                found.append(f"{name} ({entry_point}) does not carry the role's name")
+        for name, option in options.items():
+            if option.get("type") not in PYTHON_TYPES:
+                found.append(f"{name}: the spec has no known type")
+            if not option.get("description"):
+                found.append(f"{name}: the spec has no description")
         for name in options.keys() & defaults.keys():
             option, value = options[name], defaults[name]
             if "{{" in str(value):
@@ -35,12 +45,8 @@ def faults(role: Path) -> list[str]:
                     found.append(f"{name}: its default is worked out, so the spec must not repeat it")
             elif "default" not in option or option["default"] != value:
                 found.append(f"{name}: the spec says default {option.get('default')!r}, the defaults say {value!r}")
-            if option.get("type") not in PYTHON_TYPES:
-                found.append(f"{name}: the spec has no known type")
-            elif not isinstance(value, PYTHON_TYPES[option["type"]]) and "{{" not in str(value):
+            if not isinstance(value, PYTHON_TYPES.get(option.get("type"), object)) and "{{" not in str(value):
                 found.append(f"{name}: {value!r} is not of the type {option['type']}")
-            if not option.get("description"):
-                found.append(f"{name}: the spec has no description")
     for name in defaults:
         if not name.startswith(f"{role.name}_"):
             found.append(f"{name} does not carry the role's name")

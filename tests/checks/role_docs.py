@@ -42,11 +42,16 @@ def page(role: Path) -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, option in main["options"].items():
-        default = defaults[name] if isinstance(defaults[name], str) else json.dumps(defaults[name])
-        cell = f"`{default}`" if default != "" else "empty"
+        cell = "needed"
+        if not option.get("required"):
+            default = defaults[name] if isinstance(defaults[name], str) else json.dumps(defaults[name])
+            cell = f"`{default}`" if default != "" else "empty"
         choices = f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}." if "choices" in option else ""
         meaning = plain(option["description"]).replace("\n\n", " ") + choices
         lines.append(f"| `{name}` | {option['type']} | {cell.replace('|', chr(92) + '|')} | {meaning} |")
+    if parts := {name: spec for name, spec in specs.items() if name != "main"}:
+        lines += ["", "## Parts", "", "| `tasks_from` | does |", "| --- | --- |"]
+        lines += [f"| `{name}` | {spec['short_description']}. |" for name, spec in parts.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -12,8 +12,9 @@ import shlex
 import sys
 import time
 
-from . import host, lifecycle, network, requirements, sizes, spec, ssh, state
+from . import lifecycle, machines, network, requirements, sizes, spec, ssh, state
 from .errors import LabError
+from .host import Host
 
 
 def main(arguments: list | None = None) -> int:
@@ -58,34 +59,45 @@ def status(options) -> None:
         described = lifecycle.existing(lab) if state.spec_path(lab).exists() else None
         for name in state.hosts(lab):
             wanted = described and described.hosts.get(name)
-            rows.append((lab, name, wanted.address if wanted else "?", *_condition(host.existing(lab, name))))
+            rows.append((lab, name, _addresses(wanted), *_condition(machines.existing(lab, name))))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _condition(machine: host.Host) -> tuple:
+def _addresses(wanted: spec.HostSpec | None) -> str:
+    return ", ".join(card.address for card in wanted.cards) if wanted else "?"
+
+
+def _condition(machine: Host) -> tuple:
     if not machine.running():
         return "stopped", "-", "-", "-", "-"
-    if not network.exists(machine.interface):
+    if not (cables := machine.cables()):
         return "starting", "-", "-", "-", "-"
-    cable, limits = network.link_state(machine.interface), machine.limits()
-    rate = sizes.show_rate(cable["rate"]) if cable["rate"] else "unlimited"
+    limits = machine.limits()
     return (
         "running",
         sizes.show_memory(machine.group.memory_used()),
         sizes.show_memory(limits["memory"]) if limits["memory"] else "none",
         f"{limits['cpu']:g}" if limits["cpu"] else "none",
-        rate if cable["plugged"] else "down",
+        ", ".join(_cable(end) for end in cables.values()),
     )
 
 
+def _cable(end: str) -> str:
+    now = network.link_state(end)
+    if not now["plugged"]:
+        return "down"
+    return sizes.show_rate(now["rate"]) if now["rate"] else "unlimited"
+
+
 def link(options) -> None:
-    _, machine = _running_host(options)
+    lab, machine = _running_host(options)
+    cards = _cards(options, lab.hosts[machine.name])
     if options.plugged is not None:
-        network.set_plugged(machine.interface, options.plugged)
+        machine.plug(options.plugged, cards)
     else:
-        machine.link(None if options.unlimited else sizes.parse_rate(options.rate))
+        machine.link(None if options.unlimited else sizes.parse_rate(options.rate), cards)
 
 
 def limit(options) -> None:
@@ -120,8 +132,9 @@ def start(options) -> None:
 
 
 def transferred(options) -> None:
-    _, machine = _running_host(options)
-    print(json.dumps(network.transferred(machine.interface)))
+    lab, machine = _running_host(options)
+    cards = _cards(options, lab.hosts[machine.name])
+    print(json.dumps(network.transferred([end for number, end in machine.cables().items() if number in cards])))
 
 
 def doctor(options) -> None:
@@ -159,7 +172,17 @@ def _host(options) -> tuple:
     lab = lifecycle.existing(labs[0])
     if name not in lab.hosts:
         raise LabError(f"Host {name} is no longer in the spec of lab {lab.name}: `lab up` takes it away.")
-    return lab, host.machine(lab.name, lab.hosts[name])
+    return lab, machines.choose(lab.name, lab.hosts[name])
+
+
+def _cards(options, wanted: spec.HostSpec) -> list:
+    """The numbers of the host's cards in the network that was named, or of all."""
+    cards = {card.network.name: number for number, card in enumerate(wanted.cards)}
+    if options.network is None:
+        return list(cards.values())
+    if options.network not in cards:
+        raise LabError(f"Host {wanted.name} is not in a network {options.network}: give one of {', '.join(cards)}.")
+    return [cards[options.network]]
 
 
 def _running_host(options) -> tuple:
@@ -186,7 +209,8 @@ def _parser() -> argparse.ArgumentParser:
     taken.add_argument("--all", action="store_true", help="every lab")
     command("inventory", inventory, "print the path of a lab's inventory").add_argument("spec", metavar="SPEC")
     command("status", status, "list the hosts of all labs")
-    cable = command("link", link, "change a host's cable", True).add_mutually_exclusive_group(required=True)
+    linked = command("link", link, "change a host's cables", True)
+    cable = linked.add_mutually_exclusive_group(required=True)
     cable.add_argument("--rate", help="so much each way, like 100mbit")
     cable.add_argument("--unlimited", action="store_true", help="as fast as it goes")
     cable.add_argument("--down", dest="plugged", action="store_const", const=False, help="pull the cable")
@@ -198,7 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     ran.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD")
     command("kill", kill, "cut a host's power", True)
     command("start", start, "boot a host again after kill", True)
-    command("bytes", transferred, "print the bytes over a host's cable since it booted, as JSON", True)
+    counted = command("bytes", transferred, "print the bytes over a host's cables since it booted, as JSON", True)
+    for one in (linked, counted):
+        one.add_argument("--network", metavar="NAME", help="only the cable to this network; all without it")
     command("doctor", doctor, "check that the machine has what the lab needs")
     wanted = command("setup", setup, "install the Debian packages that the lab needs")
     wanted.add_argument("spec", metavar="SPEC", nargs="?", help="and those that the hosts of this spec need")

@@ -9,14 +9,14 @@ import subprocess
 from pathlib import Path
 
 from . import cpuinfo, meminfo, names, packages, state
-from .base import Host, known_hosts
 from .command import run
+from .host import Host, known_hosts
 from .image import Recipe
 from .spec import HostSpec, LabSpec
 
 
 class Container(Host):
-    """A systemd-nspawn container on the lab's bridge; its disk is a layer of its own over a shared image."""
+    """A systemd-nspawn container on the lab's bridges; its disk is a layer of its own over a shared image."""
 
     BOOT_SECONDS = 120
     ANSWER_SECONDS = 1
@@ -45,7 +45,7 @@ class Container(Host):
         """Give a host that runs the limits and the neighbours of the spec."""
         self.limit_memory(spec.memory)
         self.limit_cpu(spec.cpu)
-        state.write(self.root / "etc/hosts", known_hosts(lab))
+        state.write(self.root / "etc/hosts", known_hosts(lab, spec))
 
     def start(self, spec: HostSpec) -> None:
         """Boot the host with the limits of the spec."""
@@ -70,7 +70,11 @@ class Container(Host):
             f"--directory={self.root}",
             f"--machine={names.machine(self.lab, self.name)}",
             f"--hostname={self.name}",
-            f"--network-bridge={names.bridge(self.lab)}",
+            f"--network-bridge={names.bridge(self.lab, spec.cards[0].network.number)}",
+            *(
+                f"--network-veth-extra={names.interface(self.lab, self.name, number)}:host{number}"
+                for number in range(1, len(spec.cards))
+            ),
             f"--bind={memory_files}:/var/lib/lxcfs",
             f"--bind-ro={self.shown}:/var/lib/lab",
             "--resolv-conf=off",
@@ -85,7 +89,7 @@ class Container(Host):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_for_cable()
+        self.plug_in(spec.cards)
 
     def limit_memory(self, limit: int | None) -> None:
         """Bytes, None for no limit; at once, also while the host runs."""

@@ -9,7 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from . import host, lifecycle, ssh, state
+from . import lifecycle, machines, ssh, state
 
 _PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 _ASK = """
@@ -30,7 +30,7 @@ class Fleet:
         self.lab = lifecycle.up(self._reference, _quiet)
         self.names = list(self.lab.hosts)
         self.inventory = state.inventory_path(self.lab.name)
-        self._machines = {name: host.machine(self.lab.name, wanted) for name, wanted in self.lab.hosts.items()}
+        self._hosts = {name: machines.choose(self.lab.name, wanted) for name, wanted in self.lab.hosts.items()}
         return self
 
     def __exit__(self, *_exception) -> None:
@@ -72,15 +72,15 @@ class Fleet:
 
     def limit_memory(self, name: str, limit: int) -> None:
         """Let the kernel kill what takes a host over so many bytes."""
-        self._machines[name].limit_memory(limit)
+        self._hosts[name].limit_memory(limit)
 
     def killed(self, name: str) -> int:
         """Processes that the kernel has killed on a host for want of memory."""
-        return self._machines[name].group.memory_kills()
+        return self._hosts[name].group.memory_kills()
 
     def slow_down(self, name: str, rate: int | None) -> None:
         """Limit a host's cable to so many bits a second each way, or to none."""
-        self._machines[name].link(rate)
+        self._hosts[name].link(rate)
 
 
 def _quiet(_line: str) -> None:

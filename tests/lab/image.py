@@ -184,7 +184,7 @@ def ensure(lab: str, wanted: Recipe, say) -> Path:
 
 def _build(lab: str, wanted: Recipe, partial: Path) -> None:
     log = partial / "build.log"
-    group = Group(names.group(lab, ".image"))
+    group = Group(f"{_builds(lab)}/{wanted.key}")
     group.create()
 
     def run_in_group(command: list) -> None:
@@ -209,9 +209,14 @@ def _build(lab: str, wanted: Recipe, partial: Path) -> None:
         group.remove()
 
 
+def _builds(lab: str) -> str:
+    """The control group that the images which a lab makes have theirs in: several are made at once."""
+    return names.group(lab, ".image")
+
+
 def remove_partial(lab: str) -> None:
     """Take away what a cut-off build of this lab left."""
-    Group(names.group(lab, ".image")).remove()
+    Group(_builds(lab)).remove()
     for partial in (state.cache() / "images").glob(f"*.partial-{lab}"):
         state.remove_tree(partial)
 

@@ -9,37 +9,42 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from . import binfmt, host, image, inventory, limits, meminfo, names, network, requirements, spec, ssh, state
-from .base import Host
+from . import binfmt, image, inventory, limits, machines, meminfo, names, network, requirements, spec, ssh, state
 from .errors import LabError
+from .host import Host
 from .spec import HostSpec, LabSpec
 
 
 def up(reference: str, say) -> LabSpec:
     """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
     lab = spec.load(reference)
-    machines = {name: host.machine(lab.name, wanted) for name, wanted in lab.hosts.items()}
+    hosts = {name: machines.choose(lab.name, wanted) for name, wanted in lab.hosts.items()}
     requirements.check(lab.architectures)
     directory = state.lab_directory(lab.name)
     with state.hold(directory, lambda: say(f"waiting for another command on lab {lab.name}")):
         state.write(state.spec_path(lab.name), spec.find(reference).read_text(encoding="utf-8"))
         image.remove_partial(lab.name)
         recipes = {
-            name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, machines[name].recipe)
+            name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, hosts[name].recipe)
             for name, wanted in lab.hosts.items()
         }
-        images = {recipe: image.ensure(lab.name, recipe, say) for recipe in dict.fromkeys(recipes.values())}
+        images = {}
+
+        def have_image(recipe: image.Recipe) -> None:
+            images[recipe] = image.ensure(lab.name, recipe, say)
+
+        _in_parallel(have_image, dict.fromkeys(recipes.values()))
         with state.hold(state.STATE):
             network.forward_packets()
         ssh.ensure_key(lab.name)
         network.create(lab)
         for stale in set(state.hosts(lab.name)) - set(lab.hosts):
             say(f"{stale}: no longer in the spec, taken away")
-            host.existing(lab.name, stale).destroy()
+            machines.existing(lab.name, stale).destroy()
 
         def bring_up(name: str) -> None:
             wanted, recipe = lab.hosts[name], recipes[name]
-            say(f"{name}: {_bring_up(lab, wanted, machines[name], recipe, images[recipe])}")
+            say(f"{name}: {_bring_up(lab, wanted, hosts[name], recipe, images[recipe])}")
 
         _in_parallel(bring_up, lab.hosts)
         inventory.write(lab)
@@ -47,8 +52,8 @@ def up(reference: str, say) -> LabSpec:
 
 
 def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recipe, made: Path) -> str:
-    fingerprint = host.fingerprint(lab, wanted, recipe)
-    earlier = host.existing(lab.name, wanted.name)
+    fingerprint = machines.fingerprint(lab, wanted, recipe)
+    earlier = machines.existing(lab.name, wanted.name)
     if earlier.made_from() != fingerprint:
         earlier.destroy()
         machine.make(lab, wanted, fingerprint, made)
@@ -61,14 +66,14 @@ def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recip
     if not machine.running():
         machine.start(wanted)
     machine.link(wanted.link)
-    network.set_plugged(machine.interface, True)
+    machine.plug(True)
     failed = _wait_until_up(lab, wanted, machine)
     return f"{done} at {wanted.address}" + (f", degraded: {failed} failed" if failed else "")
 
 
 def start(lab: LabSpec, name: str) -> None:
     """Boot a host again after `kill`, from the disk that it had, with the limits and the link of the spec."""
-    machine, wanted = host.machine(lab.name, lab.hosts[name]), lab.hosts[name]
+    machine, wanted = machines.choose(lab.name, lab.hosts[name]), lab.hosts[name]
     if machine.running():
         return
     with state.hold(state.lab_directory(lab.name)):
@@ -88,7 +93,7 @@ def down(lab: str, say) -> None:
     if lab in state.labs():
         with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
             image.remove_partial(lab)
-            _in_parallel(lambda name: host.existing(lab, name).destroy(), state.hosts(lab))
+            _in_parallel(lambda name: machines.existing(lab, name).destroy(), state.hosts(lab))
             limits.Group(names.group(lab)).remove()
             network.remove(lab)
             state.remove_tree(state.lab_directory(lab))

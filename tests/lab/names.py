@@ -11,17 +11,18 @@ CGROUP = "drover-lab"
 _INTERFACE_NAME_MAX = 15
 
 
-def bridge(lab: str) -> str:
-    return short(f"dl-{lab}")
+def bridge(lab: str, number: int = 0) -> str:
+    """The bridge of one of a lab's networks, counted from 0."""
+    return short(f"dl-{lab}{_number(number)}")
 
 
 def table(lab: str) -> str:
     return f"drover-lab-{lab}"
 
 
-def interface(lab: str, host: str) -> str:
-    """The bridge's end of a host's cable; systemd-nspawn names it ``vb-`` and the machine's name."""
-    return short(f"vb-{lab}-{host}")
+def interface(lab: str, host: str, number: int = 0) -> str:
+    """The bridge's end of one of a host's cables; systemd-nspawn names the first ``vb-`` and the machine's name."""
+    return short(f"vb-{lab}-{host}{_number(number)}")
 
 
 def machine(lab: str, host: str) -> str:
@@ -31,6 +32,11 @@ def machine(lab: str, host: str) -> str:
 
 def group(lab: str, host: str = "") -> str:
     return f"{CGROUP}/{lab}/{host}".rstrip("/")
+
+
+def _number(number: int) -> str:
+    # No name of a lab or a host has an underscore.
+    return f"_{number}" if number else ""
 
 
 def short(name: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's private bridge, its way to the internet, and the cables of its hosts."""
+"""The lab's private bridges, their way to the internet, and the cables of the hosts."""
 
 from __future__ import annotations
 
@@ -12,47 +12,55 @@ from pathlib import Path
 from . import names, state
 from .command import run
 from .errors import LabError
-from .spec import LabSpec
+from .spec import MAX_NETWORKS, LabSpec
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _FORWARD_BEFORE = state.MACHINE / "ip_forward"
 
 
 def create(lab: LabSpec) -> None:
-    """Make the bridge and the table of firewall rules, or bring them up to date."""
-    bridge = names.bridge(lab.name)
-    _refuse_overlap(lab, bridge)
-    if not exists(bridge):
-        run("ip", "link", "add", bridge, "type", "bridge")
-    address = f"{lab.gateway}/{lab.subnet.prefixlen}"
-    if address not in run("ip", "-4", "-brief", "address", "show", "dev", bridge).split():
-        run("ip", "address", "flush", "dev", bridge)
-        run("ip", "address", "add", address, "dev", bridge)
-    run("ip", "link", "set", bridge, "up")
+    """Make the bridges and the table of firewall rules, or bring them up to date."""
+    for number in range(len(lab.networks), MAX_NETWORKS):
+        remove_link(names.bridge(lab.name, number))
+    _refuse_overlap(lab)
+    for network in lab.networks:
+        bridge = names.bridge(lab.name, network.number)
+        if not exists(bridge):
+            run("ip", "link", "add", bridge, "type", "bridge")
+        address = f"{network.gateway}/{network.subnet.prefixlen}"
+        if address not in run("ip", "-4", "-brief", "address", "show", "dev", bridge).split():
+            run("ip", "address", "flush", "dev", bridge)
+            run("ip", "address", "add", address, "dev", bridge)
+        run("ip", "link", "set", bridge, "up")
     run("nft", "-f", "-", stdin=rules(lab))
 
 
 def rules(lab: LabSpec) -> str:
     """The lab's own nftables table; replaces an earlier one in one step."""
     # For IPv4 and IPv6: what is kept in is kept in by both.
-    table, bridge = f"inet {names.table(lab.name)}", names.bridge(lab.name)
-    if lab.internet:
-        hook = "nat hook postrouting priority 100"
-        chain = [f"ip saddr {lab.subnet} ip daddr != {lab.subnet} masquerade"]
-    else:
-        hook = "filter hook forward priority 0"
-        chain = [f'iifname "{bridge}" oifname != "{bridge}" drop', f'iifname != "{bridge}" oifname "{bridge}" drop']
-    return (
-        f"add table {table}\ndelete table {table}\nadd table {table}\n"
-        f"add chain {table} out {{ type {hook}; }}\n" + "".join(f"add rule {table} out {rule}\n" for rule in chain)
-    )
+    table, bridges = f"inet {names.table(lab.name)}", [names.bridge(lab.name, one.number) for one in lab.networks]
+    chains = {"between": "filter hook forward priority 0", "out": "nat hook postrouting priority 100"}
+    rules = []
+    for network, bridge in zip(lab.networks, bridges):
+        if lab.internet:
+            # Networks are apart: who is in two of them reaches both, and this machine's routes lead nobody across.
+            rules += [f'between iifname "{bridge}" oifname "{one}" drop' for one in bridges if one != bridge]
+            rules.append(f"out ip saddr {network.subnet} ip daddr != {network.subnet} masquerade")
+        else:
+            rules.append(f'between iifname "{bridge}" oifname != "{bridge}" drop')
+            rules.append(f'between iifname != "{bridge}" oifname "{bridge}" drop')
+    lines = [f"add table {table}", f"delete table {table}", f"add table {table}"]
+    lines += [f"add chain {table} {chain} {{ type {hook}; }}" for chain, hook in chains.items()]
+    lines += [f"add rule {table} {rule}" for rule in rules]
+    return "\n".join(lines) + "\n"
 
 
 def remove(lab: str) -> None:
-    """Take bridge and table away; nothing happens where there are none."""
+    """Take bridges and table away; nothing happens where there are none."""
     table = f"inet {names.table(lab)}"
     run("nft", "-f", "-", stdin=f"add table {table}\ndelete table {table}\n")
-    remove_link(names.bridge(lab))
+    for number in range(MAX_NETWORKS):
+        remove_link(names.bridge(lab, number))
 
 
 def forward_packets() -> None:
@@ -70,13 +78,13 @@ def restore_forwarding() -> None:
         _FORWARD_BEFORE.unlink()
 
 
-def set_rate(interface: str, namespace: int, rate: int | None) -> None:
+def set_rate(interface: str, namespace: int, end: str, rate: int | None) -> None:
     """Limit a cable to so many bits per second each way, or lift the limit.
 
-    ``namespace`` is the id of a process of the host: its end of the cable shapes what the host sends.
+    ``namespace`` is the id of a process of the host: ``end``, its end of the cable, shapes what the host sends.
     """
     inside = ("nsenter", f"--target={namespace}", "--net")
-    for prefix, device in (((), interface), (inside, "host0")):
+    for prefix, device in (((), interface), (inside, end)):
         # The default queue comes back when ours is deleted; there is none to delete on a fresh cable.
         run(*prefix, "tc", "qdisc", "del", "dev", device, "root", check=False)
         if rate is not None:
@@ -102,13 +110,14 @@ def link_state(interface: str) -> dict:
     return {"plugged": "UP" in link["flags"], "rate": rates[0] if rates else None}
 
 
-def transferred(interface: str) -> dict:
-    """Bytes over a cable since the host started, as the host counts: ``received_bytes`` and ``sent_bytes``."""
-    statistics = Path("/sys/class/net") / interface / "statistics"
-    return {
-        "received_bytes": int((statistics / "tx_bytes").read_text()),
-        "sent_bytes": int((statistics / "rx_bytes").read_text()),
-    }
+def transferred(interfaces: list) -> dict:
+    """Bytes over cables since the host started, as the host counts: ``received_bytes`` and ``sent_bytes``."""
+
+    def total(counter: str) -> int:
+        folder = Path("/sys/class/net")
+        return sum(int((folder / interface / "statistics" / counter).read_text()) for interface in interfaces)
+
+    return {"received_bytes": total("tx_bytes"), "sent_bytes": total("rx_bytes")}
 
 
 def remove_link(name: str) -> None:
@@ -124,12 +133,14 @@ def exists(interface: str) -> bool:
     return (Path("/sys/class/net") / interface).exists()
 
 
-def _refuse_overlap(lab: LabSpec, bridge: str) -> None:
+def _refuse_overlap(lab: LabSpec) -> None:
+    own = {names.bridge(lab.name, number) for number in range(MAX_NETWORKS)}
     for route in json.loads(run("ip", "-json", "-4", "route", "show", "table", "main") or "[]"):
-        if route["dst"] == "default" or route.get("dev") == bridge:
+        if route["dst"] == "default" or route.get("dev") in own:
             continue
-        if ipaddress.IPv4Network(route["dst"], strict=False).overlaps(lab.subnet):
-            raise LabError(
-                f"subnet {lab.subnet} of lab {lab.name} overlaps with {route['dst']} on {route.get('dev')}: "
-                "choose another private subnet in the spec."
-            )
+        for subnet in (network.subnet for network in lab.networks):
+            if ipaddress.IPv4Network(route["dst"], strict=False).overlaps(subnet):
+                raise LabError(
+                    f"subnet {subnet} of lab {lab.name} overlaps with {route['dst']} on {route.get('dev')}: "
+                    "choose another private subnet in the spec."
+                )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from .sizes import parse_cpu, parse_memory, parse_rate
 SHIPPED = Path(__file__).parent / "specs"
 DEFAULT_GROUP = "llama_cluster"
 
+# `down` needs no record of a lab's networks: it looks for as many as there can be.
+MAX_NETWORKS = 4
+
 # Host addresses start here: the bridge has .1, and a few below stay free for experiments by hand.
 _FIRST_ADDRESS = 11
 
@@ -26,6 +30,35 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}(?<!-)")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _SUITE = re.compile(r"[a-z][a-z-]*")
+_HOST_KEYS = {
+    *("suite", "architecture", "packages", "memory", "cpu", "link", "networks", "default_route", "groups", "vars")
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """One private network: a bridge of its own, on which this machine has the first address."""
+
+    name: str
+    number: int  # 0 for the first of the lab
+    subnet: ipaddress.IPv4Network
+
+    @property
+    def gateway(self) -> str:
+        return str(self.subnet[1])
+
+
+@dataclass(frozen=True)
+class Card:
+    """A host's network card: the network that its cable leads to, and its address there."""
+
+    network: Network
+    address: str
+
+    @property
+    def with_prefix(self) -> str:
+        """The address as ``ip`` writes it, with the length of the network's prefix."""
+        return f"{self.address}/{self.network.subnet.prefixlen}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +66,8 @@ class HostSpec:
     """One host: what it is (image), what it may use (limits) and how Ansible sees it."""
 
     name: str
-    address: str
+    cards: tuple  # the first is the one that Ansible and the lab reach the host by
+    default_route: str  # the name of the network whose gateway it uses
     suite: str
     architecture: str
     packages: tuple
@@ -43,19 +77,19 @@ class HostSpec:
     groups: tuple
     vars: dict
 
+    @property
+    def address(self) -> str:
+        return self.cards[0].address
+
 
 @dataclass(frozen=True)
 class LabSpec:
-    """A lab: its hosts on one private subnet."""
+    """A lab: its hosts on its private networks."""
 
     name: str
-    subnet: ipaddress.IPv4Network
+    networks: tuple
     internet: bool
     hosts: dict
-
-    @property
-    def gateway(self) -> str:
-        return str(self.subnet[1])
 
     @property
     def architectures(self) -> set:
@@ -88,31 +122,57 @@ def load(reference: str) -> LabSpec:
 def parse(document) -> LabSpec:
     """Check a spec (as loaded from YAML) and fill in what it leaves out."""
     document = _mapping(document, "the spec")
-    _refuse_unknown(document, {"name", "subnet", "internet", "hosts"}, "the spec")
+    _refuse_unknown(document, {"name", "subnet", "networks", "internet", "hosts"}, "the spec")
     name = _text(document.get("name"), _NAME, "name", "small letters, digits and dashes, like my-lab")
-    subnet = _subnet(document.get("subnet", _default_subnet(name)))
+    networks = _networks(name, document)
     internet = document.get("internet", True)
     if not isinstance(internet, bool):
         raise LabError(f"internet {internet!r} must be true or false.")
     hosts = _mapping(document.get("hosts"), "hosts")
     if not hosts:
         raise LabError("hosts is empty: a lab needs at least one host.")
-    if len(hosts) > subnet.num_addresses - _FIRST_ADDRESS - 1:
-        raise LabError(f"subnet {subnet} has no room for {len(hosts)} hosts: choose a wider one, such as a /24.")
-    addresses = (str(subnet[_FIRST_ADDRESS + index]) for index in range(len(hosts)))
+    for subnet in (network.subnet for network in networks):
+        if len(hosts) > subnet.num_addresses - _FIRST_ADDRESS - 1:
+            raise LabError(f"subnet {subnet} has no room for {len(hosts)} hosts: choose a wider one, such as a /24.")
     return LabSpec(
         name=name,
-        subnet=subnet,
+        networks=networks,
         internet=internet,
-        hosts={host: _host(host, values, address) for (host, values), address in zip(hosts.items(), addresses)},
+        hosts={host: _host(host, values, networks, index) for index, (host, values) in enumerate(hosts.items())},
     )
 
 
-def _host(name, values, address: str) -> HostSpec:
+def _networks(lab: str, document: dict) -> tuple:
+    if "networks" not in document:
+        return (Network("lab", 0, _subnet(document.get("subnet", _default_subnet(lab)))),)
+    if "subnet" in document:
+        raise LabError("the spec has both subnet and networks: give networks, each with its subnet.")
+    subnets = _mapping(document["networks"], "networks")
+    if not 1 <= len(subnets) <= MAX_NETWORKS:
+        raise LabError(f"networks has {len(subnets)} entries: a lab has 1 to {MAX_NETWORKS} networks.")
+    for name in subnets:
+        _text(name, _NAME, "network name", "small letters, digits and dashes, like house")
+    networks = tuple(Network(name, number, _subnet(text)) for number, (name, text) in enumerate(subnets.items()))
+    for one, other in itertools.combinations(networks, 2):
+        if one.subnet.overlaps(other.subnet):
+            raise LabError(f"subnet {one.subnet} of network {one.name} overlaps with {other.subnet} of {other.name}.")
+    return networks
+
+
+def _host(name, values, networks: tuple, index: int) -> HostSpec:
     name = _text(name, _NAME, "host name", "small letters, digits and dashes, like pi-1")
     where = f"host {name}"
     values = _mapping({} if values is None else values, where)
-    _refuse_unknown(values, {"suite", "architecture", "packages", "memory", "cpu", "link", "groups", "vars"}, where)
+    _refuse_unknown(values, _HOST_KEYS, where)
+    # A host has the same number in every network.
+    cards = {network.name: Card(network, str(network.subnet[_FIRST_ADDRESS + index])) for network in networks}
+    joined = _list(values.get("networks", [networks[0].name]), _NAME, f"{where}: networks", "names of networks")
+    default_route = values.get("default_route", joined[0] if joined else None)
+    if not joined or not set(joined) <= set(cards) or len(set(joined)) < len(joined):
+        choices = ", ".join(cards)
+        raise LabError(f"{where}: networks {joined!r} is not right: choose one or more of {choices}, each once.")
+    if default_route not in joined:
+        raise LabError(f"{where}: default_route {default_route!r} is not right: choose one of {', '.join(joined)}.")
     architecture = values.get("architecture", "amd64")
     if architecture not in ("amd64", "arm64"):
         raise LabError(f"{where}: architecture {architecture!r} is not known: choose amd64 or arm64.")
@@ -120,7 +180,8 @@ def _host(name, values, address: str) -> HostSpec:
     groups = _list(values.get("groups", [DEFAULT_GROUP]), _GROUP, f"{where}: groups", "inventory group names")
     return HostSpec(
         name=name,
-        address=address,
+        cards=tuple(cards[network] for network in joined),
+        default_route=default_route,
         suite=_text(values.get("suite", "forky"), _SUITE, f"{where}: suite", "a Debian suite such as forky"),
         architecture=architecture,
         packages=tuple(sorted(set(packages))),

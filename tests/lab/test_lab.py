@@ -23,6 +23,7 @@ from lab.limits import Group
 EXECUTABLE = Path(__file__).with_name("lab")
 NAME = "selftest"
 CLOSED = "closedtest"  # no part of the other's name, or traces of the one would be taken for the other's
+APART = "apart"  # short, so that the names of its cables show whose they are
 SPEC = {
     "name": NAME,
     "subnet": "10.213.200.0/24",
@@ -296,6 +297,74 @@ def test_a_changed_spec_changes_only_what_it_must(spec, tmp_path):
     assert on("third", "test -e /root/note", check=False).returncode == 1
     # It was installed on the earlier host of that name: what was downloaded is still here.
     assert list((state.cache() / "packages/forky-amd64").glob("tree_*.deb"))
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    """A lab of two networks: a head that is in both, one host in each; gives a way to run commands."""
+    hosts = {
+        "head": {"memory": "256MiB", "networks": ["house", "cluster"]},
+        "tv": {"memory": "256MiB"},
+        "node": {"memory": "256MiB", "networks": ["cluster"]},
+    }
+    networks = {"house": "10.213.202.0/24", "cluster": "10.213.203.0/24"}
+    lab("up", write(tmp_path_factory.mktemp("apart"), {"name": APART, "networks": networks, "hosts": hosts}))
+    yield lambda host, command, check=True: lab("run", f"{APART}/{host}", "--", command, check=check)
+    lab("down", APART)
+    assert traces(APART) == []
+
+
+def test_a_host_with_two_cards_reaches_both_networks_and_leads_nobody_across(apart):
+    assert [line.split()[2] for line in apart("head", "ip -4 -brief address | grep ^host").stdout.splitlines()] == [
+        "10.213.202.11/24",
+        "10.213.203.11/24",
+    ]
+    apart("head", "ping -c1 -W2 tv && ping -c1 -W2 node")
+    assert "src 10.213.203.11" in apart("head", "ip route get 10.213.203.13").stdout
+    assert apart("tv", "ping -c1 -W1 10.213.203.13", check=False).returncode == 1
+    assert apart("node", "ping -c1 -W1 10.213.202.12", check=False).returncode == 1
+    routes = {host: apart(host, "ip route show default").stdout.split()[2] for host in ("head", "tv", "node")}
+    assert routes == {"head": "10.213.202.1", "tv": "10.213.202.1", "node": "10.213.203.1"}
+
+
+def test_both_networks_have_a_way_out(apart):
+    for host in ("head", "node"):
+        apart(host, "apt-get update")
+
+
+def test_one_cable_of_two_is_pulled_slowed_and_counted(apart):
+    lab("link", f"{APART}/head", "--rate", "50mbit", "--network", "cluster")
+    assert "unlimited, 50mbit" in lab("status").stdout
+    lab("link", f"{APART}/head", "--down", "--network", "cluster")
+    assert apart("head", "ping -c1 -W1 node", check=False).returncode == 1
+    lab("link", f"{APART}/head", "--up", "--network", "cluster")
+    apart("head", "for i in $(seq 50); do ping -c1 -W1 node && exit; sleep 0.1; done; exit 1")
+    lab("link", f"{APART}/head", "--unlimited")
+    assert "50mbit" not in lab("status").stdout
+    both, house = (
+        json.loads(lab("bytes", f"{APART}/head", *more).stdout)["sent_bytes"] for more in ([], ["--network", "house"])
+    )
+    assert both > house > 0
+    refused = lab("link", f"{APART}/node", "--down", "--network", "house", check=False)
+    assert "Host node is not in a network house: give one of cluster." in refused.stderr
+
+
+def test_a_host_that_leaves_a_network_is_made_anew(apart, tmp_path):
+    hosts = {"head": {"memory": "256MiB", "networks": ["house", "cluster"], "default_route": "cluster"}}
+    networks = {"house": "10.213.202.0/24", "cluster": "10.213.203.0/24"}
+    lab("up", write(tmp_path, {"name": APART, "networks": networks, "hosts": hosts}))
+    assert apart("head", "ip route show default").stdout.split()[2] == "10.213.203.1"
+    kept = {"name": APART, "subnet": networks["house"], "hosts": {"head": {"memory": "256MiB"}}}
+    assert "head: made and booted" in lab("up", write(tmp_path, kept)).stdout
+    assert not interfaces(names.bridge(APART, 1), names.interface(APART, "head", 1))
+    lab("kill", f"{APART}/head")
+    wider = {"name": APART, "networks": networks, "hosts": {**hosts, "node": {"networks": ["cluster"]}}}
+    lab("up", write(tmp_path, wider))
+    lab("kill", f"{APART}/head")
+    lab("start", f"{APART}/head")
+    apart("head", "ping -c1 -W2 node")
+    # What `down` then takes away is seen by its names.
+    assert len([line for line in traces(APART) if line.startswith(("vb-apart", "dl-apart"))]) == 5
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from . import names, network, packages, ssh, state
-from .base import Host, hardware_address, known_hosts
+from . import names, packages, ssh, state
 from .command import run
 from .emulated_image import EmulatedRecipe
 from .errors import LabError
+from .host import Host, hardware_address, known_hosts
 from .spec import HostSpec, LabSpec
 
 _MEMORY = 2 << 30
@@ -69,7 +69,7 @@ class VirtualMachine(Host):
         """Give a host that runs the CPU share and the neighbours of the spec."""
         self.limit_cpu(spec.cpu)
         subprocess.run(
-            ssh.command(lab.name, spec.address, "cat > /etc/hosts"), input=known_hosts(lab).encode(), check=True
+            ssh.command(lab.name, spec.address, "cat > /etc/hosts"), input=known_hosts(lab, spec).encode(), check=True
         )
 
     def start(self, spec: HostSpec) -> None:
@@ -91,10 +91,11 @@ class VirtualMachine(Host):
             # A power cut takes nothing from the machine that keeps the file, so nothing need be waited for.
             *("-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe,discard=unmap"),
             *("-netdev", "tap,id=cable,ifname=qemu,script=no,downscript=no"),
-            *("-device", f"virtio-net-pci,netdev=cable,romfile=,mac={hardware_address(spec)}"),
+            *("-device", f"virtio-net-pci,netdev=cable,romfile=,mac={hardware_address(spec.address)}"),
             *("-device", "virtio-rng-pci"),
         ]
-        network_of_its_own = ["unshare", "--net", "sh", "-ec", _PLUG_IN, "sh", self.interface, os.getpid()]
+        cable = names.interface(self.lab, self.name)
+        network_of_its_own = ["unshare", "--net", "sh", "-ec", _PLUG_IN, "sh", cable, os.getpid()]
         with self.console.open("wb") as console:
             subprocess.Popen(
                 self.group.command([*network_of_its_own, *machine]),
@@ -103,8 +104,7 @@ class VirtualMachine(Host):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_for_cable()
-        network.plug_into(names.bridge(self.lab), self.interface)
+        self.plug_in(spec.cards)
 
     def limit_memory(self, _limit: int | None) -> None:
         raise LabError(

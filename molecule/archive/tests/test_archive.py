@@ -40,7 +40,7 @@ def untouched():
     """Whatever is refused in this file has left the hosts as they were."""
 
     def state():
-        look = "ls -la --full-time /opt/llama.cpp; systemctl show --property MainPID drover-server drover-rpc"
+        look = "ls -la --full-time /opt/llama.cpp; systemctl show --property MainPID drover-server@main drover-rpc@main"
         return {name: host(name).check_output(look) for name in HOSTS}
 
     before = state()

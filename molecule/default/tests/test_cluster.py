@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cluster import LEADER, ROOT, STRANGER, WORKERS, Api, address, answers, host
 
-UNITS = [(LEADER, "drover-server.service"), *((worker, "drover-rpc.service") for worker in WORKERS)]
+UNITS = [(LEADER, "drover-server@main.service"), *((worker, "drover-rpc@main.service") for worker in WORKERS)]
 
 
 @pytest.mark.parametrize(("name", "unit"), UNITS)
@@ -66,7 +66,7 @@ def test_rpc_port_is_closed_to_all_but_the_leader(worker):
 
 
 def test_secrets_are_readable_by_root_and_the_service_only():
-    key = host(LEADER).file("/etc/drover/api_key")
+    key = host(LEADER).file("/etc/drover/main/api_key")
     assert (key.mode, key.user, key.group) == (0o640, "root", "drover")
     assert len(key.content_string.strip()) >= 32
 
@@ -89,7 +89,7 @@ def test_every_host_holds_layers_and_all_add_up(plan):
 
 
 def test_llama_server_put_the_layers_where_the_plan_says(plan):
-    process = host(LEADER).check_output("systemctl show --property MainPID --value drover-server.service")
+    process = host(LEADER).check_output("systemctl show --property MainPID --value drover-server@main.service")
     arguments = host(LEADER).file(f"/proc/{process}/cmdline").content_string.split("\0")
     assert arguments[arguments.index("--rpc") + 1] == ",".join(device["endpoint"] for device in plan["devices"])
     layers = [device["block_count"] + device["holds_output"] for device in plan["devices"]]
@@ -141,7 +141,7 @@ def test_model_arrived_whole_and_nothing_is_half_written():
 
 def test_restart_of_the_leader_gives_the_same_answer(api):
     question, answer = answers()[0]
-    host(LEADER).check_output("systemctl restart drover-server.service")
+    host(LEADER).check_output("systemctl restart drover-server@main.service")
     for _ in range(120):
         if host(LEADER).run(f"curl --fail --silent {api.url}/health").rc == 0:
             break

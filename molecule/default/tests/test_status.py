@@ -27,7 +27,7 @@ def test_a_healthy_cluster_is_shown_host_by_host():
 
 def test_a_dead_worker_is_named_and_the_next_deployment_repairs_it(api):
     worker = WORKERS[0]
-    host(worker).check_output("systemctl stop drover-rpc.service")
+    host(worker).check_output("systemctl stop drover-rpc@main.service")
     try:
         run = play("status")
         assert run.status != 0
@@ -48,7 +48,7 @@ def test_each_part_can_be_deployed_by_its_tag(tag):
 
 
 def test_a_killed_server_comes_back_by_itself(api):
-    host(WORKERS[0]).check_output("systemctl kill --signal KILL drover-rpc.service")
+    host(WORKERS[0]).check_output("systemctl kill --signal KILL drover-rpc@main.service")
     repair = play("site")
     assert repair.status == 0, repair.said
     question, answer = answers()[1]
@@ -57,7 +57,7 @@ def test_a_killed_server_comes_back_by_itself(api):
 
 def workers_in_the_plan() -> list[str]:
     """Who holds layers besides the leader, by the plan that runs."""
-    running = json.loads(host(LEADER).file("/etc/drover/plan.json").content_string)
+    running = json.loads(host(LEADER).file("/etc/drover/main/plan.json").content_string)
     return sorted(device["host"] for device in running["devices"])
 
 

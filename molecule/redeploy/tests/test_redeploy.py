@@ -38,6 +38,7 @@ def test_the_answers_are_the_same(api):
 
 def test_nothing_of_the_rpc_server_is_left_on_the_excluded_worker():
     dropped = host("pi-2")
-    assert not dropped.file("/etc/systemd/system/drover-rpc.service").exists
+    assert not dropped.file("/etc/systemd/system/drover-rpc@.service").exists
+    assert not dropped.file("/etc/drover/main/deployment.json").exists
     assert not dropped.socket(f"tcp://{address('pi-2')}:50052").is_listening
     assert "drover" not in dropped.check_output("nft list tables")

@@ -1,7 +1,12 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bad input on real hosts: one sentence that names the value and the remedy, and nothing was changed."""
+"""Bad input on real hosts: one sentence that names the value and the remedy, and nothing was changed.
+
+Each is a whole run of a playbook. `make test` runs one for every way that a refusal takes to the user: an assertion of
+a playbook or a role, a module on a host, the planner, a host that is not there. The others of each way are marked
+``long``; what decides them is held by tests/unit, in the file that stands beside the mark.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,11 @@ MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
 WORKER = WORKERS[0]
 UNUSED = unused()
 WRONG = "0" * 64
+
+
+def long(*values):
+    """A case for `make test-long`."""
+    return pytest.param(*values, marks=pytest.mark.long)
 
 
 @contextmanager
@@ -41,7 +51,8 @@ def test_an_inventory_without_the_group(inventory):
     refused(run, "no hosts in the group llama_cluster", "llama_clusters", "put every machine that may take part into")
 
 
-@pytest.mark.parametrize("leaders", [["stranger"], [LEADER, WORKER]])
+# The same assertion, with a host of the cluster that is one too many.
+@pytest.mark.parametrize("leaders", [["stranger"], pytest.param([LEADER, WORKER], marks=pytest.mark.long)])
 def test_a_pinned_leader_that_cannot_lead(inventory, leaders):
     more = inventory({"llama_leader": {"hosts": dict.fromkeys(leaders)}})
     run = play("plan", inventories=(INVENTORY, more))
@@ -51,46 +62,54 @@ def test_a_pinned_leader_that_cannot_lead(inventory, leaders):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"gguf_model_path": ""}, ["No model is set", "set exactly one of gguf_model_path"]),
+        # By assertions of a role.
         (
             {"gguf_model_leader_path": "/srv/model.gguf"},
             ["More than one model is set (gguf_model_path, gguf_model_leader_path)", "set exactly one of"],
         ),
-        (
-            {"gguf_model_path": "/srv/no-such.gguf"},
-            ["/srv/no-such.gguf does not exist", "gguf_model_path, looked for on this controller"],
+        long({"gguf_model_path": ""}, ["No model is set", "set exactly one of gguf_model_path"]),
+        long(
+            {"gguf_model_path": "", "gguf_model_url": "http://10.255.255.1/model.gguf"},
+            ["http://10.255.255.1/model.gguf without gguf_model_sha256", "set gguf_model_sha256 to"],
         ),
+        long({"gguf_model_sha256": [WRONG, WRONG]}, ["gguf_model_sha256 has 2 entries", "give one sha256 for each"]),
+        long({"gguf_model_sha256": WRONG}, [f"gguf_model_sha256 says {WRONG}", "fetch the file again, or correct"]),
+        # After a look at a host.
         (
             {"gguf_model_path": "", "gguf_model_leader_path": "/srv/no-such.gguf"},
             ["/srv/no-such.gguf does not exist", f"gguf_model_leader_path, looked for on {LEADER}"],
         ),
-        (
-            {"gguf_model_path": "", "gguf_model_url": "http://10.255.255.1/model.gguf"},
-            ["http://10.255.255.1/model.gguf without gguf_model_sha256", "set gguf_model_sha256 to"],
+        long(
+            {"gguf_model_path": "/srv/no-such.gguf"},
+            ["/srv/no-such.gguf does not exist", "gguf_model_path, looked for on this controller"],
         ),
-        ({"gguf_model_sha256": [WRONG, WRONG]}, ["gguf_model_sha256 has 2 entries", "give one sha256 for each"]),
-        ({"gguf_model_sha256": WRONG}, [f"gguf_model_sha256 says {WRONG}", "fetch the file again, or correct"]),
+        # By the planner: tests/unit/placement/test_planner.py
         ({"placement_leader": "nobody"}, ["The leader nobody is not among the hosts", "give one of them"]),
-        ({"placement_exclude": True}, [f"The leader {LEADER} is left out", "take it back in or pin another one"]),
+        long({"placement_exclude": True}, [f"The leader {LEADER} is left out", "take it back in or pin another one"]),
     ],
 )
 def test_settings_that_cannot_be(settings, words):
     refused(play("plan", settings=settings), *words)
 
 
+@pytest.mark.long  # an assertion of a playbook, as of a pinned leader that cannot lead
 def test_a_leader_path_without_a_pinned_leader(inventory):
     run = play("plan", inventories=(INVENTORY,), settings={"gguf_model_leader_path": "/srv/model.gguf"})
     refused(run, "gguf_model_leader_path is set to /srv/model.gguf", "put that host into the group llama_leader")
 
 
+# By the reader: tests/unit/gguf/test_gguf_hostile.py has these and many more.
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", ["is not a GGUF file: it is empty", "fetch it again"]),
-        (b"\x07\x11" * 5000, ["is not a GGUF file", "check that it is the right file"]),
+        long(b"", ["is not a GGUF file: it is empty", "fetch it again"]),
+        long(b"\x07\x11" * 5000, ["is not a GGUF file", "check that it is the right file"]),
         (b"<!doctype html><html>", ["is not a GGUF file: it is a web page", "use the download link of the file"]),
-        (MODEL.read_bytes()[:3000], ["is cut off", "the file has 3000", "copy or download it again"]),
-        (MODEL.read_bytes()[:4_000_000], ["is cut off: its tensors need", "has 4000000;", "copy or download it again"]),
+        long(MODEL.read_bytes()[:3000], ["is cut off", "the file has 3000", "copy or download it again"]),
+        long(
+            MODEL.read_bytes()[:4_000_000],
+            ["is cut off: its tensors need", "has 4000000;", "copy or download it again"],
+        ),
     ],
     ids=["empty", "noise", "web page", "cut in the header", "cut in the tensors"],
 )
@@ -126,7 +145,8 @@ def test_a_part_of_the_cluster():
     ("change", "told"),
     [
         ("s/version: .*, commit/version: 0.6.0 (build 10001, commit/", "0.6.0 (build 10001"),
-        ("s/version: [0-9.]*/version: 0.6.0/", "0.6.0 (build "),
+        # tests/unit/builds/test_choice.py
+        long("s/version: [0-9.]*/version: 0.6.0/", "0.6.0 (build "),
     ],
 )
 def test_a_worker_of_another_build(change, told):
@@ -143,12 +163,14 @@ def test_an_rpc_port_that_another_program_holds():
     refused(run, f"Port 50999 on {WORKER} is held by", "python3", "drover-test-listener", "set rpc_server_port to a")
 
 
+@pytest.mark.long  # as the RPC port; tests/unit/hosts/test_listener.py
 def test_an_api_port_that_another_program_holds():
     with listener(LEADER, 18999):
         run = play("plan", settings={"llama_server_port": 18999})
     refused(run, f"Port 18999 on {LEADER} is held by", "python3", "drover-test-listener", "set llama_server_port to a")
 
 
+@pytest.mark.long  # tests/unit/hosts
 def test_an_address_that_is_not_the_hosts(inventory):
     run = play("plan", inventory({"llama_cluster": {"hosts": {WORKER: {"rpc_server_address": UNUSED}}}}))
     refused(run, f"{UNUSED} is not an address of this host", "set rpc_server_address to one of them")
@@ -156,12 +178,17 @@ def test_an_address_that_is_not_the_hosts(inventory):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [(WORKER, ["The RPC server of", "set rpc_server_address"]), (LEADER, ["The API of", "set llama_server_address"])],
+    [
+        (WORKER, ["The RPC server of", "set rpc_server_address"]),
+        long(LEADER, ["The API of", "set llama_server_address"]),
+    ],
 )
 def test_a_public_address(inventory, name, words):
     public = "5.5.5.5"
+    # As text, which is what an INI inventory makes of every setting.
+    no = {"rpc_server_allow_public_address": "false", "llama_server_allow_public_address": "false"}
     with on(name, f"ip address add {public}/32 dev lo", f"ip address del {public}/32 dev lo"):
-        run = play("plan", inventory({"llama_cluster": {"hosts": {name: {"rpc_server_address": public}}}}))
+        run = play("plan", inventory({"llama_cluster": {"hosts": {name: {"rpc_server_address": public, **no}}}}))
     refused(run, f"{name} would listen on {public}, which is not a private address", *words)
 
 

@@ -57,12 +57,14 @@ def test_a_url_with_the_wrong_sha256():
     assert listing(MODELS) == before
 
 
+@pytest.mark.long  # tests/unit/gguf/test_gguf_remote.py
 def test_a_url_where_nothing_is():
     with serve(b"") as url:
         gone = url
     refused(play("plan", settings=from_url(gone)), gone, "gguf_model_url", "Nothing was changed")
 
 
+@pytest.mark.long  # it ends as the wrong sha256 does
 def test_a_download_that_breaks_off():
     before = listing(MODELS)
     with serve(MODEL.read_bytes(), midway=lambda: False) as url:
@@ -71,6 +73,7 @@ def test_a_download_that_breaks_off():
     assert listing(MODELS) == before
 
 
+@pytest.mark.long  # it ends as the wrong sha256 does
 def test_a_disk_that_is_full_in_the_middle_of_a_download():
     with small_disk("size=16m") as folder:
 
@@ -85,6 +88,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_download():
     assert left == ["others-work"]
 
 
+@pytest.mark.long  # a file of the controller takes the same way to the same end
 def test_a_disk_that_is_full_when_the_controllers_file_arrives():
     # Room for the bytes, but for no third file: the model folder, .incoming and Ansible's folder in it are all.
     with small_disk("size=64m,nr_inodes=3") as folder:
@@ -102,11 +106,14 @@ def test_a_disk_that_the_model_fills_already():
 
 
 def test_a_model_by_url(deployed_again, api):
-    with serve(MODEL.read_bytes()) as url:
-        succeeded(play("site", settings=from_url(url), check=True))
+    token = "a-token-that-nobody-is-told"
+    with serve(MODEL.read_bytes(), token=token) as url:
+        settings = from_url(url, gguf_model_token=token)
+        succeeded(play("site", settings=settings, check=True))
         assert not host(LEADER).file(f"{MODELS}/served.gguf").exists
-        succeeded(play("site", settings=from_url(url)))
-        again = succeeded(play("site", settings=from_url(url)))
+        first = succeeded(play("site", settings=settings))
+        again = succeeded(play("site", settings=settings))
+    assert token not in first.said + again.said
     assert set(again.changed.values()) == {0}, again.changed
     assert host(LEADER).file(f"{MODELS}/served.gguf").sha256sum == SHA256
     question, answer = answers()[0]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import builds
 from cluster import LEADER, WORKERS, answers, host
 from playbook import failed, play, succeeded, unused
@@ -33,9 +35,9 @@ def answer(api) -> None:
 
 def test_the_new_build_answers_on_every_host(api):
     answer(api)
-    assert process(LEADER, "drover-server").endswith("/usr/bin/llama-server")
+    assert process(LEADER, "drover-server@main").endswith("/usr/bin/llama-server")
     for name in WORKERS:
-        assert process(name, "drover-rpc").split()[1].startswith("/usr/libexec/")
+        assert process(name, "drover-rpc@main").split()[1].startswith("/usr/libexec/")
 
 
 def test_it_can_go_back_without_copying_anything(api):
@@ -45,17 +47,17 @@ def test_it_can_go_back_without_copying_anything(api):
     assert f"became {builds.TAG}" in run.said
     assert {name: host(name).check_output("stat --format=%Z /opt/llama.cpp/*-*") for name in HOSTS} == before
     answer(api)
-    for name, service in [(LEADER, "drover-server"), *((name, "drover-rpc") for name in WORKERS)]:
+    for name, service in [(LEADER, "drover-server@main"), *((name, "drover-rpc@main") for name in WORKERS)]:
         assert " /opt/llama.cpp/" in process(name, service)
 
 
 def test_an_upgrade_to_what_runs_changes_nothing(inventory):
-    running = {name: process(name, "drover-rpc") for name in WORKERS}
+    running = {name: process(name, "drover-rpc@main") for name in WORKERS}
     # Nor is it kept from it by a host that is off, if that is left out.
     off = inventory({"llama_cluster": {"hosts": {"pi-9": {"ansible_host": unused(), "placement_exclude": True}}}})
     run = succeeded(play("upgrade", off, settings=BACK))
     assert set(run.changed.values()) == {0}, run.changed
-    assert {name: process(name, "drover-rpc") for name in WORKERS} == running
+    assert {name: process(name, "drover-rpc@main") for name in WORKERS} == running
 
 
 def test_a_broken_build_is_rolled_back_by_itself(api):
@@ -72,23 +74,23 @@ def test_a_broken_build_is_rolled_back_by_itself(api):
     answer(api)
     for name in HOSTS:
         assert host(name).check_output("readlink /opt/llama.cpp/current").startswith(builds.TAG)
-    assert f"/opt/llama.cpp/{builds.TAG}-" in process(LEADER, "drover-server")
+    assert f"/opt/llama.cpp/{builds.TAG}-" in process(LEADER, "drover-server@main")
 
 
 def test_a_worker_left_on_another_build_is_named_before_the_leader_restarts(api):
     worker = host("pi-2")
-    folder = "/etc/systemd/system/drover-rpc.service.d"
+    folder = "/etc/systemd/system/drover-rpc@main.service.d"
     program = worker.check_output("ls /usr/libexec/*/llama/bin/ggml-rpc-server")
-    start = worker.check_output("sed -n 's/^ExecStart=[^ ]*//p' /etc/systemd/system/drover-rpc.service")
-    leader = process(LEADER, "drover-server")
+    start = " ".join(json.loads(worker.file("/etc/drover/main/deployment.json").content_string)["arguments"])
+    leader = process(LEADER, "drover-server@main")
     worker.check_output(f"mkdir -p {folder}")
-    worker.check_output(f"printf '[Service]\\nExecStart=\\nExecStart={program}{start}\\n' > {folder}/old.conf")
-    worker.check_output("systemctl daemon-reload && systemctl restart drover-rpc")
+    worker.check_output(f"printf '[Service]\\nExecStart=\\nExecStart={program} {start}\\n' > {folder}/old.conf")
+    worker.check_output("systemctl daemon-reload && systemctl restart drover-rpc@main")
     try:
         failed(play("site", settings=BACK), "pi-2 runs /usr/libexec/", "The leader was not restarted.")
-        assert process(LEADER, "drover-server") == leader
+        assert process(LEADER, "drover-server@main") == leader
     finally:
-        worker.check_output(f"rm -r {folder} && systemctl daemon-reload && systemctl restart drover-rpc")
+        worker.check_output(f"rm -r {folder} && systemctl daemon-reload && systemctl restart drover-rpc@main")
     succeeded(play("site", settings=BACK))
     answer(api)
 

@@ -11,6 +11,8 @@ for a choice; the real file's header decides before anything is installed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..gguf.profile import model_profile
 from ..gguf.reader import Header, TensorInfo
@@ -21,7 +23,11 @@ from ..gguf.reader import Header, TensorInfo
 _DENSE = ("blocks", "embedding", "feed_forward", "heads", "heads_kv", "head_length", "vocabulary", "context", "tied")
 _EXPERTS = ("experts", "used", "expert_length", "shared", "dense_blocks")
 
-SHAPES = {
+Shape = dict[str, int]
+# A tensor's name (of a block's, without blk.N and .weight) and its dimensions.
+Dimensions = tuple[str, tuple[int, ...]]
+
+SHAPES: dict[str, tuple[Any, ...]] = {
     "Llama 3.2 1B": ("llama", (16, 2048, 8192, 32, 8, 64, 128256, 131072, True)),
     "Llama 3.2 3B": ("llama", (28, 3072, 8192, 24, 8, 128, 128256, 131072, True)),
     "Llama 3.1 8B": ("llama", (32, 4096, 14336, 32, 8, 128, 128256, 131072, False)),
@@ -203,23 +209,23 @@ def catalogue() -> list:
     ]
 
 
-def _gguf(model, quantization, file_bytes):
+def _gguf(model: str, quantization: str, file_bytes: int) -> dict[str, Any]:
     architecture, dense, *experts = SHAPES[model]
-    shape = dict(zip(_DENSE, dense))
+    shape: Shape = dict(zip(_DENSE, dense))
     shape.update(zip(_EXPERTS, experts[0] if experts else (0, 0, 0, 0, 0)))
-    tensors = [("token_embd.weight", (shape["embedding"], shape["vocabulary"]))]
+    tensors: list[Dimensions] = [("token_embd.weight", (shape["embedding"], shape["vocabulary"]))]
     if not shape["tied"]:
         tensors.append(("output.weight", (shape["embedding"], shape["vocabulary"])))
     for block in range(shape["blocks"]):
         tensors += [(f"blk.{block}.{name}.weight", dims) for name, dims in _block(architecture, shape, block)]
-    metadata = {"general.architecture": architecture, "general.name": model}
+    metadata: dict[str, Any] = {"general.architecture": architecture, "general.name": model}
     metadata.update({f"{architecture}.{key}": value for key, value in _values(model, architecture, shape).items()})
     infos = _with_bytes(tensors, shape, quantization, file_bytes)
     header = Header(3, "little", metadata, infos, ["model.gguf"], [0], file_bytes, 32)
     return {**model_profile(header), "quantization": quantization}
 
 
-def _with_bytes(tensors, shape, quantization, file_bytes):
+def _with_bytes(tensors: Sequence[Dimensions], shape: Shape, quantization: str, file_bytes: int) -> list[TensorInfo]:
     """Give every tensor its bytes: embedding and output by the quantisation, the blocks what is left of the file."""
     matrix = shape["embedding"] * shape["vocabulary"]
     own = _EMBEDDING_BITS[quantization]
@@ -235,7 +241,7 @@ def _with_bytes(tensors, shape, quantization, file_bytes):
     ]
 
 
-def _block(architecture, shape, block):
+def _block(architecture: str, shape: Shape, block: int) -> Iterator[Dimensions]:
     embedding, heads, length = shape["embedding"], shape["heads"], shape["head_length"]
     kv = shape["heads_kv"] * length
     if architecture == "deepseek2":
@@ -279,7 +285,7 @@ def _block(architecture, shape, block):
         yield from (("ffn_gate", (embedding, wide)), ("ffn_up", (embedding, wide)), ("ffn_down", (wide, embedding)))
 
 
-def _values(model, architecture, shape):
+def _values(model: str, architecture: str, shape: Shape) -> dict[str, int]:
     """The ``{architecture}.*`` metadata."""
     values = {
         "block_count": shape["blocks"],

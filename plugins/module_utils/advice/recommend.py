@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from ..errors import DroverError
-from ..footprint.settings import Settings
-from ..placement.planner import DEFAULT_MARGIN, checked_fleet, make_plan
+from .. import checks
+from ..placement.fleet import Host
+from ..placement.planner import checked_fleet, make_plan
+from ..placement.policy import DEFAULT_MARGIN, Policy
 from ..placement.problem import Problem
 from ..text import size_text
 from .catalogue import catalogue
@@ -18,15 +22,17 @@ BEST = 3
 # Slower than slow reading; below it nobody waits for an answer.
 DEFAULT_TOKENS_PER_SECOND = 3.0
 
+Entry = dict[str, Any]
+
 
 def recommend(
-    hosts: list,
+    hosts: object,
     context_size: int = 8192,
     minimum_tokens_per_second: float = DEFAULT_TOKENS_PER_SECOND,
     leader: str | None = None,
     margin: float = DEFAULT_MARGIN,
-    models: list | None = None,
-) -> dict:
+    models: Sequence[Entry] | None = None,
+) -> dict[str, Any]:
     """Plan every file of the catalogue (or of ``models``, entries of the same form) onto ``hosts`` (tallies).
 
     Returns ``best`` (at most three models, the strongest first, each in its best quantisation that is at least
@@ -38,18 +44,18 @@ def recommend(
     A model is stronger the larger the geometric mean of its parameters and of those that a token uses: a common rule of
     thumb for mixtures of experts, and plain size for the others. Raises ``DroverError`` for bad input.
     """
-    speed = minimum_tokens_per_second
-    if isinstance(speed, bool) or not isinstance(speed, (int, float)) or not 0 <= speed < math.inf:
-        raise DroverError(f"minimum_tokens_per_second is {speed!r} but must be a number from 0 up.")
-    fleet = checked_fleet(hosts, margin, leader)
-    fitting, too_big = [], []
+    speed = checks.number(minimum_tokens_per_second, "minimum_tokens_per_second", 0)
+    policy = Policy(context_size=context_size, leader=leader or None, margin=margin)
+    fleet = checked_fleet(hosts, policy).hosts
+    fitting: list[Entry] = []
+    too_big: list[Entry] = []
     for entry in sorted(catalogue() if models is None else models, key=_strength, reverse=True):
-        found = _tried(entry, _settings(entry, context_size), fleet, leader)
+        found = _tried(entry, _policy(entry, policy), fleet)
         if found:
             fitting.append(found)
         else:
             too_big.append(entry)
-    best = {}
+    best: dict[str, Entry] = {}
     for found in fitting:
         if found["tokens_per_second"] >= speed:
             best.setdefault(found["model"], found)
@@ -58,11 +64,11 @@ def recommend(
     return {
         "best": list(best.values())[:BEST],
         "fits": fitting,
-        "next": _lacking(bigger[-1], context_size, hosts, leader, margin) if bigger else None,
+        "next": _lacking(bigger[-1], policy, hosts) if bigger else None,
     }
 
 
-def recommendation_lines(recommendation: dict) -> list:
+def recommendation_lines(recommendation: dict[str, Any]) -> list[str]:
     """The recommendation for a person: the best three, all that fits as a table, and what the next one lacks."""
     lines = []
     for number, one in enumerate(recommendation["best"], 1):
@@ -86,7 +92,7 @@ def recommendation_lines(recommendation: dict) -> list:
     return lines
 
 
-def _table(found):
+def _table(found: Sequence[Entry]) -> list[str]:
     rows = [("MODEL", "QUANTISATION", "FILE", "CONTEXT", "TOKENS/S", "HOSTS")]
     rows += [
         (
@@ -103,26 +109,25 @@ def _table(found):
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _tried(entry, settings, fleet, leader):
+def _tried(entry: Entry, policy: Policy, fleet: list[Host]) -> Entry | None:
     """The entry with where it would run and how fast, or ``None`` if it does not fit."""
-    problem = Problem(entry["gguf"], settings, fleet, leader=leader)
+    problem = Problem(entry["gguf"], policy, fleet)
     layouts = problem.layouts()
     if not layouts:
         return None
-    layout = layouts[0]
+    layout = problem.preferred(layouts)
     return {
         **{key: entry[key] for key in ("model", "quantization", "repository", "file", "bytes")},
-        "context_size": settings.context_size,
+        "context_size": policy.context_size,
         "hosts": [layout.leader.name, *layout.worker_names],
-        "tokens_per_second": 1 / problem.judge.seconds(layout),
-        "prompt_tokens_per_second": problem.layers.work.batch_tokens / problem.judge.prompt_seconds(layout),
+        "tokens_per_second": problem.judge.tokens_per_second(layout),
+        "prompt_tokens_per_second": problem.judge.prompt_tokens_per_second(layout),
         "strength": _strength(entry)[0],
     }
 
 
-def _lacking(entry, context_size, hosts, leader, margin):
-    settings = _settings(entry, context_size)
-    plan = make_plan(entry["gguf"], hosts, leader=leader, context_size=settings.context_size, margin=margin)
+def _lacking(entry: Entry, policy: Policy, hosts: object) -> Entry:
+    plan = make_plan(entry["gguf"], hosts, _policy(entry, policy))
     return {
         **{key: entry[key] for key in ("model", "quantization", "repository", "file", "bytes")},
         "missing_bytes": plan["missing_bytes"],
@@ -130,15 +135,16 @@ def _lacking(entry, context_size, hosts, leader, margin):
     }
 
 
-def _settings(entry, context_size):
-    return Settings(context_size=min(context_size, entry["gguf"]["context_length"]))
+def _policy(entry: Entry, policy: Policy) -> Policy:
+    """The policy, with no more context than the model was trained for."""
+    return replace(policy, context_size=min(policy.context_size, entry["gguf"]["context_length"]))
 
 
-def _is_stronger(entry, fitting):
+def _is_stronger(entry: Entry, fitting: Sequence[Entry]) -> bool:
     return not fitting or _strength(entry)[0] > fitting[0]["strength"]
 
 
-def _strength(entry):
+def _strength(entry: Entry) -> tuple[float, int]:
     """How a model ranks, and then how its files do: the larger, the better."""
     gguf = entry["gguf"]
     idle = 0

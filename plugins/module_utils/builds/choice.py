@@ -5,29 +5,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from ..errors import DroverError
-from . import archive
+from . import archive, backends
 from .recipe import build_host, make_recipe
 
 # What the user named comes first; packages need no naming.
 METHODS = ("bundle", "archive", "source", "package")
 _NEEDS = {
-    "bundle": "llama_cpp_bundle, the folder that playbooks/bundle.yml made",
+    "bundle": "llama_cpp_bundle, the folder that drover.llama.bundle made",
     "archive": "llama_cpp_tag and llama_cpp_archive_sha256",
-    "source": "llama_cpp_source and llama_cpp_source_sha256",
+    "source": "llama_cpp_tag, llama_cpp_source and llama_cpp_source_sha256",
 }
+# By package manager. Debian ships the RPC server and the backend that talks to it apart from llama-server. Homebrew's
+# build has no RPC server; whether Fedora's and Arch's have one was never tried.
+_PACKAGES = {"apt": ["llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc"]}
 
 
-def choose(hosts, method="auto", bundle=(), archives=(), source=None, options=None):
+def choose(
+    hosts: Sequence[dict],
+    method: str = "auto",
+    bundle: Sequence[dict] = (),
+    archives: Sequence[dict] = (),
+    source: dict | None = None,
+    options: dict | None = None,
+) -> dict:
     """Choose the way for all ``hosts``, a list of ``{host, platform, llama_cpp}`` as llama_cpp_info returns them.
 
     ``method`` is one of ``METHODS``, or ``auto``: the first of them that was given what it needs and works for every
-    host, or else the one that leaves the fewest out. ``bundle`` and ``archives`` are offers (see archive.py),
+    host, or else the one that leaves the fewest out. ``bundle`` and ``archives`` are offers (see offers.py),
     ``source`` is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
-    it ``id``, ``installed``, ``archive``, ``recipe``, ``build_host``; None where it does not apply), ``left_out`` (host
-    to reason) and ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
+    it ``id``, ``installed``, ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
+    ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
+    ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
     """
     given = {"bundle": bundle, "archive": archives, "source": source, "package": True}
     methods = [name for name in METHODS if given[name]] if method == "auto" else [method]
@@ -35,11 +49,12 @@ def choose(hosts, method="auto", bundle=(), archives=(), source=None, options=No
         raise DroverError(
             f"llama_cpp_method is {method}, which needs {_NEEDS[method]}: set it, or take another method."
         )
-    chosen, reasons = None, []
+    chosen: dict = {}
+    reasons = []
     for name in methods:
-        result = _WAYS[name](hosts, given[name], options)
-        if chosen is None or len(result["left_out"]) < len(chosen["left_out"]):
-            chosen = {"method": name, **result}
+        result = {"method": name, **_WAYS[name](hosts, given[name], options or {})}
+        if not chosen or len(result["left_out"]) < len(chosen["left_out"]):
+            chosen = result
         if not result["left_out"]:
             break
         if len(methods) > 1:
@@ -49,38 +64,63 @@ def choose(hosts, method="auto", bundle=(), archives=(), source=None, options=No
     return {**chosen, "reasons": [*reasons, _summary(chosen)]}
 
 
-def _because(left_out):
+def _because(left_out: dict[str, str]) -> str:
     return " ".join(f"{host}: {reason}" for host, reason in sorted(left_out.items()))
 
 
-def _summary(chosen):
+def _summary(chosen: dict) -> str:
     what = f" {chosen['label']}" if chosen["label"] else ""
     new = sorted(host for host, way in chosen["hosts"].items() if not way["installed"])
     put = f"to be put on {', '.join(new)}" if new else "there already"
     return f"llama.cpp{what} by method {chosen['method']}, {put}."
 
 
-def _way(**known):
-    return {"id": None, "installed": False, "archive": None, "recipe": None, "build_host": None, **known}
+def _way(**known: Any) -> dict:
+    return {
+        "id": None,
+        "installed": False,
+        "backends": [backends.CPU],
+        "packages": [],
+        "archive": None,
+        "recipe": None,
+        "build_host": None,
+        **known,
+    }
 
 
-def _by_archive(hosts, offers, _options):
+def _built(host: dict, build: str, to_come: list[str], **known: Any) -> dict:
+    """The way of a host to the build with this id, which would have the backends ``to_come``."""
+    there = host["llama_cpp"]
+    if build == there["current"]:
+        to_come = backends.of_devices(there["devices"])
+    elif build in there["builds"]:
+        to_come = there["build_backends"][build]
+    return _way(id=build, installed=build in there["builds"], backends=to_come, **known)
+
+
+def _broken(host: dict, build: str | None) -> str | None:
+    """Why the build that would be used as it is does not run on the host, or None."""
+    problem: str | None = host["llama_cpp"]["problem"]
+    return problem if build == host["llama_cpp"]["current"] else None
+
+
+def _by_archive(hosts: Sequence[dict], offers: Sequence[dict], _options: dict) -> dict:
     labels = sorted({offer["label"] for offer in offers})
     if len(labels) > 1:
         raise DroverError(f"The archives hold different builds ({', '.join(labels)}): offer one build for all hosts.")
     served, left_out = {}, {}
     for host in hosts:
         offer, reason = _fitting(host, offers)
-        if offer:
-            installed = offer["id"] in host["llama_cpp"]["builds"]
-            served[host["host"]] = _way(id=offer["id"], installed=installed, archive=offer)
-        else:
+        reason = reason or _broken(host, offer["id"])
+        if reason:
             left_out[host["host"]] = reason
+        else:
+            served[host["host"]] = _built(host, offer["id"], offer.get("backends", [backends.CPU]), archive=offer)
     return {"label": labels[0], "hosts": served, "left_out": left_out}
 
 
-def _fitting(host, offers):
-    """The first offer that runs on the host, or None and why the last one for its kind of processor does not."""
+def _fitting(host: dict, offers: Sequence[dict]) -> tuple[dict, str | None]:
+    """The first offer that runs on the host and None, or the last one for its kind of processor and why it does not."""
     architecture = host["platform"]["architecture"]
     there = sorted({offer["architecture"] for offer in offers})
     reason = (
@@ -89,45 +129,60 @@ def _fitting(host, offers):
     )
     for offer in offers:
         if offer["architecture"] == architecture:
-            reason = archive.why_not(offer, host["platform"])
-            if reason is None:
+            why_not = archive.why_not(offer, host["platform"])
+            if why_not is None:
                 return offer, None
-    return None, reason
+            reason = why_not
+    return {}, reason
 
 
-def _by_source(hosts, source, options):
-    served, left_out, likes = {}, {}, {}
+def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
+    served: dict[str, dict] = {}
+    left_out: dict[str, str] = {}
+    likes: dict[str, list[dict]] = {}
     for host in hosts:
         try:
-            recipe = make_recipe(source, host["platform"], options or {})
+            recipe = make_recipe(source, host["platform"], options)
         except DroverError as error:
             left_out[host["host"]] = str(error)
             continue
+        problem = _broken(host, recipe["id"])
+        if problem:
+            left_out[host["host"]] = problem
+            continue
         likes.setdefault(recipe["id"], []).append(host)
-        installed = recipe["id"] in host["llama_cpp"]["builds"]
-        served[host["host"]] = _way(id=recipe["id"], installed=installed, recipe=recipe)
+        compiled = backends.of_options(options.get("backends") or [])
+        served[host["host"]] = _built(host, recipe["id"], compiled, recipe=recipe)
     for way in served.values():
         way["build_host"] = build_host(likes[way["id"]])
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 
-def _by_package(hosts, _given, _options):
+def _by_package(hosts: Sequence[dict], _given: object, _options: dict) -> dict:
     served, left_out = {}, {}
     for host in hosts:
-        if host["llama_cpp"]["found"]:
-            served[host["host"]] = _way(installed=True)
-            continue
-        package, system = host["platform"]["package"], host["platform"]["distribution"]["name"]
-        if package["manager"] == "apt" and (package["candidate"] or not package["known"]):
-            served[host["host"]] = _way()
+        there, package = host["llama_cpp"], host["platform"]["package"]
+        packages = _PACKAGES.get(package["manager"])
+        if there["problem"]:
+            left_out[host["host"]] = there["problem"]
+        elif there["found"]:
+            served[host["host"]] = _way(installed=True, backends=backends.of_devices(there["devices"]))
+        elif packages and (package["candidate"] or not package["known"]):
+            served[host["host"]] = _way(packages=packages)
         else:
-            # Homebrew's build has no RPC server; whether Fedora's and Arch's have one was never tried.
-            has = "no llama.cpp packages" if package["manager"] == "apt" else "no llama.cpp packages that Drover knows"
+            has = "no llama.cpp packages" if packages else "no llama.cpp packages that Drover knows"
             left_out[host["host"]] = (
-                f"{system} has {has} (Debian has them from forky on); set llama_cpp_method to archive, source or "
-                "bundle, or install llama-server and ggml-rpc-server yourself, anywhere on PATH."
+                f"{host['platform']['distribution']['name']} has {has} (Debian has them from forky on); set "
+                "llama_cpp_method to archive, source or bundle, or install llama-server and ggml-rpc-server yourself, "
+                "anywhere on PATH."
             )
     return {"label": None, "hosts": served, "left_out": left_out}
 
 
-_WAYS = {"bundle": _by_archive, "archive": _by_archive, "source": _by_source, "package": _by_package}
+# hosts, what the way was given, options -> label, hosts, left_out
+_WAYS: dict[str, Callable[[Sequence[dict], Any, dict], dict]] = {
+    "bundle": _by_archive,
+    "archive": _by_archive,
+    "source": _by_source,
+    "package": _by_package,
+}

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, Callable
 
 from ..errors import DroverError
 
@@ -39,7 +41,7 @@ _VERSIONS_DEFINED, _DEFINED_COUNT, _VERSIONS_NEEDED, _NEEDED_COUNT = range(0x6FF
 _BASE, _WEAK = 1, 2  # vd_flags (the library's own name), vna_flags (the loader does without it)
 # Versions of another series that came with one of this: glibc marks so that its loader knows DT_RELR, and libstdc++
 # counts its parts apart. Source: "ABI Policy and Guidelines" of libstdc++, section "Versioning".
-_MARKS = {
+_MARKS: dict[str, dict[str, str]] = {
     "GLIBC_": {"GLIBC_ABI_DT_RELR": "2.36"},
     "GLIBCXX_": {
         "CXXABI_1.3.13": "3.4.30",
@@ -48,6 +50,10 @@ _MARKS = {
         "CXXABI_1.3.16": "3.4.34",
     },
 }
+
+
+# ``read_at(offset, size)``: bytes of a file, fewer where it ends.
+ReadAt = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,12 @@ class Elf:
 
     architecture: str
     bits: int
-    libraries: list = field(default_factory=list)
-    needs: list = field(default_factory=list)
-    defines: list = field(default_factory=list)
+    libraries: list[str] = field(default_factory=list)
+    needs: list[tuple[str, str]] = field(default_factory=list)
+    defines: list[str] = field(default_factory=list)
 
 
-def read_elf(read_at, name):
+def read_elf(read_at: ReadAt, name: str) -> Elf:
     """Read what the ELF file ``name`` needs. ``read_at(offset, size)`` returns its bytes, fewer where it ends.
 
     Reads the headers, the dynamic section and the sections of versions, by what the loader itself goes by, so that
@@ -76,18 +82,18 @@ def read_elf(read_at, name):
     return _Reader(read_at, name).read()
 
 
-def read_elf_file(path):
+def read_elf_file(path: str) -> Elf:
     """``read_elf`` of the file ``path``. Raises OSError when it cannot be read."""
     with open(path, "rb") as file:
 
-        def read_at(offset, size):
+        def read_at(offset: int, size: int) -> bytes:
             file.seek(offset)
             return file.read(size)
 
         return read_elf(read_at, path)
 
 
-def highest(prefix, versions):
+def highest(prefix: str, versions: Iterable[str]) -> str | None:
     """The highest of ``versions`` with ``prefix``, without it: of GLIBC_2.4 and GLIBC_2.38 it is ``2.38``, or None."""
     marks = _MARKS.get(prefix, {})
     numbers = [marks[version] for version in versions if version in marks]
@@ -95,34 +101,34 @@ def highest(prefix, versions):
     return max(numbers, key=numbers_of, default=None)
 
 
-def numbers_of(version):
+def numbers_of(version: str) -> tuple[int, ...]:
     """``2.38`` as ``(2, 38)``, to compare by."""
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 class _Reader:
-    def __init__(self, read_at, name):
+    def __init__(self, read_at: ReadAt, name: str) -> None:
         self.read_at, self.name = read_at, name
         self.order = "<"
-        self.loads = []  # (address, offset, size)
-        self.tags = {}
-        self.libraries = []
+        self.loads: list[tuple[int, int, int]] = []  # (address, offset, size)
+        self.tags: dict[int, int] = {}
+        self.libraries: list[int] = []  # where their names begin
 
-    def damaged(self, what):
+    def damaged(self, what: str) -> DroverError:
         return DroverError(f"{self.name} is damaged: {what}; copy or download it again.")
 
-    def raw(self, offset, size):
+    def raw(self, offset: int, size: int) -> bytes:
         # Offsets are unsigned 64-bit numbers, which no file reaches and Python's files do not take.
         data = self.read_at(offset, size) if offset < 2**62 else b""
         if len(data) < size:
             raise self.damaged(f"it ends before byte {offset + size}")
         return data
 
-    def unpack(self, layout, offset):
+    def unpack(self, layout: str, offset: int) -> tuple[Any, ...]:
         layout = self.order + layout
         return struct.unpack(layout, self.raw(offset, struct.calcsize(layout)))
 
-    def read(self):
+    def read(self) -> Elf:
         start = self.raw(0, 16)
         if start[:4] != MAGIC:
             raise DroverError(f"{self.name} is no program or library for Linux (ELF); take one that is.")
@@ -135,11 +141,10 @@ class _Reader:
         if bits == 32 or machine in DEVICES:
             return Elf(architecture, bits)
         self._read_dynamic(self._read_segments())
-        if self.tags:
-            self.libraries = [self._string(offset) for offset in self.libraries]
-        return Elf(architecture, bits, self.libraries, list(self._needs()), list(self._defines()))
+        libraries = [self._string(offset) for offset in self.libraries]
+        return Elf(architecture, bits, libraries, list(self._needs()), list(self._defines()))
 
-    def _read_segments(self):
+    def _read_segments(self) -> tuple[int, int]:
         """Offset and size of the dynamic section, (0, 0) without one; remembers what is loaded where."""
         (table,) = self.unpack("Q", 32)
         entry_size, count = self.unpack("HH", 54)
@@ -156,7 +161,7 @@ class _Reader:
                 dynamic = (offset, size)
         return dynamic
 
-    def _read_dynamic(self, dynamic):
+    def _read_dynamic(self, dynamic: tuple[int, int]) -> None:
         offset, size = dynamic
         data = self.raw(offset, min(size, 16 * MOST_ENTRIES) // 16 * 16)
         for tag, value in struct.iter_unpack(self.order + "QQ", data):
@@ -168,13 +173,13 @@ class _Reader:
         if size:
             raise self.damaged("its dynamic section has no end")
 
-    def _offset(self, address):
+    def _offset(self, address: int) -> int:
         for start, offset, size in self.loads:
             if start <= address < start + size:
                 return offset + address - start
         raise self.damaged(f"no segment holds the address {address:#x}")
 
-    def _string(self, index):
+    def _string(self, index: int) -> str:
         if _STRINGS not in self.tags or index >= self.tags.get(_STRINGS_SIZE, 0):
             raise self.damaged(f"a name begins at byte {index}, outside of its table")
         start = self._offset(self.tags[_STRINGS]) + index
@@ -188,7 +193,7 @@ class _Reader:
             raise self.damaged(f"{text[:40]!r} is no name of a library or a version")
         return name
 
-    def _chain(self, address_tag, count_tag, layout):
+    def _chain(self, address_tag: int, count_tag: int, layout: str) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The entries of a section of versions: offset and values. The last value is the step to the next one."""
         count = self.tags.get(count_tag, 0)
         if count > MOST_ENTRIES:
@@ -196,7 +201,7 @@ class _Reader:
         if count:
             yield from self._steps(self._offset(self.tags.get(address_tag, 0)), count, layout)
 
-    def _steps(self, offset, count, layout):
+    def _steps(self, offset: int, count: int, layout: str) -> Iterator[tuple[int, tuple[int, ...]]]:
         for left in range(count - 1, -1, -1):
             values = self.unpack(layout, offset)
             yield offset, values
@@ -204,7 +209,7 @@ class _Reader:
                 raise self.damaged(f"{left} entries of versions are missing")
             offset += values[-1]
 
-    def _needs(self):
+    def _needs(self) -> Iterator[tuple[str, str]]:
         total = 0
         for offset, (_version, count, file, names, _next) in self._chain(_VERSIONS_NEEDED, _NEEDED_COUNT, "HHIII"):
             total += count
@@ -215,7 +220,7 @@ class _Reader:
                 if not flags & _WEAK:
                     yield library, self._string(name)
 
-    def _defines(self):
+    def _defines(self) -> Iterator[str]:
         for offset, values in self._chain(_VERSIONS_DEFINED, _DEFINED_COUNT, "HHHHIII"):
             flags, names = values[1], values[5]
             if not flags & _BASE:

@@ -1,23 +1,16 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find llama.cpp's programs and the builds of it on this machine, and ask the programs which build they are."""
+"""Find llama.cpp's programs and the builds of it on this machine, and have the programs say what they can."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import glob
 import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
+from collections.abc import Iterable
 
-from ..rpc import wire
+from ..hosts.figures import keep, recall
+from . import ask, backends
 
 SERVER_NAMES = ("llama-server",)
 RPC_SERVER_NAMES = ("ggml-rpc-server", "rpc-server")  # upstream renamed it in 2026
@@ -35,103 +28,89 @@ FOLDERS = (
     "/usr/lib*/llama*/bin",
     "/opt/homebrew/bin",
 )
-VERSION_SECONDS = 10.0
-RPC_SECONDS = 5.0
-
-# "version: 0.7.0 (build 11669, commit Debian)", and before semantic versions "version: 6789 (abcdef)".
-VERSION = re.compile(r"^version: (?P<version>\S+) \(build (?P<build>\d+), commit (?P<commit>[^)]*)\)", re.MULTILINE)
-OLD_VERSION = re.compile(r"^version: (?P<build>\d+) \((?P<commit>[^)]*)\)", re.MULTILINE)
-BACKEND = re.compile(r"^load_backend: loaded (\S+) backend", re.MULTILINE)
-MISSING_LIBRARY = re.compile(r"error while loading shared libraries: ([^:\s]+)")
-PR_SET_PDEATHSIG = 1  # Linux include/uapi/linux/prctl.h
+# The flags of the programs that were asked last. Gone with the next boot, as all that is only looked at.
+FLAGS_FILE = "/run/drover/programs.json"
+# Loaded by a build that can drive no GPU, and so has no devices to list.
+_NO_GPU = {"RPC", "CPU", "BLAS"}
 
 
-def find_llama_cpp(prefix=None, builds_path=None, probe_rpc=True, search_path=None, folders=FOLDERS):
+def find_llama_cpp(
+    prefix: str | None = None,
+    builds_path: str | None = None,
+    probe_rpc: bool = True,
+    search_path: str | None = None,
+    folders: Iterable[str] = FOLDERS,
+    flags_file: str = FLAGS_FILE,
+    may_write: bool = True,
+) -> dict:
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
     ``prefix`` is a folder to look into first, then comes the build in force among those in ``builds_path``, then PATH
     (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are there), ``server`` and
     ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and ``backends`` (asked of the
-    RPC server when ``probe_rpc``), ``problem``: why a program that is there does not run, with the remedy, or None, and
-    ``builds`` and ``current`` (see ``find_builds``).
+    RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags`` (see ask.py; empty when a
+    program does not say), ``problem``: why a program that is there does not run, with the remedy, or None, and
+    ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
+
+    Flags are recalled from ``flags_file`` while the programs are the same, and kept there only when ``may_write``.
     """
     search_path = os.environ.get("PATH", os.defpath) if search_path is None else search_path
     builds, current = find_builds(builds_path)
     # A unit must name the build itself: the link may lead elsewhere by the time that it starts.
-    prefixes = [prefix, os.path.join(builds_path, current) if current else None]
+    prefixes = [prefix, os.path.join(builds_path, current) if builds_path and current else None]
     places = _places(prefixes, search_path, folders)
-    result = {
-        "builds": builds,
+    server, rpc_server = _find(places, SERVER_NAMES), _find(places, RPC_SERVER_NAMES)
+    version, problem = ask.ask_version(server) if server else (ask.parse_version(""), None)
+    protocol, loaded, rpc_problem = ask.ask_rpc_server(rpc_server) if rpc_server and probe_rpc else (None, [], None)
+    flags: dict = {"server_flags": [], "rpc_server_flags": []}
+    if not problem and not rpc_problem:
+        flags = _flags(server, rpc_server, version, flags_file, may_write)
+    return {
+        "found": server is not None and rpc_server is not None,
+        "server": server,
+        "rpc_server": rpc_server,
+        **version,
+        "rpc_protocol": protocol,
+        "backends": loaded,
+        "devices": _devices(server, loaded) if server and not problem else [],
+        **flags,
+        "problem": problem or rpc_problem,
+        "builds": sorted(builds),
         "current": current,
-        "server": _find(places, SERVER_NAMES),
-        "rpc_server": _find(places, RPC_SERVER_NAMES),
-        "version": None,
-        "build": None,
-        "commit": None,
-        "rpc_protocol": None,
-        "backends": [],
-        "problem": None,
+        "build_backends": builds,
     }
-    result["found"] = result["server"] is not None and result["rpc_server"] is not None
-    if result["server"]:
-        output, result["problem"] = _run(result["server"])
-        result.update(parse_version(output))
-    if result["rpc_server"] and probe_rpc:
-        protocol, backends, problem = _ask_rpc_server(result["rpc_server"])
-        result.update(rpc_protocol=protocol, backends=backends, problem=result["problem"] or problem)
-    return result
 
 
-def find_builds(builds_path):
-    """The sorted names of the builds (folders) in ``builds_path``, and which of them the link ``current`` leads to.
+def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | None]:
+    """The builds (folders) in ``builds_path``, name to the backends that they have by their libraries, and which of
+    them the link ``current`` leads to.
 
     Hidden folders are unfinished builds and are left out. Without a link that leads to one of the builds, and without a
     ``builds_path``, the second is None.
     """
     if not builds_path:
-        return [], None
+        return {}, None
     try:
         with os.scandir(builds_path) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:  # nothing was installed there yet
-        return [], None
-    builds = sorted(name for name in folders if not name.startswith("."))
+        return {}, None
+    builds = {name: _backends_in(os.path.join(builds_path, name)) for name in sorted(folders) if name[0] != "."}
     folder, name = os.path.split(os.path.realpath(os.path.join(builds_path, CURRENT)))
     return builds, name if name in builds and folder == os.path.realpath(builds_path) else None
 
 
-def parse_version(output):
-    """``version``, ``build`` (an integer) and ``commit`` of what ``llama-server --version`` prints, or None."""
-    match = VERSION.search(output) or OLD_VERSION.search(output)
-    found = match.groupdict() if match else {}
-    return {
-        "version": found.get("version"),
-        "build": int(found["build"]) if found else None,
-        "commit": found.get("commit"),
-    }
+def _backends_in(build: str) -> list[str]:
+    names: list[str] = []
+    for inside in (*INSIDE_PREFIX, "lib"):
+        try:
+            names += os.listdir(os.path.join(build, inside))
+        except OSError:  # most have but one of them
+            continue
+    return backends.of_libraries(names)
 
 
-def explain_exit(program, code, output):
-    """One sentence for a program that ended with ``code`` (negative: by that signal), with the remedy."""
-    missing = MISSING_LIBRARY.search(output)
-    if missing:
-        return (
-            f"{program} does not start because the library {missing[1]} is missing or too old; install the package "
-            "that brings it, or install llama.cpp again for this distribution."
-        )
-    if code == -signal.SIGILL:
-        return (
-            f"{program} ends with an illegal instruction, so it was built for a newer processor than this one; install "
-            "a build for this processor, such as the distribution's own package."
-        )
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"{program} was ended by {name}; run it by hand to see why, or install llama.cpp again."
-    last = output.strip().splitlines()[-1:] or ["no output"]
-    return f"{program} ended with exit code {code} ({last[0]}); run it by hand to see why, or install llama.cpp again."
-
-
-def _places(prefixes, search_path, folders):
+def _places(prefixes: Iterable[str | None], search_path: str, folders: Iterable[str]) -> list[str]:
     places = [os.path.join(prefix, inside) for prefix in prefixes if prefix for inside in INSIDE_PREFIX]
     places += [folder for folder in search_path.split(os.pathsep) if folder]
     for pattern in folders:
@@ -139,7 +118,7 @@ def _places(prefixes, search_path, folders):
     return places
 
 
-def _find(places, names):
+def _find(places: Iterable[str], names: Iterable[str]) -> str | None:
     for place in places:
         for name in names:
             path = os.path.join(place, name)
@@ -148,86 +127,33 @@ def _find(places, names):
     return None
 
 
-def _environment():
-    """What a program needs to run, and nothing that makes it load models or talk to others."""
-    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME")
-    return {"LC_ALL": "C", **{name: os.environ[name] for name in kept if name in os.environ}}
+def _devices(server: str, loaded: list[str]) -> list[dict]:
+    """The devices of a build whose RPC server has ``loaded`` these backends, or has them built in and told none.
+
+    What is free of their memory changes, so that it cannot be recalled; but most builds need not be asked.
+    """
+    return ask.ask_devices(server) if not loaded or set(loaded) - _NO_GPU else []
 
 
-def _run(program):
-    """The output of ``PROGRAM --version``, and why it did not run (or None)."""
+def _flags(server: str | None, rpc_server: str | None, version: dict, file: str, may_write: bool) -> dict:
+    """``server_flags`` and ``rpc_server_flags``. Asking takes longer than all else that is done with a CPU's build."""
+    # The version is part of it because the flags are a library's, which may change without the programs.
+    identity = [_identity(server), _identity(rpc_server), *version.values()]
+    known = recall(file, identity)
+    if isinstance(known, dict):
+        return known
+    flags = {
+        "server_flags": ask.ask_flags(server) if server else [],
+        "rpc_server_flags": ask.ask_flags(rpc_server) if rpc_server else [],
+    }
+    if may_write and all(flags.values()):
+        keep(file, identity, flags)
+    return flags
+
+
+def _identity(program: str | None) -> list[str | int] | None:
     try:
-        result = subprocess.run(
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=VERSION_SECONDS,
-            check=False,
-            env=_environment(),
-        )
-    except OSError as error:
-        return "", _explain_start(program, error)
-    except subprocess.TimeoutExpired:
-        return "", f"{program} --version did not end within {VERSION_SECONDS:g} seconds; run it by hand to see why."
-    output = result.stdout.decode("utf-8", "replace")
-    return output, explain_exit(program, result.returncode, output) if result.returncode else None
-
-
-def _explain_start(program, error):
-    if error.errno == errno.ENOEXEC:
-        machine = os.uname().machine
-        return f"{program} is no program for this machine ({machine}); install llama.cpp built for {machine}."
-    if error.errno == errno.ENOENT:
-        return (
-            f"{program} needs a loader that this machine does not have, so it was built for another distribution; "
-            "install llama.cpp built for this one."
-        )
-    return f"{program} cannot be started ({error.strerror}); install llama.cpp again."
-
-
-def _ask_rpc_server(program):
-    """Start the RPC server for a moment on a free port of 127.0.0.1: its protocol, its backends, what went wrong."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryFile() as log:
-        try:
-            process = subprocess.Popen(
-                [program, "--host", "127.0.0.1", "--port", str(port), "--threads", "1"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
-        except OSError as error:
-            return None, [], _explain_start(program, error)
-        try:
-            state = _wait_for_answer(process, port)
-        finally:
-            process.kill()
-            process.wait()
-        log.seek(0)
-        output = log.read().decode("utf-8", "replace")
-    backends = BACKEND.findall(output)
-    if state["version"]:
-        return "{major}.{minor}.{patch}".format(**state["version"]), backends, None
-    if process.returncode != -signal.SIGKILL:
-        return None, backends, explain_exit(program, process.returncode, output)
-    return None, backends, f"{program} started and did not answer within {RPC_SECONDS:g} seconds ({state['problem']})."
-
-
-def _wait_for_answer(process, port):
-    """Greet the server until it answers, ends, or its time is up."""
-    deadline = time.monotonic() + RPC_SECONDS
-    while True:
-        state = wire.probe("127.0.0.1", port, timeout=max(0.1, deadline - time.monotonic()))
-        if state["version"] or process.poll() is not None or time.monotonic() > deadline:
-            return state
-        time.sleep(0.01)
-
-
-def _die_with_parent():
-    """Whatever happens to this process, the server it started ends with it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        found = os.stat(program) if program else None
+    except OSError:  # gone since it was found
+        return None
+    return [str(program), found.st_size, found.st_mtime_ns] if found else None

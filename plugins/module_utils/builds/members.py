@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import importlib
 import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Callable
+from typing import Any, BinaryIO, Protocol
 
 from ..errors import DroverError
+from .elf import ReadAt
 
-try:
-    from compression import zstd  # Python 3.14
-except ImportError:
-    zstd = None
+zstd: Any = None
+with contextlib.suppress(ImportError):  # it comes with Python 3.14
+    zstd = importlib.import_module("compression.zstd")
 
 MIB = 1024 * 1024
 # Builds with GPU code unpack to a few GiB. What claims more is no build, and would keep us busy for long.
@@ -63,10 +65,16 @@ class Member:
     size: int = 0
     target: str = ""
     executable: bool = False
-    read_at: Callable | None = None
+    read_at: ReadAt | None = None
 
 
-def walk(path):
+class _Stream(Protocol):
+    """What can be read forward."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def walk(path: str) -> Iterator[Member]:
     """Yield the members of the archive ``path``: tar in gzip or xz, in zstd from Python 3.14 on, or zip.
 
     Raises DroverError when it is none or claims to hold more than any build does. Use it within ``damage_told``.
@@ -87,7 +95,7 @@ def walk(path):
 
 
 @contextlib.contextmanager
-def damage_told(path):
+def damage_told(path: str) -> Iterator[None]:
     """Turn what Python raises while it reads a damaged archive or one of its members into a DroverError."""
     try:
         yield
@@ -98,7 +106,7 @@ def damage_told(path):
         raise DroverError(f"{path} is damaged or cut off ({why}); copy or download it again.") from None
 
 
-def _decompressed(path, file, start):
+def _decompressed(path: str, file: BinaryIO, start: bytes) -> _Stream:
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=file)
     if start == _XZ:
@@ -118,15 +126,15 @@ def _decompressed(path, file, start):
 class _Decompressed:
     """A stream, of what Python would decompress in any amount of memory that the file asks for."""
 
-    def __init__(self, file, decompressor):
+    def __init__(self, file: BinaryIO, decompressor: Any) -> None:
         self.file, self.decompressor = file, decompressor
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         while not self.decompressor.eof:
             data = self.file.read(_CHUNK_BYTES) if self.decompressor.needs_input else b""
             if self.decompressor.needs_input and not data:
                 raise EOFError("the compressed data has no end")
-            data = self.decompressor.decompress(data, max_length=size)
+            data = bytes(self.decompressor.decompress(data, max_length=size))
             if data:
                 return data
         return b""
@@ -135,10 +143,10 @@ class _Decompressed:
 class _Allowance:
     """A stream that ends in an error when more of it is read than was allowed: tarfile reads headers of any length."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: _Stream) -> None:
         self.stream, self.left = stream, MOST_HEADER_BYTES
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.left -= len(data)
         if self.left < 0:
@@ -150,7 +158,7 @@ class _Header(tarfile.TarInfo):
     """A header that tells: tarfile itself takes a damaged or missing one for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf, encoding, errors):
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError:
@@ -159,11 +167,13 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError("a header is damaged or missing") from None
 
 
-def _tar_members(stream):
-    allowance = _Allowance(stream)
-    with tarfile.open(fileobj=allowance, mode="r|", bufsize=_CHUNK_BYTES, tarinfo=_Header) as archive:
+def _tar_members(packed: _Stream) -> Iterator[Member]:
+    allowance = _Allowance(packed)
+    source: Any = allowance  # of a file's methods tarfile only calls read when the mode has a bar
+    with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK_BYTES, tarinfo=_Header) as archive:
+        seen: list = vars(archive)["members"]  # it keeps all that it has seen
         for info in archive:
-            archive.members.clear()  # it keeps all that it has seen
+            seen.clear()
             if 0 <= info.size <= MOST_BYTES:
                 allowance.left = info.size + MOST_HEADER_BYTES
             kinds = {
@@ -173,19 +183,20 @@ def _tar_members(stream):
                 "hardlink": info.islnk(),
             }
             kind = next((name for name, is_it in kinds.items() if is_it), "device")
+            stream = archive.extractfile(info) if kind == "file" else None
             yield Member(
                 info.name,
                 kind,
                 size=info.size if kind == "file" else 0,
                 target=info.linkname,
                 executable=bool(info.mode & 0o111),
-                read_at=_Window(archive.extractfile(info), info.size).read_at if kind == "file" else None,
+                read_at=_Window(stream, info.size).read_at if stream else None,
             )
         while allowance.read(_CHUNK_BYTES):  # the checksum stands at the end
             pass
 
 
-def _zip_members(file):
+def _zip_members(file: BinaryIO) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
@@ -204,12 +215,12 @@ def _zip_members(file):
 class _Window:
     """Bytes of a stream that can only be read forward: its begin, and what came last, can be asked for again."""
 
-    def __init__(self, stream, size):
+    def __init__(self, stream: _Stream, size: int) -> None:
         self.stream, self.size = stream, size
         self.head, self.tail = bytearray(), bytearray()
         self.position = 0
 
-    def read_at(self, offset, size):
+    def read_at(self, offset: int, size: int) -> bytes:
         end = min(offset + size, self.size)
         while self.position < end:
             self._step(end - self.position)
@@ -222,7 +233,7 @@ class _Window:
             return bytes(self.head[offset:] + self.tail[: end - start])
         raise EOFError(f"the tables of a program lie {offset} bytes after its begin, behind what was passed already")
 
-    def _step(self, wanted):
+    def _step(self, wanted: int) -> None:
         """Read on, at most to the end of the head."""
         room = HEAD_BYTES - len(self.head)
         data = self.stream.read(min(wanted, _CHUNK_BYTES, room or wanted))

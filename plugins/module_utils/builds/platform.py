@@ -11,6 +11,7 @@ import re
 import shutil
 import struct
 import subprocess
+from typing import Callable
 
 from ..errors import DroverError
 from ..hosts.apple import read_apple
@@ -18,9 +19,12 @@ from ..hosts.cpu import read_cpu
 from ..hosts.memory import read_memory
 from ..hosts.os_release import read_os_release
 from ..hosts.tally import UNITS
+from ..hosts.tree import Tree
 from . import elf
 
 SECONDS = 30
+# Takes a command and returns what it prints, nothing when it is not there or fails.
+Run = Callable[[list[str]], str]
 LIBSTDCXX = "libstdc++.so.6"
 # Where the loader looks without its cache, and where Debian keeps them.
 LIBRARY_FOLDERS = (
@@ -35,7 +39,7 @@ LIBRARY_FOLDERS = (
 ARCHITECTURES_OF_32_BITS = {"x86_64": "i686", "aarch64": "armv7l"}
 
 
-def read_platform(tree, package=None, run=None):
+def read_platform(tree: Tree, package: str | None = None, run: Run | None = None) -> dict:
     """Describe this machine, whose files are below ``tree``: what binaries.md calls a *platform*.
 
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
@@ -60,13 +64,13 @@ def read_platform(tree, package=None, run=None):
     }
 
 
-def architecture_of(machine, bits):
+def architecture_of(machine: str, bits: int) -> str:
     """The architecture of programs on a kernel that says ``machine``, when those that run have ``bits`` bits."""
     machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(machine.lower(), machine)  # macOS, BSD
     return ARCHITECTURES_OF_32_BITS.get(machine, machine) if bits == 32 else machine
 
 
-def read_distribution(tree):
+def read_distribution(tree: Tree) -> dict:
     """The distribution by os-release(5): ``id``, ``version`` and ``codename`` (empty where it has none), ``like`` (ids
     that it descends from) and ``name`` (for people)."""
     fields = read_os_release(tree)
@@ -79,7 +83,7 @@ def read_distribution(tree):
     }
 
 
-def glibc_version():
+def glibc_version() -> str | None:
     """The version of the C library that this process runs with, or None when it is not glibc."""
     try:
         name, _space, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
@@ -88,7 +92,7 @@ def glibc_version():
     return version if name == "glibc" else None
 
 
-def libstdcxx_version(tree, architecture, run):
+def libstdcxx_version(tree: Tree, architecture: str, run: Run) -> str | None:
     """The highest GLIBCXX version of the libstdc++.so.6 that the loader finds, such as ``3.4.30``, or None without one.
 
     The loader's cache comes first, since only it tells the order of folders that were added to the usual ones.
@@ -105,7 +109,7 @@ def libstdcxx_version(tree, architecture, run):
     return None
 
 
-def read_package(tree, package, run):
+def read_package(tree: Tree, package: str | None, run: Run) -> dict:
     """Ask this machine's package manager for ``package`` (a name, or None to ask nothing).
 
     Returns ``manager``, ``candidate`` (the version that it would install) and ``known``, which is false when its lists
@@ -118,40 +122,40 @@ def read_package(tree, package, run):
     return {"manager": None, "candidate": None, "known": True}
 
 
-def _ask_apt(package, run):
+def _ask_apt(package: str, run: Run) -> str | None:
     match = re.search(r"^  Candidate: (?!\(none\))(\S+)$", run(["apt-cache", "policy", package]), re.MULTILINE)
     return match[1] if match else None
 
 
-def _has_apt_lists(tree, _run):
+def _has_apt_lists(tree: Tree, _run: Run) -> bool:
     return any("_Packages" in name for name in tree.names("/var/lib/apt/lists"))
 
 
 # dnf, pacman and brew: written from their manuals, NOT RUN yet.
-def _ask_dnf(package, run):
+def _ask_dnf(package: str, run: Run) -> str | None:
     query = ["repoquery", "--latest-limit=1", "--qf=%{version}-%{release}", package]
     return run(["dnf", "--quiet", "--cacheonly", *query]).strip() or None
 
 
-def _has_dnf_lists(_tree, run):
+def _has_dnf_lists(_tree: Tree, run: Run) -> bool:
     return "repo" in run(["dnf", "--quiet", "--cacheonly", "repolist"])
 
 
-def _ask_pacman(package, run):
+def _ask_pacman(package: str, run: Run) -> str | None:
     match = re.search(r"^Version\s*: (\S+)$", run(["pacman", "-Si", package]), re.MULTILINE)
     return match[1] if match else None
 
 
-def _has_pacman_lists(tree, _run):
+def _has_pacman_lists(tree: Tree, _run: Run) -> bool:
     return any(name.endswith(".db") for name in tree.names("/var/lib/pacman/sync"))
 
 
-def _ask_brew(package, run):
+def _ask_brew(package: str, run: Run) -> str | None:
     match = re.search(r"^==> \S+: stable (\S+)", run(["brew", "info", "--formula", package]), re.MULTILINE)
     return match[1].rstrip(",") if match else None
 
 
-_MANAGERS = {
+_MANAGERS: dict[str, tuple[str, Callable[[str, Run], str | None], Callable[[Tree, Run], bool]]] = {
     "apt": ("apt-cache", _ask_apt, _has_apt_lists),
     "dnf": ("dnf", _ask_dnf, _has_dnf_lists),
     "pacman": ("pacman", _ask_pacman, _has_pacman_lists),
@@ -159,14 +163,14 @@ _MANAGERS = {
 }
 
 
-def _cpu_and_memory(tree, system):
+def _cpu_and_memory(tree: Tree, system: str) -> tuple[dict, dict]:
     if system == "darwin":
         parts = read_apple()
         return parts["cpu"], parts["memory"]
     return read_cpu(tree, UNITS), read_memory(tree, UNITS)
 
 
-def _output(command):
+def _output(command: list[str]) -> str:
     """What ``command`` prints, and nothing when it is not there or fails. Administrators' programs count as there."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     program = shutil.which(command[0], path=path)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 
+from .. import checks
 from ..errors import DroverError
 
 CPUS = ("generic", "native")
@@ -56,7 +58,7 @@ _TOOLS = {
     "pacman": ["cmake", "ninja", "gcc"],
 }
 # Configured only: nothing of this was compiled, since it takes the hardware to run it.
-_BACKENDS = {
+_BACKENDS: dict[str, dict] = {
     "cpu": {"options": [], "packages": {}},
     "cuda": {
         "options": ["-DGGML_CUDA=ON"],
@@ -100,7 +102,7 @@ _GCC_FOR_VARIANTS = {"x86_64": 11, "aarch64": 14}
 _BAD_ARM_GCC, _GOOD_ARM_GCC = 13, 14
 
 
-def make_recipe(source, platform, options):
+def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     """The recipe to compile ``source`` for hosts like the one that ``platform`` describes.
 
     ``source`` is ``{label, sha256}``; ``platform`` is what llama_cpp_info returns; of ``options`` these are read:
@@ -141,16 +143,16 @@ def make_recipe(source, platform, options):
     }
 
 
-def build_host(hosts):
+def build_host(hosts: Iterable[dict]) -> str:
     """The name of the one of ``hosts`` that compiles for all: most cores, then most memory, then the first by name.
 
     ``hosts`` is a list of ``{host, platform}``, all of one kind.
     """
     best = min(hosts, key=lambda host: (-host["platform"]["cores"], -host["platform"]["memory_bytes"], host["host"]))
-    return best["host"]
+    return str(best["host"])
 
 
-def _check(source, platform):
+def _check(source: dict, platform: dict) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", source["label"]):
         raise DroverError(
             f"llama_cpp_tag is {source['label']!r}, and a folder gets that name: take letters, digits, dots and dashes."
@@ -163,14 +165,12 @@ def _check(source, platform):
         )
 
 
-def _checked(options):
-    cpu = options.get("cpu") or "generic"
-    if cpu not in CPUS:
-        raise DroverError(f"llama_cpp_cpu is {cpu!r}, which is unknown: take one of {', '.join(CPUS)}.")
-    backends = options.get("backends") or ["cpu"]
-    for backend in backends:
-        if backend not in _BACKENDS:
-            raise DroverError(f"llama_cpp_backends has {backend!r}, which is unknown: take of {', '.join(_BACKENDS)}.")
+def _checked(options: dict) -> tuple[str, list[str], list[str]]:
+    cpu = checks.choice(options.get("cpu") or "generic", "llama_cpp_cpu", CPUS)
+    backends = [
+        checks.choice(backend, "A backend in llama_cpp_backends", _BACKENDS)
+        for backend in options.get("backends") or ["cpu"]
+    ]
     own = options.get("cmake_options") or []
     for option in own:
         if not re.match(r"-D\w+(:\w+)?=", str(option)):
@@ -178,12 +178,11 @@ def _checked(options):
                 f"llama_cpp_cmake_options has {option!r}, which does not define anything: write -DNAME=VALUE."
             )
     jobs = options.get("jobs") or 0
-    if not isinstance(jobs, int) or jobs < 0:
-        raise DroverError(f"llama_cpp_build_jobs is {jobs!r}: give a number of compilers, or 0 for Drover to choose.")
+    checks.whole(jobs, "llama_cpp_build_jobs", 0, remedy="0 has Drover choose how many compilers run at a time")
     return cpu, backends, [str(option) for option in own]
 
 
-def _compiler(platform):
+def _compiler(platform: dict) -> tuple[int | None, dict | None, list[str]]:
     """Major version of the GCC to compile with (None when unknown), how it is called if not g++, and why."""
     distribution = platform["distribution"]
     gcc = _DEFAULT_GCC.get((distribution["id"], distribution["version"]))
@@ -196,7 +195,7 @@ def _compiler(platform):
     return gcc, None, []
 
 
-def _cpu(cpu, platform, gcc):
+def _cpu(cpu: str, platform: dict, gcc: int | None) -> tuple[str, list[str], str]:
     """What the kind says of the processor, the CMake options for it, and why."""
     architecture, isa = platform["architecture"], platform["cpu_isa"]
     if cpu == "native":
@@ -226,7 +225,7 @@ def _cpu(cpu, platform, gcc):
     return march, ["-DGGML_NATIVE=OFF", f"-DGGML_CPU_ARM_ARCH={march}"], reason
 
 
-def _arm_class(isa):
+def _arm_class(isa: list[str]) -> str:
     """The -march of the class of processors with these features.
 
     Features are added to Armv8.2 one by one: a processor with i8mm need not have all else that Armv8.6 brings
@@ -237,7 +236,7 @@ def _arm_class(isa):
     return "+".join(["armv8.2-a", "dotprod", *(name for name in ("fp16", "i8mm") if name in isa)])
 
 
-def _label_options(source):
+def _label_options(source: dict) -> list[str]:
     """What the programs say of their version: a tarball has no git that CMake could ask."""
     label, sha256 = source["label"], (source.get("sha256") or "").lower()
     build = re.fullmatch(r"b(\d+)", label)
@@ -250,9 +249,9 @@ def _label_options(source):
     return options
 
 
-def _packages(manager, backends, compiler):
+def _packages(manager: str | None, backends: list[str], compiler: dict | None) -> list[str]:
     """What the package manager must install; empty for one that is not known, whose host must have the tools."""
-    packages = list(_TOOLS.get(manager, []))
+    packages = list(_TOOLS.get(manager or "", []))
     if compiler and manager == "apt":
         packages[packages.index("g++")] = compiler["cxx"]
     for backend in backends:
@@ -260,12 +259,12 @@ def _packages(manager, backends, compiler):
     return packages
 
 
-def _jobs_reason(jobs, options, platform):
+def _jobs_reason(jobs: int, options: dict, platform: dict) -> str:
     if options.get("jobs"):
         return f"{jobs} compilers at the same time, as llama_cpp_build_jobs says."
     memory = platform["memory_bytes"] / GIB
     return f"{jobs} compilers at the same time: {platform['cores']} cores, and {memory:.1f} GiB of memory to use."
 
 
-def _digest(value):
+def _digest(value: list) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]

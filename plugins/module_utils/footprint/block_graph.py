@@ -9,58 +9,34 @@ graphs (src/llama-graph.cpp and src/models/). Only what takes memory is here: vi
 
 from __future__ import annotations
 
-from .graph_memory import Graph
+from collections.abc import Sequence
+
+from .graph_memory import Tensor
 from .kv_cache import STATE_TENSORS
+from .layer_graph import Kind, LayerGraph, has_feed_forward
 from .settings import QUANTISED_CACHE_TYPES
 
-FLOAT = 4
 # These norm what a part makes, not what it reads.
 NORM_AFTER = frozenset(("exaone4", "olmo2"))
 DELTA_NET_TENSORS = ("ssm_ba", "ssm_beta", "ssm_alpha")
 
 
-class BlockGraph(Graph):
-    """A graph that knows blocks, computed for a full micro-batch of tokens; ``memory`` is a ``BlockMemory``.
-
-    Of every input there are ``copies``; when they are several, all stay to the end.
-    """
-
-    def __init__(self, gguf, settings, memory, copies):
-        super().__init__()
-        self.copies = copies
-        self._gguf = gguf
-        self._settings = settings
-        self._memory = memory
-        self._next_state = None
-        self._is_last = False
-        self._rows = settings.micro_batch
-        self.width = gguf["embedding_length"]
-
-    def bytes_of(self, values):
-        """Bytes of ``values`` floats for each token."""
-        return FLOAT * self._rows * values
-
-    def floats(self, values, *sources, in_place=False, kept=False):
-        """A node of ``values`` floats for each token."""
-        return self.node(self.bytes_of(values), *sources, in_place=in_place, kept=kept)
-
-    def received(self, *sizes):
-        """Inputs of so many bytes each, as the scheduler copies them to a device."""
-        return [[self.input(size, kept=self.copies > 1) for _copy in range(self.copies)][-1] for size in sizes]
+class BlockGraph(LayerGraph):
+    """A graph that knows whole blocks, how they are fed, and the output layer."""
 
     @property
-    def image_bytes(self):
+    def image_bytes(self) -> int:
         """Bytes of an input that images would bring; some models feed them to several of their first blocks."""
         return self.bytes_of(self.width) * (1 + self._memory.number("n_deepstack_layers", 0))
 
-    def mix_images(self, tokens, image, mixed):
+    def mix_images(self, tokens: Tensor, image: Tensor, mixed: Tensor) -> Tensor:
         """Mix text and image rows, in a tensor that nothing frees; return the residual for the first block."""
         if self.image_bytes > self.bytes_of(self.width):
             tokens, mixed = self.node(self.image_bytes, tokens), self.node(self.image_bytes, mixed)
         self.use(self.node(self.image_bytes, image, kept=True), mixed)
         return tokens
 
-    def enter_after_leader(self, before):
+    def enter_after_leader(self, before: int) -> Tensor:
         """Add what a device is sent after the leader's CPU, whose last block is ``before``; return the residual.
 
         The CPU stops at its last matrix: the device that follows adds up the experts and the residual itself.
@@ -76,19 +52,21 @@ class BlockGraph(Graph):
             total = self.floats(self.width, total, part, in_place=True)
         return total
 
-    def exchanged(self, is_first, is_last):
+    def exchanged(self, is_first: bool, is_last: bool) -> tuple[int, ...]:
         """Bytes of further inputs: where blocks are either mixers or dense feed-forward, the scheduler computes the
         gate of the last mixer before a boundary beyond it, and sends its input there and its result back."""
         if any("ffn_down_exps" in kind for kind in self._gguf["block_kinds"]):
             return ()
-        mixers = [kind for kind in self._gguf["block_kinds"] if "ssm_in" in kind and not _has_feed_forward(kind)]
+        mixers = [kind for kind in self._gguf["block_kinds"] if "ssm_in" in kind and not has_feed_forward(kind)]
         if not mixers:
             return ()
         there = () if is_first else (self.bytes_of(mixers[0]["ssm_in"]),)
         back = () if is_last else (self.bytes_of(self._memory.number("ssm.inner_size", 0)),)
         return there + back
 
-    def add_block(self, index, residual, masks, norm=None, is_last=False):
+    def add_block(
+        self, index: int, residual: Tensor, masks: Sequence[Tensor], norm: Tensor | None = None, is_last: bool = False
+    ) -> Tensor:
         """Add block ``index`` that reads ``residual``, of which the device before may have sent the ``norm``; return
         the residual after it. ``masks`` are the inputs that mixing tokens uses."""
         kind = self._kind(index)
@@ -102,17 +80,17 @@ class BlockGraph(Graph):
                 mixed = self.floats(self.width, mixed)
                 residual = self.floats(self.width, residual)
             residual = self.floats(self.width, mixed, residual, in_place=True)
-            if not _has_feed_forward(kind):
+            if not has_feed_forward(kind):
                 return residual
             normed = self._norm(residual)
         made = self._feed_forward(kind, index, normed)
         return self.floats(self.width, made, residual, in_place=True)
 
-    def leaves_no_hole(self, index):
+    def leaves_no_hole(self, index: int) -> bool:
         """Whether the states that recurrent blocks read ahead cut up the free memory so that logits find no room."""
         return "ssm_in" in self._kind(index) and "ffn_down_exps" in self._kind(index)
 
-    def add_output(self, residual):
+    def add_output(self, residual: Tensor) -> Tensor:
         """Add the output layer."""
         if self._rows != self._settings.output_rows:
             self._rows = self._settings.output_rows
@@ -121,24 +99,13 @@ class BlockGraph(Graph):
         return self.floats(self._gguf["vocab_size"], normed)
 
     @property
-    def norms_before(self):
+    def norms_before(self) -> bool:
         return self._gguf["architecture"] not in NORM_AFTER
 
-    def _norm(self, residual):
+    def _norm(self, residual: Tensor) -> Tensor:
         return self.floats(self.width, residual) if self.norms_before else residual
 
-    def _kind(self, index):
-        return self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
-
-    def _used(self, index):
-        used = self._gguf["expert_used_count"]
-        return used[index] if isinstance(used, list) else used
-
-    def _heads(self, index):
-        heads = self._gguf["head_count"]
-        return heads[index] if isinstance(heads, list) else heads
-
-    def _mixer(self, kind, index, normed, masks):
+    def _mixer(self, kind: Kind, index: int, normed: Tensor, masks: Sequence[Tensor]) -> Tensor | None:
         """What mixes tokens: attention or a recurrent network; None where a block has neither."""
         if "attn_kv_a_mqa" in kind:
             latent = self._absorbed_attention if self._memory.is_compressed else self._latent_attention
@@ -156,7 +123,7 @@ class BlockGraph(Graph):
 
     # --- attention
 
-    def _attention(self, kind, index, normed, masks):
+    def _attention(self, kind: Kind, index: int, normed: Tensor, masks: Sequence[Tensor]) -> Tensor:
         heads, heads_kv = self._heads(index), self._memory.head_count_kv[index]
         key, value = self._memory.key_length[index], self._memory.value_length[index]
         gate = None
@@ -178,7 +145,7 @@ class BlockGraph(Graph):
             out = self.floats(heads * value, out, self.floats(heads * value, gate), in_place=True)
         return self.floats(self.width, out)
 
-    def _latent_attention(self, kind, index, normed, masks):
+    def _latent_attention(self, kind: Kind, index: int, normed: Tensor, masks: Sequence[Tensor]) -> Tensor:
         """MLA as files of before 2025 have it: K and V are spelled out for every head."""
         heads, rope = self._heads(index), self._memory.number("rope.dimension_count", 0)
         key, value = self._memory.key_length[index], self._memory.value_length[index]
@@ -192,7 +159,7 @@ class BlockGraph(Graph):
         k = self._rotated(k, heads, key, self._settings.cache_type_k)
         return self.floats(self.width, self._attend(q, k, v, heads, value, index, masks))
 
-    def _absorbed_attention(self, kind, index, normed, masks):
+    def _absorbed_attention(self, kind: Kind, index: int, normed: Tensor, masks: Sequence[Tensor]) -> Tensor:
         """MLA as files have it since: the query is taken into the latent space, where one row is K and V."""
         heads, rope = self._heads(index), self._memory.number("rope.dimension_count", 0)
         latent = kind["attn_kv_a_mqa"] - rope
@@ -204,18 +171,20 @@ class BlockGraph(Graph):
         value = heads * self._memory.number("attention.value_length_mla", 0)
         return self.floats(self.width, self.floats(value, self.floats(value, out)))
 
-    def _latent_query(self, kind, normed):
+    def _latent_query(self, kind: Kind, normed: Tensor) -> Tensor:
         if "attn_q_a" in kind:
             return self.floats(kind["attn_q_b"], self.floats(kind["attn_q_a"], normed))
         return self.floats(kind["attn_q"], normed)
 
-    def _rotated(self, tensor, heads, length, cache_type):
+    def _rotated(self, tensor: Tensor, heads: int, length: int, cache_type: str) -> Tensor:
         """A quantised cache is rotated on its way in and out (``attn_rot_k`` in src/llama-kv-cache.cpp)."""
         if cache_type in QUANTISED_CACHE_TYPES and length % 64 == 0:
             return self.floats(heads * length, tensor)
         return tensor
 
-    def _attend(self, q, k, v, heads, value, index, masks):
+    def _attend(
+        self, q: Tensor, k: Tensor, v: Tensor | None, heads: int, value: int, index: int, masks: Sequence[Tensor]
+    ) -> Tensor:
         """Write ``k`` and ``v`` (None: there is only ``k``) into the cache and attend to all its cells."""
         for written in (k, v):
             if written is not None:
@@ -229,15 +198,7 @@ class BlockGraph(Graph):
 
     # --- recurrent mixers
 
-    def _state_bytes(self):
-        return FLOAT * self._settings.parallel * self._memory.state_values
-
-    def _read_next_state(self):
-        """The convolution's state of the next block is read early and lies in the way of what is freed around it."""
-        if not self._is_last:
-            self._next_state = self.node(FLOAT * self._settings.parallel * self._memory.convolution_values)
-
-    def _mamba(self, kind, normed):
+    def _mamba(self, kind: Kind, normed: Tensor) -> Tensor:
         inner = self._memory.number("ssm.inner_size", 0)
         convolution = kind.get("ssm_conv1d", inner)
         projected = self.floats(kind["ssm_in"], normed)
@@ -246,14 +207,14 @@ class BlockGraph(Graph):
         self.use(window)
         steps = self.floats(self._memory.number("ssm.time_step_rank", 0), projected)
         scanned = self.node(self.bytes_of(inner) + self._state_bytes(), convolved, steps)
-        if not _has_feed_forward(kind):
+        if not has_feed_forward(kind):
             self._read_next_state()
         gate = self.floats(inner, projected)
         skipped = self.floats(inner, convolved)
         skipped = self.floats(inner, skipped, scanned, in_place=True)
         return self.floats(self.width, self.floats(inner, gate, skipped))
 
-    def _delta_net(self, kind, normed):
+    def _delta_net(self, kind: Kind, normed: Tensor) -> Tensor:
         inner = self._memory.number("ssm.inner_size", 0)
         keys = self._memory.number("ssm.group_count", 0) * self._memory.number("ssm.state_size", 0)
         window = self.floats(kind.get("ssm_conv1d", inner), self.floats(kind.get("attn_qkv", inner), normed))
@@ -266,66 +227,7 @@ class BlockGraph(Graph):
         gate = self.floats(kind.get("attn_gate", inner), normed)
         return self.floats(self.width, self.floats(inner, out, gate, in_place=True))
 
-    def _unknown_mixer(self, kind, normed):
+    def _unknown_mixer(self, kind: Kind, normed: Tensor) -> Tensor:
         """A mixer that Drover does not know: all that its matrices make, alive at once, and its state twice."""
         made = [self.floats(columns, normed) for name, columns in kind.items() if not name.startswith("ffn_")]
         return self.floats(self.width, *made, self.node(2 * self._state_bytes()))
-
-    # --- feed-forward
-
-    def _feed_forward(self, kind, index, normed):
-        made = []
-        if "ffn_down_exps" in kind:
-            made.append(self._experts(kind, index, normed))
-            if "ssm_in" in kind:
-                self._read_next_state()
-        for suffix in ("_shexp", ""):
-            if f"ffn_down{suffix}" in kind:
-                made.append(self._dense(kind, suffix, normed))
-                if len(made) > 1:
-                    made = [self.floats(self.width, *made, in_place=True)]
-        return made[0] if made else normed
-
-    def _dense(self, kind, suffix, normed):
-        length = kind[f"ffn_up{suffix}"]
-        if f"ffn_gate{suffix}" in kind:
-            gate = self.floats(kind[f"ffn_gate{suffix}"], normed)
-            hidden = self.floats(length, gate, self.floats(length, normed))
-        else:
-            hidden = self.floats(length, normed)
-            if length == 2 * max(self._memory.feed_forward_length):
-                # Gate and up in one matrix.
-                hidden = self.floats(length // 2, hidden)
-        return self.floats(self.width, hidden)
-
-    def _experts(self, kind, index, normed):
-        used, count = self._used(index), self._gguf["expert_count"]
-        probabilities = self.floats(count, normed)
-        chosen = self.floats(count, probabilities)
-        weights = self.floats(used, probabilities, chosen)
-        if self._gguf["architecture"] == "llama4":
-            # Weighs the input of the experts, not their output.
-            normed = self.floats(used * self.width, normed, weights)
-        if "ffn_gate_up_exps" in kind:
-            both = self.floats(used * kind["ffn_gate_up_exps"], normed, chosen)
-            hidden = self.floats(used * kind["ffn_gate_up_exps"] // 2, both)
-        elif "ffn_gate_exps" in kind:
-            gate = self.floats(used * kind["ffn_gate_exps"], normed, chosen)
-            up = self.floats(used * kind["ffn_up_exps"], normed, chosen)
-            hidden = self.floats(used * kind["ffn_up_exps"], gate, up)
-        else:
-            hidden = self.floats(used * kind["ffn_up_exps"], normed, chosen)
-        made = self.floats(used * self.width, hidden, chosen)
-        made = self.floats(used * self.width, made, weights, in_place=True)
-        return self._sum_of_experts(made, index)
-
-    def _sum_of_experts(self, made, index):
-        """Every expert's row is added to the sum, so all of them live until the last."""
-        total = self.floats(self.width, made)
-        for _expert in range(2, self._used(index)):
-            total = self.floats(self.width, total, made, in_place=True)
-        return total
-
-
-def _has_feed_forward(kind):
-    return any(name in kind for name in ("ffn_down", "ffn_down_exps", "ffn_down_shexp"))

@@ -10,24 +10,33 @@ worst of its kinds of block, and not of their sum.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
+from typing import Any, Optional
 
-from .block_graph import FLOAT, BlockGraph
-from .settings import QUANTISED_CACHE_TYPES
+from .block_graph import BlockGraph
+from .graph_memory import Tensor
+from .kv_cache import BlockMemory
+from .layer_graph import FLOAT
+from .settings import QUANTISED_CACHE_TYPES, Settings
 
 # With several devices and nothing on the leader's CPU, the scheduler keeps this many copies of every input so that
 # devices can work on different micro-batches (GGML_SCHED_MAX_COPIES in ggml/src/ggml-backend.cpp).
 PIPELINE_COPIES = 4
 
+# A block, for all that look like it; None where there is none.
+Look = Optional[int]
+Masks = dict[bool, list[Tensor]]
+
 
 class ComputeBuffers:
     """Answers are kept: there are few kinds of blocks, so a planner that asks for every range computes few graphs."""
 
-    def __init__(self, gguf, settings, memory):
+    def __init__(self, gguf: dict[str, Any], settings: Settings, memory: BlockMemory) -> None:
         self._gguf = gguf
         self._settings = settings
         self._memory = memory
-        self._answers = {}
+        self._answers: dict[Any, Any] = {}
         self._embedding_bytes = FLOAT * settings.micro_batch * memory.block_embedding_length  # of each block
         # Blocks that look the same compute the same. Each is known by the first block of its look.
         looks = [
@@ -41,7 +50,7 @@ class ComputeBuffers:
             look: [0, *accumulate(int(other == look) for other in self._look)] for look in sorted(set(self._look))
         }
 
-    def device_bytes(self, first_layer, layer_count, pipelined, after_leader):
+    def device_bytes(self, first_layer: int, layer_count: int, pipelined: bool, after_leader: bool) -> int:
         """Bytes on a device that holds layers ``first_layer`` up to ``first_layer + layer_count``, exclusive;
         ``after_leader``: the layer before the first is on the leader's CPU."""
         if layer_count <= 0:
@@ -60,7 +69,7 @@ class ComputeBuffers:
         # A single copy is free again when the output layer is computed.
         return whole + fetched if copies > 1 else max(whole, blocks + fetched)
 
-    def _fetched_bytes(self, first, last, copies):
+    def _fetched_bytes(self, first: int, last: int, copies: int) -> int:
         """What blocks ``first`` to ``last``, exclusive, get from elsewhere beside the residual: their rows of the
         embedding for each block, and the caches that they share with blocks of other devices."""
         rows = self._embedding_bytes
@@ -72,22 +81,22 @@ class ComputeBuffers:
         shared = sum(self._memory.block_bytes[source] for source in sources if source is not None and source < first)
         return copies * (rows * (last - first) + shared)
 
-    def host_bytes(self, leader_layers, pipelined):
+    def host_bytes(self, leader_layers: int, pipelined: bool) -> int:
         """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers."""
         key = (self._looks(0, leader_layers), leader_layers > self._gguf["block_count"], pipelined)
         if key not in self._answers:
             self._answers[key] = max(max(self._host_peak(look, *key[1:])) for look in key[0])
         return self._answers[key] + self._embedding_bytes * self._gguf["block_count"]
 
-    def _looks(self, first_layer, last_layer):
+    def _looks(self, first_layer: int, last_layer: int) -> tuple[Look, ...]:
         """The looks of the blocks in a range of layers; (None,) where it has no block."""
         first, last = (min(layer, self._gguf["block_count"]) for layer in (first_layer, last_layer))
         return tuple(look for look, seen in self._seen.items() if seen[last] > seen[first]) or (None,)
 
-    def _graph(self, pipelined):
+    def _graph(self, pipelined: bool) -> BlockGraph:
         return BlockGraph(self._gguf, self._settings, self._memory, PIPELINE_COPIES if pipelined else 1)
 
-    def _device_peak(self, look, before, end, pipelined, after_leader):
+    def _device_peak(self, look: Look, before: Look, end: int, pipelined: bool, after_leader: bool) -> tuple[int, ...]:
         """``end``: 1 with the output layer, 0 up to it, -1 when other devices follow."""
         graph = self._graph(pipelined)
         row = graph.bytes_of(graph.width)
@@ -108,7 +117,7 @@ class ComputeBuffers:
         graph.use(*graph.received(*graph.exchanged(before is None, end == 1)))
         return self._peak(graph, look, residual, norm, masks, has_output=end == 1)
 
-    def _host_peak(self, look, has_output, pipelined):
+    def _host_peak(self, look: Look, has_output: bool, pipelined: bool) -> tuple[int, ...]:
         graph = self._graph(pipelined)
         row = graph.bytes_of(graph.width)
         # There is room for tokens that come embedded, too.
@@ -122,11 +131,11 @@ class ComputeBuffers:
         graph.use(*tokens, image, embedded, mixed, *_all_of(masks))
         return (graph.peak_bytes(),)
 
-    def _masks(self, graph):
+    def _masks(self, graph: BlockGraph) -> Masks:
         """The attention masks of the graph, one for all full and one for all sliding blocks, with their companions:
         ``{is_sliding: [tensors, the mask itself last]}``."""
         element = FLOAT if self._settings.flash_attention == "off" else FLOAT // 2
-        masks = {}
+        masks: Masks = {}
         for look in self._seen:
             sliding = self._memory.is_sliding[look]
             if self._memory.cells[look] and sliding not in masks:
@@ -134,7 +143,7 @@ class ComputeBuffers:
                 masks[sliding] = graph.received(*self._companions(look), mask)
         return masks
 
-    def _companions(self, look):
+    def _companions(self, look: int) -> Iterator[int]:
         """Sizes of what comes with a mask: rotations for a quantised cache, and where the rows go in the cache."""
         if self._settings.cache_type_k in QUANTISED_CACHE_TYPES:
             length = self._memory.key_length[look]
@@ -143,7 +152,9 @@ class ComputeBuffers:
             # V is stored transposed then, so every value has a place of its own.
             yield 8 * self._memory.widest_value_row * self._settings.micro_batch
 
-    def _peak(self, graph, look, residual, norm, masks, has_output):
+    def _peak(
+        self, graph: BlockGraph, look: Look, residual: Tensor, norm: Tensor | None, masks: Masks, has_output: bool
+    ) -> tuple[int, ...]:
         """The peaks of four blocks that look like block ``look``: without the output layer after them, and with it."""
         if look is not None:
             own = masks.get(self._memory.is_sliding[look], [])[-1:]
@@ -162,5 +173,5 @@ class ComputeBuffers:
         return blocks, max(graph.peak_bytes(), blocks + logits if crowded else 0)
 
 
-def _all_of(masks):
+def _all_of(masks: Masks) -> list[Tensor]:
     return [tensor for tensors in masks.values() for tensor in tensors]

@@ -13,39 +13,42 @@ from __future__ import annotations
 
 ALIGNMENT = 128
 
+# A tensor is known by a number.
+Tensor = int
+
 
 class Graph:
     """Tensors in the order of their computation. A tensor is known by the number that adding it returned."""
 
-    def __init__(self):
-        self._bytes = []
-        self._sources = []
-        self._in_place = []
-        self._kept = []
-        self._steps = []
+    def __init__(self) -> None:
+        self._bytes: list[int] = []
+        self._sources: list[tuple[Tensor, ...]] = []
+        self._in_place: list[bool] = []
+        self._kept: list[bool] = []
+        self._steps: list[Tensor] = []
 
-    def input(self, size, kept=False):
+    def input(self, size: int, kept: bool = False) -> Tensor:
         """A tensor of ``size`` bytes that is there from the start; a ``kept`` one stays to the end."""
         return self._add(size, (), False, kept)
 
-    def node(self, size, *sources, in_place=False, kept=False):
+    def node(self, size: int, *sources: Tensor, in_place: bool = False, kept: bool = False) -> Tensor:
         """The result of an operation on ``sources``; ``in_place`` when it may write over one of the same size."""
         tensor = self._add(size, sources, in_place, kept)
         self._steps.append(tensor)
         return tensor
 
-    def use(self, *sources):
+    def use(self, *sources: Tensor) -> Tensor:
         """An operation whose result has its own memory elsewhere, such as a write into the KV cache."""
         return self.node(0, *sources)
 
-    def _add(self, size, sources, in_place, kept):
+    def _add(self, size: int, sources: tuple[Tensor, ...], in_place: bool, kept: bool) -> Tensor:
         self._bytes.append(-(-size // ALIGNMENT) * ALIGNMENT)
         self._sources.append(sources)
         self._in_place.append(in_place)
         self._kept.append(kept)
         return len(self._bytes) - 1
 
-    def peak_bytes(self):
+    def peak_bytes(self) -> int:
         """Bytes of the buffer that the whole graph needs."""
         uses = [0] * len(self._bytes)
         for sources in self._sources:
@@ -66,7 +69,7 @@ class Graph:
                     space.give(where.pop(source), self._bytes[source])
         return space.end
 
-    def _heir_of(self, tensor, uses, where):
+    def _heir_of(self, tensor: Tensor, uses: list[int], where: dict[Tensor, int]) -> Tensor | None:
         """The source whose memory ``tensor`` takes over, if any."""
         if not self._in_place[tensor]:
             return None
@@ -80,12 +83,12 @@ class Graph:
 class _Space:
     """One buffer: ``end`` bytes so far, with holes of (offset, size) in order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.end = 0
         self._top = 0
-        self._holes = []
+        self._holes: list[tuple[int, int]] = []
 
-    def take(self, size):
+    def take(self, size: int) -> int:
         fitting = [hole for hole in self._holes if hole[1] >= size]
         if fitting:
             # Of equally good holes upstream takes the last.
@@ -98,10 +101,10 @@ class _Space:
         self.end = max(self.end, self._top)
         return offset
 
-    def give(self, offset, size):
+    def give(self, offset: int, size: int) -> None:
         self._holes.append((offset, size))
         self._holes.sort()
-        merged = []
+        merged: list[tuple[int, int]] = []
         for hole in self._holes:
             if merged and merged[-1][0] + merged[-1][1] == hole[0]:
                 merged[-1] = (merged[-1][0], merged[-1][1] + hole[1])

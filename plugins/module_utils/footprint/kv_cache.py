@@ -10,8 +10,11 @@ src/llama-kv-cache-iswa.cpp and src/llama-memory-recurrent.cpp.
 
 from __future__ import annotations
 
+from typing import Any
+
+from .. import checks
 from ..errors import DroverError
-from .settings import CACHE_TYPES, CONTEXT_PADDING, pad
+from .settings import CACHE_TYPES, CONTEXT_PADDING, Settings, pad
 
 # Sliding windows: architecture -> (period of the pattern, is the first of a period the full one, default window).
 # A model's own attention.sliding_window_pattern wins. Period 0 means the model must bring its pattern.
@@ -49,7 +52,7 @@ STATE_TENSORS = ("ssm_", "time_mix", "shortconv")
 BOTH = frozenset(("falcon-h1",))
 
 
-def row_bytes(cache_type, heads, length):
+def row_bytes(cache_type: str, heads: int, length: int) -> int:
     """Bytes of a token's row of ``heads`` times ``length`` values (``ggml_row_size``).
 
     ``DroverError`` where llama.cpp refuses: a head must be whole blocks of a quantised type.
@@ -70,7 +73,7 @@ class BlockMemory:
     attention cache, ``block_bytes[i]`` the bytes over all slots.
     """
 
-    def __init__(self, gguf, settings):
+    def __init__(self, gguf: dict[str, Any], settings: Settings) -> None:
         self._gguf = gguf
         self._hyperparameters = gguf["hyperparameters"]
         self._settings = settings
@@ -99,22 +102,17 @@ class BlockMemory:
         self.cells = [self._cells(index) for index in range(count)]
         self.block_bytes = [self._attention_bytes(index) + self._state_bytes(index) for index in range(count)]
 
-    def number(self, name, default, least=0):
+    def number(self, name: str, default: int, least: int = 0) -> int:
         """A hyperparameter that must be a whole number of at least ``least``; else ``DroverError``."""
-        value = self._hyperparameters.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise DroverError(
-                f"The GGUF header says {name} is {value!r} where a whole number from {least} up belongs: the file is "
-                "damaged or of a kind that Drover does not know."
-            )
-        return value
+        remedy = "the file is damaged or of a kind that Drover does not know"
+        return checks.whole(self._hyperparameters.get(name, default), f"The GGUF header's {name}", least, None, remedy)
 
     @property
-    def is_compressed(self):
+    def is_compressed(self) -> bool:
         """MLA as it is converted since 2025: one latent row a token that serves as K and as V."""
         return "attention.key_length_mla" in self._hyperparameters
 
-    def _window(self):
+    def _window(self) -> int:
         architecture = self._gguf["architecture"]
         if architecture not in SLIDING_WINDOWS:
             return 0
@@ -123,7 +121,7 @@ class BlockMemory:
         # llama4 reads the key only to learn whether the pattern is switched off.
         return default if architecture in ("llama4", "smallthinker") and window else window
 
-    def _sliding(self, count):
+    def _sliding(self, count: int) -> list[bool]:
         if not self.window:
             return [False] * count
         period, full_first, _window = SLIDING_WINDOWS[self._gguf["architecture"]]
@@ -134,7 +132,7 @@ class BlockMemory:
         full = 0 if full_first else pattern - 1
         return [index < self.trunk_blocks and (pattern == 0 or index % pattern != full) for index in range(count)]
 
-    def _recurrent(self, index):
+    def _recurrent(self, index: int) -> bool:
         architecture = self._gguf["architecture"]
         if architecture in RECURRENT or architecture in BOTH:
             return True
@@ -152,7 +150,7 @@ class BlockMemory:
         kind = self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
         return any(name.startswith(STATE_TENSORS) for name in kind)
 
-    def _attention(self, index):
+    def _attention(self, index: int) -> bool:
         architecture = self._gguf["architecture"]
         if index >= self.trunk_blocks or not self.head_count_kv[index] or architecture in RECURRENT:
             return False
@@ -164,7 +162,7 @@ class BlockMemory:
             return not self.is_recurrent[index]
         return True
 
-    def _cached_blocks(self, count):
+    def _cached_blocks(self, count: int) -> int:
         """How many blocks, from the first, have caches; the others read those of the last two that have."""
         if self._gguf["architecture"] == "gemma3n":
             return min(20, count)
@@ -176,17 +174,17 @@ class BlockMemory:
             )
         return count - shared
 
-    def shared_source(self, index):
+    def shared_source(self, index: int) -> int | None:
         """The block whose cache block ``index`` reads in place of one of its own, or None."""
         if index < self.cached_blocks or index >= self.trunk_blocks:
             return None
         return self.cached_blocks - (2 if self.is_sliding[index] else 1)
 
-    def _length(self, name, index):
+    def _length(self, name: str, index: int) -> int:
         length = self._gguf[name]
         return self.number(f"attention.{name}_swa", length) if self.is_sliding[index] else length
 
-    def _cells(self, index):
+    def _cells(self, index: int) -> int:
         if not self.is_attention[index]:
             return 0
         context = self._settings.slot_context
@@ -194,7 +192,7 @@ class BlockMemory:
             return context
         return pad(min(context, self.window + self._settings.micro_batch), CONTEXT_PADDING)
 
-    def _attention_bytes(self, index):
+    def _attention_bytes(self, index: int) -> int:
         if not self.cells[index]:
             return 0
         heads = self.head_count_kv[index]
@@ -203,19 +201,19 @@ class BlockMemory:
             row += self._value_row_bytes(index)
         return row * self.cells[index] * self._settings.parallel
 
-    def _value_row_bytes(self, index):
+    def _value_row_bytes(self, index: int) -> int:
         """Without flash attention V is stored transposed, in rows as wide as the widest block's."""
         if self._settings.flash_attention == "off":
             return row_bytes(self._settings.cache_type_v, 1, self.widest_value_row)
         return row_bytes(self._settings.cache_type_v, self.head_count_kv[index], self.value_length[index])
 
-    def _state_bytes(self, index):
+    def _state_bytes(self, index: int) -> int:
         """Recurrent state, always f32 and per slot (``n_embd_r`` and ``n_embd_s`` in src/llama-hparams.cpp)."""
         if index >= self.trunk_blocks or not self.is_recurrent[index]:
             return 0
         return 4 * self._settings.parallel * (self.convolution_values + self.state_values)
 
-    def _convolution_values(self):
+    def _convolution_values(self) -> int:
         width = self._gguf["embedding_length"]
         if "wkv.head_size" in self._hyperparameters:
             return self.number("token_shift_count", 2) * width
@@ -227,7 +225,7 @@ class BlockMemory:
         state = self.number("ssm.group_count", 0) * self.number("ssm.state_size", 0)
         return max(kernel - 1, 0) * (self.number("ssm.inner_size", 0) + 2 * state)
 
-    def _state_values(self):
+    def _state_values(self) -> int:
         if "wkv.head_size" in self._hyperparameters:
             return self._gguf["embedding_length"] * self.number("wkv.head_size", 0)
         if "kda.head_dim" in self._hyperparameters:
@@ -236,10 +234,10 @@ class BlockMemory:
             return 0
         return self.number("ssm.state_size", 0) * self.number("ssm.inner_size", 0)
 
-    def _head_count(self):
+    def _head_count(self) -> int:
         return each_block(self._gguf["head_count"], 1)[0]
 
 
-def each_block(value, count):
+def each_block(value: int | list[int], count: int) -> list[int]:
     """``value`` as a list of one number for each block."""
     return value[:count] if isinstance(value, list) else [value] * count

@@ -17,6 +17,7 @@ The numbers are those of ``llama-server`` started with these arguments; without 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .compute_buffers import ComputeBuffers
 from .kv_cache import BlockMemory
@@ -88,15 +89,17 @@ class MemoryModel:
     others.
     """
 
-    def __init__(self, gguf: dict, settings: Settings):
+    def __init__(self, gguf: dict[str, Any], settings: Settings) -> None:
         self._gguf = gguf
         self._memory = BlockMemory(gguf, settings)
         self._compute = ComputeBuffers(gguf, settings, self._memory)
         trunk = self._memory.trunk_blocks
-        self.layer_weight_bytes = [block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]]
+        self.layer_weight_bytes: list[int] = [
+            block["weight_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]
+        ]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
-        self._largest_tensors = [block["largest_tensor_bytes"] for block in gguf["blocks"]]
+        self._largest_tensors: list[int] = [block["largest_tensor_bytes"] for block in gguf["blocks"]]
         self._largest_tensors.append(gguf["largest_output_tensor_bytes"])
         self._is_verified = gguf["architecture"] in VERIFIED_ARCHITECTURES
         self.layer_kv_bytes = [self._with_margin(size, CONTEXT_MARGIN) for size in (*self._memory.block_bytes, 0)]
@@ -154,7 +157,7 @@ class MemoryModel:
             compute_bytes=self._with_margin(compute, COMPUTE_MARGIN),
         )
 
-    def _kept_weight_bytes(self, leader_layers):
+    def _kept_weight_bytes(self, leader_layers: int) -> int:
         if not leader_layers:
             return 0
         kept = self.device_weight_bytes(0, leader_layers)
@@ -167,5 +170,5 @@ class MemoryModel:
             kept -= min(self._gguf["embedding_bytes"], self._gguf["output_bytes"])
         return kept
 
-    def _with_margin(self, size, share):
+    def _with_margin(self, size: int, share: float) -> int:
         return size if self._is_verified else size + int(size * share)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import checks
 from ..errors import DroverError
 
 # name -> (elements in a quantisation block, bytes of a block): what llama-server takes for --cache-type-k and -v.
@@ -46,23 +47,15 @@ class Settings:
     flash_attention: str = "auto"
     outputs: int | None = None
 
-    def __post_init__(self):
-        for name in ("context_size", "parallel", "batch_size", "ubatch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise DroverError(f"{name} is {value!r} but must be a whole number of at least 1.")
-        if self.outputs is not None and (not isinstance(self.outputs, int) or self.outputs < 1):
-            raise DroverError(f"outputs is {self.outputs!r} but must be a whole number of at least 1, or nothing.")
-        if self.parallel > MAX_SLOTS:
-            raise DroverError(f"parallel is {self.parallel} but llama-server has at most {MAX_SLOTS} slots.")
+    def __post_init__(self) -> None:
+        for name in ("context_size", "batch_size", "ubatch_size"):
+            checks.whole(getattr(self, name), name, 1)
+        checks.whole(self.parallel, "parallel", 1, MAX_SLOTS, "llama-server has no more slots than that")
+        if self.outputs is not None:
+            checks.whole(self.outputs, "outputs", 1)
         for name in ("cache_type_k", "cache_type_v"):
-            value = getattr(self, name)
-            if value not in CACHE_TYPES:
-                raise DroverError(f"{name} is {value!r} but must be one of {', '.join(CACHE_TYPES)}.")
-        if self.flash_attention not in FLASH_ATTENTION:
-            raise DroverError(
-                f"flash_attention is {self.flash_attention!r} but must be one of {', '.join(FLASH_ATTENTION)}."
-            )
+            checks.choice(getattr(self, name), name, CACHE_TYPES)
+        checks.choice(self.flash_attention, "flash_attention", FLASH_ATTENTION)
         if self.flash_attention == "off" and self.cache_type_v in QUANTISED_CACHE_TYPES:
             raise DroverError(
                 f"cache_type_v is {self.cache_type_v} but flash_attention is off, and llama.cpp has no quantised V "
@@ -86,6 +79,6 @@ class Settings:
         return min(self.outputs or self.parallel, self.micro_batch)
 
 
-def pad(value, multiple):
+def pad(value: int, multiple: int) -> int:
     """``value`` rounded up to the next ``multiple``."""
     return (value + multiple - 1) // multiple * multiple

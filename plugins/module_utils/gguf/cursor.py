@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any, Protocol
 
 from ..errors import DroverError
 
@@ -13,13 +14,30 @@ from ..errors import DroverError
 HEADER_LIMIT = 128 * 1024 * 1024
 
 
+class Source(Protocol):
+    """Bytes of a file by position, from a disk (source.py) or from the web (remote.py)."""
+
+    name: str  # for messages
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file; None while they are not known."""
+
+    def read(self, position: int, minimum: int) -> bytes:
+        """Return at least `minimum` bytes from `position` on, or raise DroverError."""
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(self, *_exception: object) -> None: ...
+
+
 class Cursor:
-    """Position in a source (see source.py, remote.py); reads in the byte order `order` ('<' or '>').
+    """Position in a source; reads in the byte order `order` ('<' or '>').
 
     Every step checks the source's size first, so a length that lies ends in a DroverError before anything is read.
     """
 
-    def __init__(self, source):
+    def __init__(self, source: Source):
         self.source = source
         self.order = "<"
         self._window = b""
@@ -67,7 +85,7 @@ class Cursor:
         self._at += size
         return self._window[start : self._at]
 
-    def unpack(self, layout: str) -> tuple:
+    def unpack(self, layout: str) -> tuple[Any, ...]:
         """Numbers by a struct layout without byte order, for example `4096f`."""
         layout = self.order + layout
         size = struct.calcsize(layout)

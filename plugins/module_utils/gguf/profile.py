@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A GGUF header, boiled down to what a person and the planner need: the ``gguf`` of the contracts.
+"""A GGUF header, boiled down to what a person and the planner need: the document ``gguf``.
 
 The planner sees this dictionary and never a tensor, so everything that placing a model takes must be in it, and it
 must survive JSON: it travels from the leader through Ansible to the planner, and on to the hosts.
@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import DroverError
+from .document import SCHEMA
 from .metadata import SkippedArray, is_natural
+from .reader import Header, TensorInfo
+from .servable import refuse_other_files, unservable, warnings
 from .types import file_type_name
 
 # Upstream: HASH_THRESHOLD in ggml/src/ggml-rpc/ggml-rpc.cpp. Only strictly larger tensors go through the cache.
@@ -38,10 +43,10 @@ _EVERY_DEVICE_TENSORS = frozenset(("rope_freqs", "rope_factors_long", "rope_fact
 _ATTENTION_TENSORS = ("attn_q", "attn_qkv", "attn_q_a", "attn_q_b")
 
 
-def model_profile(header):
-    """Boil ``header`` (a ``gguf.reader.Header``) down to the ``gguf`` dictionary of the contracts.
+def model_profile(header: Header) -> dict:
+    """Boil ``header`` down to the document ``gguf``.
 
-    Beside the fields of the contract it holds what the memory model needs:
+    Beside what a person asks of a model it holds what the memory model needs:
 
     - ``hyperparameters``: the values of ``{architecture}.*`` with that prefix stripped: scalars, and arrays of at
       most ``block_count`` numbers;
@@ -54,11 +59,14 @@ def model_profile(header):
     - in each of ``blocks``: ``expert_bytes`` (the part of ``weight_bytes`` of which a token uses only
       ``expert_used_count`` in ``expert_count``) and ``kind``, an index into
     - ``block_kinds``: for every kind of block its matrices and how many values each makes of a token, for example
-      ``{"attn_q": 4096, "ffn_up": 14336, ...}``; blocks of the same shape are of the same kind.
+      ``{"attn_q": 4096, "ffn_up": 14336, ...}``; blocks of the same shape are of the same kind;
+
+    and what ``servable`` says: ``unservable`` (sentences; empty is good) and ``warnings``.
 
     Sizes are bytes. A header that cannot be a model of blocks raises ``DroverError``.
     """
     metadata = header.metadata
+    refuse_other_files(metadata, len(header.tensors))
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise DroverError(
@@ -78,23 +86,21 @@ def model_profile(header):
     default_length = embedding_length // first_heads if first_heads else 0
 
     loose = {"input": 0, "first_block": 0, "output": 0, "every_device": 0}
-    names = set()
+    names = [tensor.name for tensor in header.tensors]
     largest_output = 0
     for tensor in header.tensors:
-        names.add(tensor.name)
         if not _BLOCK_NAME.match(tensor.name):
             place = _place(tensor.name)
             loose[place] += tensor.n_bytes
             largest_output = max(largest_output, tensor.n_bytes) if place == "output" else largest_output
-    tied = "output.weight" not in names and "token_embd.weight" in names
     token_embedding = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
-    output_bytes = loose["output"] + (token_embedding.n_bytes if tied else 0)
-    largest_output = max(largest_output, token_embedding.n_bytes if tied else 0)
+    tied_bytes = token_embedding.n_bytes if token_embedding and "output.weight" not in names else 0
     name = metadata.get("general.name")
     file_type = metadata.get("general.file_type")
     file_type = file_type if is_natural(file_type) else None
 
     return {
+        "schema": SCHEMA,
         "architecture": architecture,
         "name": name if isinstance(name, str) else "",
         "version": header.version,
@@ -119,18 +125,20 @@ def model_profile(header):
         "chat_template": bool(metadata.get("tokenizer.chat_template")),
         "shards": list(header.shards),
         "embedding_bytes": loose["input"],
-        "output_bytes": output_bytes,
-        "largest_output_tensor_bytes": largest_output,
+        "output_bytes": loose["output"] + tied_bytes,
+        "largest_output_tensor_bytes": max(largest_output, tied_bytes),
         "every_device_bytes": loose["every_device"],
         "first_block_bytes": loose["first_block"],
-        "tied_embeddings": tied,
+        "tied_embeddings": tied_bytes > 0,
         "hyperparameters": hyperparameters,
         "block_kinds": block_kinds,
         "blocks": blocks,
+        "unservable": unservable(architecture, metadata, names),
+        "warnings": warnings(architecture, metadata, names),
     }
 
 
-def _place(name):
+def _place(name: str) -> str:
     """Where llama.cpp puts a tensor of no block: ``input``, ``first_block``, ``every_device`` or ``output``."""
     stem = name.rsplit(".", 1)[0]
     if stem in _INPUT_TENSORS:
@@ -140,7 +148,7 @@ def _place(name):
     return "every_device" if stem in _EVERY_DEVICE_TENSORS else "output"
 
 
-def _hyperparameters(metadata, architecture):
+def _hyperparameters(metadata: dict[str, Any], architecture: str) -> dict[str, Any]:
     """The ``{architecture}.*`` values that JSON can carry, prefix stripped; text arrays are nobody's dimension."""
     prefix = architecture + "."
     return {
@@ -150,17 +158,17 @@ def _hyperparameters(metadata, architecture):
     }
 
 
-def _is_plain(value):
+def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, (bool, int, str))
 
 
-def _is_plain_list(value):
+def _is_plain_list(value: object) -> bool:
     return isinstance(value, list) and all(_is_plain(item) and not isinstance(item, str) for item in value)
 
 
-def _natural(hyperparameters, key, default):
+def _natural(hyperparameters: dict[str, Any], key: str, default: int) -> int:
     value = hyperparameters.get(key, default)
     if not is_natural(value):
         raise DroverError(
@@ -170,7 +178,9 @@ def _natural(hyperparameters, key, default):
     return value
 
 
-def _per_block(hyperparameters, key, block_count, default):
+def _per_block(
+    hyperparameters: dict[str, Any], key: str, block_count: int, default: int | list[int]
+) -> int | list[int]:
     """A value that is one number for all blocks, or a list of one a block."""
     value = hyperparameters.get(key, default)
     numbers = value if isinstance(value, list) else [value]
@@ -182,9 +192,9 @@ def _per_block(hyperparameters, key, block_count, default):
     return value
 
 
-def _block_count(hyperparameters, architecture):
+def _block_count(hyperparameters: dict[str, Any], architecture: str) -> int:
     value = hyperparameters.get("block_count")
-    if not is_natural(value) or not 1 <= value <= MAX_BLOCK_COUNT:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_BLOCK_COUNT:
         raise DroverError(
             f"The GGUF header says {architecture}.block_count is {value!r} where a number from 1 to "
             f"{MAX_BLOCK_COUNT} belongs: give a language model with blocks."
@@ -192,13 +202,13 @@ def _block_count(hyperparameters, architecture):
     return value
 
 
-def _blocks(tensors, block_count):
+def _blocks(tensors: Sequence[TensorInfo], block_count: int) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
     """The blocks, and the distinct kinds among them."""
     blocks = [
         {"index": index, "weight_bytes": 0, "largest_tensor_bytes": 0, "cacheable_bytes": 0, "expert_bytes": 0}
         for index in range(block_count)
     ]
-    matrices = [{} for _block in blocks]
+    matrices: list[dict[str, int]] = [{} for _block in blocks]
     highest = -1
     for tensor in tensors:
         match = _BLOCK_NAME.match(tensor.name)
@@ -226,7 +236,7 @@ def _blocks(tensors, block_count):
             f"The GGUF header says block_count is {block_count} but the tensors make {highest + 1} blocks: the file "
             "is damaged or a shard is missing."
         )
-    kinds = []
+    kinds: list[dict[str, int]] = []
     for block, kind in zip(blocks, matrices):
         kind = dict(sorted(kind.items()))
         if kind not in kinds:
@@ -235,7 +245,7 @@ def _blocks(tensors, block_count):
     return blocks, kinds
 
 
-def _check_heads(blocks, block_kinds, head_count):
+def _check_heads(blocks: list[dict[str, int]], block_kinds: list[dict[str, int]], head_count: int | list[int]) -> None:
     for block in blocks:
         heads = head_count[block["index"]] if isinstance(head_count, list) else head_count
         if heads == 0 and any(name in block_kinds[block["kind"]] for name in _ATTENTION_TENSORS):
@@ -245,7 +255,7 @@ def _check_heads(blocks, block_kinds, head_count):
             )
 
 
-def _vocab_size(metadata, hyperparameters, token_embedding):
+def _vocab_size(metadata: dict[str, Any], hyperparameters: dict[str, Any], token_embedding: TensorInfo | None) -> int:
     """Tokens of the vocabulary: the list itself, else the header's word for it, else the embedding's rows."""
     tokens = metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, SkippedArray):

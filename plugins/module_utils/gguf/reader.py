@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Callable
-from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import DroverError
 from . import foreign
-from .cursor import Cursor
+from .address import check_url, file_name, shard_url
+from .cursor import Cursor, Source
 from .metadata import MAX_KEYS, SkippedArray, is_natural, read_metadata
-from .remote import RemoteSource, check_url
+from .remote import BLOCK, RemoteSource
 from .shards import check_all_tensors, check_shard, shard_names
 from .source import LocalSource
 from .types import tensor_bytes
@@ -78,19 +78,14 @@ def read_remote_header(url: str, token: str | None = None) -> Header:
     is not a complete, sound GGUF model.
     """
     check_url(url)
-    directory, _slash, quoted_name = urlsplit(url).path.rpartition("/")
-    name = unquote(quoted_name)
-
-    def open_source(shard: str) -> RemoteSource:
-        if shard == name:
-            return RemoteSource(url, token)
-        shard_url = urlsplit(url)._replace(path=f"{directory}/{quote(shard)}").geturl()
-        return RemoteSource(shard_url, token, LATER_SHARD_BLOCK)
-
-    return _read_model(name, open_source)
+    name = file_name(url)
+    return _read_model(
+        name,
+        lambda shard: RemoteSource(shard_url(url, shard), token, BLOCK if shard == name else LATER_SHARD_BLOCK),
+    )
 
 
-def _read_model(first_name: str, open_source: Callable) -> Header:
+def _read_model(first_name: str, open_source: Callable[[str], Source]) -> Header:
     """Read the file `first_name` and the other shards it announces; `open_source(name)` opens one of them."""
     with open_source(first_name) as source:
         header = _read_file(source, first_name)
@@ -114,7 +109,7 @@ def _read_model(first_name: str, open_source: Callable) -> Header:
     return header
 
 
-def _read_file(source, file_name: str) -> Header:
+def _read_file(source: Source, file_name: str) -> Header:
     cursor = Cursor(source)
     version = _read_version(cursor)
     tensor_count, key_count = cursor.unpack("QQ")

@@ -11,9 +11,11 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from urllib.parse import urlsplit, urlunsplit
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 from ..errors import DroverError
+from .address import check_url, telling_text, telling_url
 
 # The headers of most models (130,000 to 150,000 tokens) fit in the first block, those of the largest in three.
 BLOCK = 8 * 1024 * 1024
@@ -35,13 +37,13 @@ class RemoteSource:
 
     def __init__(self, url: str, token: str | None = None, block: int = BLOCK):
         check_url(url)
-        self.name = _without_secrets(url)
+        self.name = telling_url(url)
         self.size: int | None = None
         self._url = url
         self._token = token
         self._block = block
         self._location = url  # where the server redirected us to; later blocks go straight there
-        self._response = None
+        self._response: http.client.HTTPResponse | None = None
         self._at = 0  # position of the response's next byte
         self._end: int | None = None  # position where the response ends, if known
         self._failures = 0
@@ -84,6 +86,7 @@ class RemoteSource:
 
     def _receive(self, limit: int) -> bytes:
         """What the open response has next, at most `limit` bytes; nothing when it broke off or ended."""
+        assert self._response is not None
         if time.monotonic() > self._deadline:
             raise DroverError(f"{self.name} is too slow: its header had not arrived after {DEADLINE_SECONDS} s")
         if self._end is not None:
@@ -91,7 +94,7 @@ class RemoteSource:
         try:
             piece = self._response.read1(min(limit, CHUNK))
         except (OSError, http.client.HTTPException) as error:
-            self._fail(f"the connection broke ({error})")
+            self._fail(f"the connection broke ({telling_text(str(error))})")
             return b""
         self._at += len(piece)
         if not piece and self._end is None:
@@ -138,7 +141,7 @@ class RemoteSource:
             headers["Authorization"] = f"Bearer {token}"
         return urllib.request.Request(url, headers=headers)
 
-    def _accept(self, response, position: int) -> None:
+    def _accept(self, response: http.client.HTTPResponse, position: int) -> None:
         """Check that the answer is the block asked for, or the whole file, and take it as the open response."""
         self._response = response
         encoding = response.headers.get("Content-Encoding", "identity")
@@ -192,13 +195,13 @@ class RemoteSource:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         broken = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError, socket.timeout)
         if isinstance(cause, (*broken, http.client.IncompleteRead)):
-            self._fail(f"the connection broke ({cause})")
+            self._fail(f"the connection broke ({telling_text(str(cause))})")
         elif isinstance(cause, ConnectionRefusedError):
             raise DroverError(f"{self.name} cannot be reached: connection refused; check the address and the port")
         elif isinstance(cause, socket.gaierror):
             raise DroverError(f"{self.name} cannot be reached: its host name is unknown; check the address")
         else:
-            raise DroverError(f"{self.name} cannot be read: {cause}")
+            raise DroverError(f"{self.name} cannot be read: {telling_text(str(cause))}")
 
     def close(self) -> None:
         if self._response is not None:
@@ -208,7 +211,7 @@ class RemoteSource:
     def __enter__(self) -> RemoteSource:
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
 
@@ -218,7 +221,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, source: RemoteSource):
         self._source = source
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
         try:
             check_url(newurl)
         except DroverError as error:
@@ -230,30 +235,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return redirected
 
 
-def check_url(url: str) -> None:
-    """Raise DroverError unless `url` is a plain http or https URL that can be requested as it stands."""
-    if not re.fullmatch(r"[!-~]+", url):
-        raise DroverError(f"{_without_secrets(url)!r} is not a valid URL: percent-encode blanks and non-ASCII letters")
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise DroverError(f"{_without_secrets(url)!r} is not a valid URL: expected http://HOST/... or https://HOST/...")
-    if parts.username is not None:
-        raise DroverError(f"{_without_secrets(url)} comes with a user name: leave it out, and give a token instead")
-
-
-def _origin(url: str) -> tuple:
+def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _without_secrets(url: str) -> str:
-    """The URL for messages: no user, password or query, where signatures and tokens travel."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the URL"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

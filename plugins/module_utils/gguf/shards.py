@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DroverError
 from .metadata import is_natural
+
+if TYPE_CHECKING:
+    from .reader import Header
 
 MAX_SHARDS = 1_024
 
@@ -22,7 +25,7 @@ def shard_names(path: str, name: str, metadata: dict[str, Any]) -> list[str]:
     llama.cpp finds the shards by these names (llama_split_path), so they must agree with the metadata.
     """
     match = _SHARD_NAME.fullmatch(name)
-    number, named_count = (int(match[2]), int(match[3])) if match else (1, 1)
+    stem, number, named_count = (match[1], int(match[2]), int(match[3])) if match else (name, 1, 1)
     count = _split_number(path, metadata, "split.count") or 1
     if count > MAX_SHARDS:
         raise DroverError(f"{path} is damaged: its split.count is {count}, expected at most {MAX_SHARDS} shards")
@@ -38,7 +41,7 @@ def shard_names(path: str, name: str, metadata: dict[str, Any]) -> list[str]:
         )
     if count == 1:
         return [name]
-    names = [f"{match[1]}-{index:05d}-of-{count:05d}.gguf" for index in range(1, count + 1)]
+    names = [f"{stem}-{index:05d}-of-{count:05d}.gguf" for index in range(1, count + 1)]
     stored = _split_number(path, metadata, "split.no")
     if number != 1:
         raise DroverError(f"{path} is shard {number} of {count}: give the first one, {names[0]}")
@@ -47,7 +50,8 @@ def shard_names(path: str, name: str, metadata: dict[str, Any]) -> list[str]:
     return names
 
 
-def check_shard(path: str, shard, first, number: int, count: int) -> None:
+def check_shard(path: str, shard: Header, first: Header, number: int, count: int) -> None:
+    """Raise DroverError unless `shard` is number `number` (from 0) of the `count` shards that `first` begins."""
     for key, expected in (("split.no", number), ("split.count", count)):
         found = _split_number(path, shard.metadata, key)
         if found != expected:
@@ -56,7 +60,8 @@ def check_shard(path: str, shard, first, number: int, count: int) -> None:
         raise DroverError(f"{path} is {shard.byte_order}-endian, expected {first.byte_order} as in the first shard")
 
 
-def check_all_tensors(path: str, header) -> None:
+def check_all_tensors(path: str, header: Header) -> None:
+    """Raise DroverError unless the shards together hold each announced tensor once."""
     announced = _split_number(path, header.metadata, "split.tensors.count")
     if announced != len(header.tensors):
         raise DroverError(

@@ -56,7 +56,7 @@ class LocalSource:
     def __enter__(self) -> LocalSource:
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
 

@@ -10,17 +10,26 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
+from typing import Any
 
 from .memory import default_reserve
 
 MIB = 1024 * 1024
 SECONDS = 5
-SYSCTLS = ("hw.memsize", "hw.physicalcpu", "hw.logicalcpu", "machdep.cpu.brand_string", "iogpu.wired_limit_mb")
+SYSCTLS = (
+    "hw.memsize",
+    "hw.physicalcpu",
+    "hw.logicalcpu",
+    "hw.perflevel0.physicalcpu",
+    "machdep.cpu.brand_string",
+    "iogpu.wired_limit_mb",
+)
 # hw.optional.arm.FEAT_* -> our name.
 FEATURES = {"FEAT_DotProd": "dotprod", "FEAT_FP16": "fp16", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16"}
 
 
-def read_apple(reserve=None, run=None):
+def read_apple(reserve: int | None = None, run: Callable[[list[str]], str] | None = None) -> dict[str, Any]:
     """The ``cpu``, ``memory`` and ``gpus`` of a tally, with the fields that they have on Linux.
 
     Memory counts as available when it is free, read ahead, purgeable, or page cache that was not used of late. The GPU
@@ -36,11 +45,13 @@ def read_apple(reserve=None, run=None):
     usable = max(0, available - reserve)
     wired = _number(values.get("iogpu.wired_limit_mb")) * MIB or total * 2 // 3
     model = values.get("machdep.cpu.brand_string", "Apple")
+    physical = _number(values.get("hw.physicalcpu")) or 1
     return {
         "cpu": {
             "model": model,
             "cores": _number(values.get("hw.logicalcpu")) or 1,
-            "physical_cores": _number(values.get("hw.physicalcpu")) or 1,
+            "physical_cores": physical,
+            "fast_cores": _number(values.get("hw.perflevel0.physicalcpu")) or physical,
             "isa": ["neon", *(name for feature, name in FEATURES.items() if f"{feature}: 1" in features)],
         },
         "memory": {
@@ -48,7 +59,9 @@ def read_apple(reserve=None, run=None):
             "available_bytes": available,
             "limit_bytes": None,
             "limit_used_bytes": None,
+            "arc_bytes": 0,
             "held_bytes": 0,  # Drover has no services on macOS yet
+            "others_bytes": 0,
             "huge_pages_bytes": 0,
             "reserve_bytes": reserve,
             "usable_bytes": usable,
@@ -66,7 +79,7 @@ def read_apple(reserve=None, run=None):
     }
 
 
-def _available(text):
+def _available(text: str) -> int:
     """Bytes by vm_stat, which counts pages and tells their size in its first line."""
     size = re.search(r"page size of (\d+) bytes", text)
     pages = {name: int(count) for name, count in re.findall(r'^"?([^":]+)"?:\s+(\d+)\.', text, re.MULTILINE)}
@@ -75,11 +88,11 @@ def _available(text):
     return (free + cache) * int(size[1]) if size else 0
 
 
-def _number(text):
+def _number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
-def _output(command):
+def _output(command: list[str]) -> str:
     try:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import os
 import statistics
 import threading
 import time
+from typing import Any
 
+from .caches import last_level_bytes
 from .figures import keep, recall
+from .tree import Tree
 
 MIB = 1024 * 1024
 # Gone with the next boot, and so never left behind on a disk by a plan that was only looked at.
@@ -20,31 +22,48 @@ CACHE_FILE = "/run/drover/bandwidth.json"
 SECONDS = 0.2
 PASS_BYTES = 4 * MIB
 LEAST_BYTES = 16 * MIB
-MOST_BYTES = 128 * MIB
+USUAL_BYTES = 64 * MIB
+# A buffer that is read in a circle and twice as large as the caches is never found in them.
+TIMES_CACHES = 2
 
 
-def bandwidth(cpu, memory, quota=None, cache_file=CACHE_FILE, may_write=True):
-    """Bytes that all cores together read from memory in a second, or None when memory is too short to measure.
+def bandwidth(
+    tree: Tree,
+    cpu: dict[str, Any],
+    memory: dict[str, Any],
+    quota: float | None = None,
+    cache_file: str = CACHE_FILE,
+    may_write: bool = True,
+) -> int | None:
+    """Bytes that all cores together read from memory in a second, or None when memory is too short to measure: when so
+    little is free that its caches would be measured.
 
     ``quota`` is how many CPUs the services may take, None for all: with half a CPU they read half as much.
 
     The figure of an earlier run is taken from ``cache_file`` while the hardware is the same: the processor, the cores
-    that may be used, and the memory's size. It is written there only when ``may_write``.
+    that may be used, its caches, and the memory's size. It is written there only when ``may_write``.
     """
-    measured = _cached_or_measured(cpu, memory, cache_file, may_write)
+    measured = _cached_or_measured(cpu, memory, last_level_bytes(tree), cache_file, may_write)
     if measured is None or quota is None:
         return measured
     return int(measured * min(1.0, quota / cpu["cores"]))
 
 
-def _cached_or_measured(cpu, memory, cache_file, may_write):
-    identity = {"model": cpu["model"], "cores": cpu["cores"], "memory_bytes": memory["total_bytes"]}
+def _cached_or_measured(
+    cpu: dict[str, Any], memory: dict[str, Any], caches: int, cache_file: str, may_write: bool
+) -> int | None:
+    identity = {
+        "model": cpu["model"],
+        "cores": cpu["cores"],
+        "cache_bytes": caches,
+        "memory_bytes": memory["total_bytes"],
+    }
     known = recall(cache_file, identity)
     if isinstance(known, int):
         return known
     spare = min(memory["available_bytes"], memory["usable_bytes"])
-    size = min(MOST_BYTES, max(64 * MIB, 4 * _last_level_cache()), spare // 4)
-    if size < LEAST_BYTES:
+    size = min(max(USUAL_BYTES, TIMES_CACHES * caches), spare // 2)
+    if size < max(LEAST_BYTES, caches):
         return None
     measured = measure(size, cpu["cores"], SECONDS)
     if measured and may_write:
@@ -52,7 +71,7 @@ def _cached_or_measured(cpu, memory, cache_file, may_write):
     return measured
 
 
-def measure(size, threads, seconds):
+def measure(size: int, threads: int, seconds: float) -> int:
     """Read ``size`` bytes of memory over and over with ``threads`` threads for ``seconds``; return bytes a second.
 
     The C library's memchr looks for a byte that is not there: it reads every byte with the widest instructions of the
@@ -73,9 +92,9 @@ def measure(size, threads, seconds):
     rates = [0.0] * threads
     deadline = time.perf_counter() + seconds
 
-    def read(index):
+    def read(index: int) -> None:
         parts = itertools.cycle(range(start + index * share, start + (index + 1) * share - part + 1, part))
-        passes = []
+        passes: list[float] = []
         while not passes or time.perf_counter() < deadline:
             before = time.perf_counter()
             library.memchr(next(parts), 2, part)
@@ -88,18 +107,3 @@ def measure(size, threads, seconds):
     for reader in readers:
         reader.join()
     return int(sum(rates))
-
-
-def _last_level_cache():
-    """Bytes of the largest cache of the first core, 0 when the kernel does not say."""
-    folder = "/sys/devices/system/cpu/cpu0/cache"
-    sizes = [0]
-    try:
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name, "size"), encoding="ascii") as file:
-                text = file.read().strip()
-            if text.endswith("K") and text[:-1].isdigit():
-                sizes.append(int(text[:-1]) * 1024)
-    except OSError:
-        pass
-    return max(sizes)

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+
+from .tree import Tree
 
 # The cgroup that systemd keeps its services in, below its own.
 SERVICES = "system.slice"
@@ -25,7 +28,7 @@ class Hierarchy:
     home: str
     unified: bool
 
-    def levels(self, path):
+    def levels(self, path: str) -> Iterator[str]:
         """Folders from that of ``path`` up to the mount point: every one may hold a limit."""
         relative = path.strip("/")
         while True:
@@ -35,7 +38,7 @@ class Hierarchy:
             relative = posixpath.dirname(relative)
 
 
-def hierarchy(tree, controller):
+def hierarchy(tree: Tree, controller: str) -> Hierarchy | None:
     """Find the mounted hierarchy that has ``controller`` (``memory``, ``cpu``, ``name=systemd``), or None.
 
     A container often sees no hierarchy for a controller that bounds it; then only /proc/meminfo can tell (lxcfs).
@@ -52,15 +55,26 @@ def hierarchy(tree, controller):
     return None
 
 
-def service_paths(tree, found, units):
-    """Paths in the hierarchy ``found`` whose limits bound ``units``, whether they run already or not."""
+def service_paths(tree: Tree, found: Hierarchy, units: Collection[str]) -> list[str]:
+    """Paths in the hierarchy ``found`` whose limits bound ``units``, whether they run already or not; without units,
+    what bounds every service."""
     if _service_manager(tree) != "1":
         return [found.home]
     services = posixpath.join(found.home, SERVICES)
-    return [posixpath.join(services, unit) for unit in units]
+    return [posixpath.join(services, _slice_of(unit), unit) for unit in units] or [services]
 
 
-def unit_of(tree, pid):
+def _slice_of(unit: str) -> str:
+    """The slice below ``system.slice`` of a unit: the instances of a template share one, whose name escapes dashes.
+
+    Source: systemd.slice(5) and systemd-escape(1); of other units it is ``system.slice`` itself.
+    """
+    template, is_instance, _rest = unit.partition("@")
+    escaped = template.replace("-", "\\x2d")
+    return f"system-{escaped}.slice" if is_instance else ""
+
+
+def unit_of(tree: Tree, pid: int | str) -> str | None:
     """The systemd unit that the process ``pid`` belongs to, by its cgroup, or None."""
     for line in (tree.text(f"/proc/{pid}/cgroup") or "").splitlines():
         number, _separator, rest = line.partition(":")
@@ -73,7 +87,7 @@ def unit_of(tree, pid):
     return None
 
 
-def unit_processes(tree, units):
+def unit_processes(tree: Tree, units: Collection[str]) -> list[int]:
     """Ids of all processes that belong to one of ``units``, in ascending order."""
     return [
         int(pid)
@@ -82,7 +96,7 @@ def unit_processes(tree, units):
     ]
 
 
-def memory_rooms(tree, units):
+def memory_rooms(tree: Tree, units: Collection[str]) -> list[tuple[int, int]]:
     """The memory limits that bound ``units``: a list of ``(limit_bytes, used_bytes)``, the tightest level first.
 
     ``used_bytes`` is what the processes within that limit hold and the kernel cannot take back: usage without the page
@@ -102,7 +116,7 @@ def memory_rooms(tree, units):
     return sorted(rooms.values(), key=lambda room: (room[0] - room[1], room[0]))
 
 
-def cpu_quota(tree, units):
+def cpu_quota(tree: Tree, units: Collection[str]) -> float | None:
     """CPUs that the tightest quota on ``units`` is worth (a float such as 1.5), or None without one."""
     found = hierarchy(tree, "cpu")
     if found is None:
@@ -120,7 +134,7 @@ def cpu_quota(tree, units):
     return min(quotas, default=None)
 
 
-def _memory_v2(tree, folder):
+def _memory_v2(tree: Tree, folder: str) -> tuple[int | None, int]:
     limits = [tree.integer(f"{folder}/memory.max"), tree.integer(f"{folder}/memory.high")]
     limit = min((value for value in limits if value is not None), default=None)
     statistics = tree.table(f"{folder}/memory.stat")
@@ -128,7 +142,7 @@ def _memory_v2(tree, folder):
     return limit, max(0, (tree.integer(f"{folder}/memory.current") or 0) - cache)
 
 
-def _memory_v1(tree, folder):
+def _memory_v1(tree: Tree, folder: str) -> tuple[int | None, int]:
     statistics = tree.table(f"{folder}/memory.stat")
     limits = [tree.integer(f"{folder}/memory.limit_in_bytes"), statistics.get("hierarchical_memory_limit")]
     limit = min((value for value in limits if value is not None), default=None)
@@ -136,14 +150,14 @@ def _memory_v1(tree, folder):
     return limit, max(0, (tree.integer(f"{folder}/memory.usage_in_bytes") or 0) - cache)
 
 
-def _service_manager(tree):
+def _service_manager(tree: Tree) -> str:
     """The process whose cgroup Drover's units are or will be near: systemd if it is process 1, else this one."""
     return "1" if tree.text("/proc/1/comm") == "systemd" else "self"
 
 
-def _paths(tree, pid):
+def _paths(tree: Tree, pid: str) -> dict[str, str]:
     """Controller -> path of the process's cgroup; the unified hierarchy is ''."""
-    paths = {}
+    paths: dict[str, str] = {}
     for line in (tree.text(f"/proc/{pid}/cgroup") or "").splitlines():
         _number, _separator, rest = line.partition(":")
         controllers, _separator, path = rest.partition(":")
@@ -152,7 +166,7 @@ def _paths(tree, pid):
     return paths
 
 
-def _mounts(tree):
+def _mounts(tree: Tree) -> list[tuple[str, str, str, list[str]]]:
     """The cgroup mounts: (root within the hierarchy, mount point, ``cgroup`` or ``cgroup2``, options)."""
     mounts = []
     for line in (tree.text("/proc/self/mountinfo") or "").splitlines():
@@ -163,7 +177,7 @@ def _mounts(tree):
     return mounts
 
 
-def _home(path, mount_root):
+def _home(path: str, mount_root: str) -> str:
     """``path`` as seen below a mount of ``mount_root``, without the part that holds only systemd itself."""
     if path.endswith("/init.scope"):
         path = posixpath.dirname(path)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 
-def recall(path, identity):
+def recall(path: str, identity: Any) -> Any:
     """The figure that was kept in the file ``path`` for this ``identity`` (JSON types), or None."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -21,7 +22,7 @@ def recall(path, identity):
     return content.get("figure")
 
 
-def keep(path, identity, figure):
+def keep(path: str, identity: Any, figure: Any) -> None:
     """Keep a figure (JSON types) for the next run. Best effort: without it the next run measures again, which is slower
     and not wrong."""
     try:

@@ -15,7 +15,11 @@ import socket
 import statistics
 import struct
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from ..errors import DroverError
+from .addresses import choose_addresses, takes_part
 from .figures import keep, recall
 
 # Gone with the next boot, like the memory bandwidth.
@@ -23,6 +27,8 @@ CACHE_FILE = "/run/drover/links.json"
 ECHO_REQUEST, ECHO_REPLY = 8, 0  # RFC 792
 SMALL_BYTES, LARGE_BYTES = 16, 60_000  # payloads; the second is near the most that an IPv4 packet takes
 COUNT = 16
+# So many others are enough to know one's own cable, in a fleet of any size.
+MOST_PEERS = 4
 WAIT_SECONDS = 2.0
 # No more time than this for one size, on a link that is very slow or loses a lot.
 LONGEST_SECONDS = 4.0
@@ -30,7 +36,37 @@ LONGEST_SECONDS = 4.0
 WIRE_BYTES = 1538 / 1480
 
 
-def links(address, peers, cache_file=CACHE_FILE, may_write=True):
+def own_link(
+    host: str,
+    tallies: list[dict[str, Any]],
+    leader: str | None = None,
+    cache_file: str = CACHE_FILE,
+    may_write: bool = True,
+) -> dict[str, Any]:
+    """The tally of ``host``, which this machine is, among ``tallies`` (of all hosts), with ``speed_mbps`` and
+    ``round_trip_seconds`` in its ``network``: measured over the addresses that the cluster would use, to ``leader`` (a
+    host's name) and some others.
+
+    Both are None where there is nothing to measure: the host takes no part, it is the only one, or the hosts share no
+    network, which the plan refuses with the reason. Raises DroverError when ``tallies`` have no ``host``.
+    """
+    own = next((tally for tally in tallies if tally["host"] == host), None)
+    if own is None:
+        names = ", ".join(str(tally["host"]) for tally in tallies) or "none"
+        raise DroverError(f"There is no tally of {host} among those given ({names}): give those of all hosts.")
+    figures = {"speed_mbps": None, "round_trip_seconds": None}
+    try:
+        chosen = choose_addresses(tallies).chosen if takes_part(own) else {}
+    except DroverError:
+        chosen = {}
+    peers = sorted((name for name in chosen if name != host), key=lambda name: (name != leader, name))[:MOST_PEERS]
+    if peers:
+        way = links(chosen[host]["address"], [chosen[name]["address"] for name in peers], cache_file, may_write)
+        figures = {name: way[name] for name in figures}
+    return {**own, "network": {**own["network"], **figures}}
+
+
+def links(address: str, peers: list[str], cache_file: str = CACHE_FILE, may_write: bool = True) -> dict[str, Any]:
     """Measure the way from this machine's ``address`` to each of ``peers`` (IPv4 addresses), or recall it.
 
     Returns ``round_trip_seconds`` and ``speed_mbps``, each the best over the peers, since a slow peer is no fault of
@@ -51,11 +87,11 @@ def links(address, peers, cache_file=CACHE_FILE, may_write=True):
     return found
 
 
-def _best(which, measured, name):
+def _best(which: Callable[..., Any], measured: Iterable[dict[str, Any]], name: str) -> Any:
     return which((one[name] for one in measured if one[name] is not None), default=None)
 
 
-def measure_link(peer):
+def measure_link(peer: str) -> dict[str, Any]:
     """``round_trip_seconds`` and ``speed_mbps`` of the way to ``peer``; None for what it does not answer."""
     small = echo_seconds(peer, SMALL_BYTES)
     if not small:
@@ -68,12 +104,13 @@ def measure_link(peer):
     return {"round_trip_seconds": round_trip, "speed_mbps": max(1, round(speed)) if speed else None}
 
 
-def echo_seconds(peer, size):
+def echo_seconds(peer: str, size: int) -> list[float]:
     """Seconds of up to COUNT echoes of ``size`` bytes, one after the other; fewer, or none, where answers are missing.
 
     Gives up at the second one that is lost.
     """
-    seconds, lost = [], 0
+    seconds: list[float] = []
+    lost = 0
     payload = os.urandom(size)
     try:
         with _open() as line:
@@ -91,7 +128,7 @@ def echo_seconds(peer, size):
     return seconds
 
 
-def _open():
+def _open() -> socket.socket:
     """A socket for ICMP: a raw one as root, else one that the kernel sends echoes for, where it lets users."""
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -99,7 +136,7 @@ def _open():
         return socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
 
 
-def _echo(line, number, payload):
+def _echo(line: socket.socket, number: int, payload: bytes) -> float | None:
     """Seconds until the answer to one echo came, or None."""
     header = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, os.getpid() & 0xFFFF, number)
     packet = header[:2] + struct.pack("!H", checksum(header + payload)) + header[4:] + payload
@@ -119,7 +156,7 @@ def _echo(line, number, payload):
             return taken
 
 
-def checksum(message):
+def checksum(message: bytes) -> int:
     """The Internet checksum of a message, its own field being 0 (RFC 1071)."""
     words = struct.unpack(f"!{len(message) // 2}H", message[: len(message) // 2 * 2])
     total = sum(words) + (message[-1] << 8 if len(message) % 2 else 0)

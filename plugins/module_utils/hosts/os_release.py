@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import shlex
 
+from .tree import Tree
 
-def read_os_release(tree):
+
+def read_os_release(tree: Tree) -> dict[str, str]:
     """The fields of os-release(5) by name; empty where there is no such file."""
     fields = {}
     for line in (tree.text("/etc/os-release") or tree.text("/usr/lib/os-release") or "").splitlines():

@@ -1,86 +1,130 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this machine can lend: one dictionary, as DESIGN.md §5 names it."""
+"""Take stock of this machine: make the document ``tally``, which ``document`` reads."""
 
 from __future__ import annotations
 
 import os
 import platform
 import socket
+from collections.abc import Iterable
+from typing import Any
 
-from ..errors import DroverError
+from .. import checks
+from ..builds.find import find_llama_cpp
+from ..serving.cluster import Cluster
 from . import cgroups
 from .apple import read_apple
 from .bandwidth import CACHE_FILE, bandwidth
 from .cpu import read_cpu
+from .deployments import others_bytes, read_deployments, units_of
+from .devices import drive
+from .document import SCHEMA, exclusion
 from .gpus import read_gpus
+from .machine import machine_digest
 from .memory import read_memory
 from .network import read_network
+from .obstacles import find_obstacles
 from .os_release import read_os_release
+from .tree import Tree
 
-# The units that hold memory on Drover's behalf.
-UNITS = ("drover-rpc.service", "drover-server.service")
+CLUSTER = "main"
+UNITS = units_of(Cluster(CLUSTER))
+PORT = 50052  # upstream's default for its RPC server
 DISK_PATH = "/var/lib/drover"
+BUILDS_PATH = "/opt/llama.cpp"
 
 
 def take_tally(
-    tree,
-    units=UNITS,
-    reserve_bytes=None,
-    address=None,
-    disk_path=DISK_PATH,
-    measure=True,
-    cache_file=CACHE_FILE,
-    may_write=True,
-):
-    """Tally what the machine in ``tree`` can lend. Sizes in bytes.
+    tree: Tree,
+    host: str | None = None,
+    cluster: str = CLUSTER,
+    exclude: Any = "",
+    reserve_bytes: int | None = None,
+    threads: int | None = None,
+    address: str | None = None,
+    port: int = PORT,
+    disk_path: str = DISK_PATH,
+    backends: Iterable[str] | None = None,
+    measure: bool = True,
+    cache_file: str = CACHE_FILE,
+    may_write: bool = True,
+) -> dict[str, Any]:
+    """The tally of the machine in ``tree``: what it can lend to ``cluster``. Sizes in bytes.
 
-    Raises DroverError when ``address`` is not its own, or ``reserve_bytes`` is below 0.
+    ``host`` is its name there, without one the machine's own. ``exclude`` (see ``exclusion``), ``reserve_bytes``,
+    ``threads``, ``address`` and ``port`` are the user's own settings for it; None for those that Drover chooses.
+    ``disk_path`` is the folder for models. ``backends`` are those of the build that is to be used, None for the one
+    that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
+    there only when ``may_write``.
 
-    ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written there only when
-    ``may_write``.
+    Raises DroverError for a setting that cannot be, such as an ``address`` that is not the machine's own.
     """
-    if reserve_bytes is not None and reserve_bytes < 0:
-        raise DroverError(
-            f"reserve_bytes is {reserve_bytes} but must be 0 or more; it is the memory to leave to the host."
-        )
-    parts = read_apple(reserve_bytes) if platform.system() == "Darwin" else _read_linux(tree, units, reserve_bytes)
-    cpu, memory = parts["cpu"], parts["memory"]
+    if reserve_bytes is not None:
+        checks.whole(reserve_bytes, "reserve_bytes", 0, remedy="it is the memory to leave to the host")
+    if threads is not None:
+        checks.whole(threads, "threads", 1)
+    checks.whole(port, "port", 1, 65535)
+    units = units_of(Cluster(cluster))
+    if platform.system() == "Darwin":
+        parts = read_apple(reserve_bytes)
+    else:
+        parts = _read_linux(tree, cluster, units, reserve_bytes)
+    cpu, memory, gpus = parts["cpu"], parts["memory"], parts["gpus"]
     network = read_network(tree, address)
-    measured = bandwidth(cpu, memory, cgroups.cpu_quota(tree, units), cache_file, may_write) if measure else None
-    return {
-        "host": socket.gethostname(),
-        "address": network["address"],
+    quota = cgroups.cpu_quota(tree, units)
+    tally = {
+        "schema": SCHEMA,
+        "host": host or socket.gethostname(),
+        "machine": machine_digest(tree),
+        "exclude": exclusion(exclude),
+        "obstacles": find_obstacles(tree),
         "architecture": platform.machine(),
         "os": read_os(tree),
         "cpu": cpu,
         "memory": memory,
-        "bandwidth_bytes_per_second": measured,
-        "gpus": parts["gpus"],
+        "bandwidth_bytes_per_second": (bandwidth(tree, cpu, memory, quota, cache_file, may_write) if measure else None),
+        "gpus": gpus,
         "disk": read_disk(tree, disk_path),
         "network": network,
+        "threads": threads,
+        "port": port,
     }
+    if backends is None:
+        # Asking the programs takes a while, and without a GPU the answer is known.
+        backends = find_llama_cpp(builds_path=BUILDS_PATH)["backends"] if gpus else []
+    return drive(tally, backends)
 
 
-def _read_linux(tree, units, reserve_bytes):
-    return {
-        "cpu": read_cpu(tree, units),
-        "memory": read_memory(tree, units, reserve_bytes),
-        "gpus": read_gpus(tree, cgroups.unit_processes(tree, units)),
-    }
+def _read_linux(tree: Tree, cluster: str, units: tuple[str, ...], reserve: int | None) -> dict[str, Any]:
+    gpus = read_gpus(tree, cgroups.unit_processes(tree, units))
+    others = others_bytes(tree, read_deployments(tree), cluster)
+    # No process's own figures tell what it holds of the machine's memory by way of a GPU.
+    held_by_gpu = sum(gpu["held_bytes"] for gpu in gpus if gpu["unified"])
+    memory = read_memory(tree, units, reserve, others, held_by_gpu)
+    for gpu in gpus:
+        if gpu["unified"]:
+            gpu["usable_bytes"] = min(gpu["usable_bytes"], memory["usable_bytes"])
+    return {"cpu": read_cpu(tree, units), "memory": memory, "gpus": gpus}
 
 
-def read_os(tree):
+def read_os(tree: Tree) -> dict[str, Any]:
     """``id`` and ``version_id`` of os-release; None where it does not say (Debian's testing has no version)."""
     fields = read_os_release(tree)
     return {"id": fields.get("ID"), "version_id": fields.get("VERSION_ID")}
 
 
-def read_disk(tree, path):
-    """Free bytes, for everyone but root, where ``path`` is or will be: its nearest parent that exists is measured."""
+def read_disk(tree: Tree, path: str) -> dict[str, Any]:
+    """``path``; ``free_bytes``, for everyone but root, where it is or will be: its nearest parent that exists is
+    measured; ``models``: name -> size of the GGUF files that are there."""
     folder = os.path.abspath(path)
+    models = {
+        name: os.path.getsize(tree.path(f"{folder}/{name}"))
+        for name in tree.names(folder)
+        if name.endswith(".gguf") and os.path.isfile(tree.path(f"{folder}/{name}"))
+    }
     while not os.path.isdir(tree.path(folder)):
         folder = os.path.dirname(folder)
     status = os.statvfs(tree.path(folder))
-    return {"path": path, "free_bytes": status.f_bavail * status.f_frsize}
+    return {"path": path, "free_bytes": status.f_bavail * status.f_frsize, "models": models}

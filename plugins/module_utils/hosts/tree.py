@@ -11,14 +11,14 @@ import os
 class Tree:
     """The files of one machine: those of this one below ``/``, or recorded ones below a folder."""
 
-    def __init__(self, root="/"):
+    def __init__(self, root: str = "/") -> None:
         self.root = root
 
-    def path(self, path):
+    def path(self, path: str) -> str:
         """Where ``path`` (absolute on the machine) really is."""
         return os.path.join(self.root, path.lstrip("/"))
 
-    def text(self, path):
+    def text(self, path: str) -> str | None:
         """The stripped text of ``path``, or None when it is not there or may not be read."""
         try:
             with open(self.path(path), encoding="utf-8", errors="replace") as file:
@@ -26,14 +26,14 @@ class Tree:
         except OSError:
             return None
 
-    def integer(self, path):
+    def integer(self, path: str) -> int | None:
         """The whole number in ``path``, or None when there is none (cgroup v2 says ``max`` for no limit)."""
         try:
             return int(self.text(path) or "")
         except ValueError:
             return None
 
-    def table(self, path):
+    def table(self, path: str) -> dict[str, int]:
         """The lines ``NAME VALUE`` or ``NAME: VALUE UNIT`` of ``path``: name -> value as an integer."""
         values = {}
         for line in (self.text(path) or "").splitlines():
@@ -43,9 +43,13 @@ class Tree:
                 values[name] = int(number[0])
         return values
 
-    def names(self, path):
+    def names(self, path: str) -> list[str]:
         """The sorted names in the folder ``path``, none when it is not there."""
         try:
             return sorted(os.listdir(self.path(path)))
         except OSError:
             return []
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file or a folder ``path``, an empty one too."""
+        return os.path.exists(self.path(path))

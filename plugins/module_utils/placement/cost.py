@@ -12,6 +12,11 @@ each weight, so there arithmetic counts instead of bandwidth.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from ..footprint.model import MemoryModel
+from ..footprint.settings import Settings
+from .request import Request
 
 # --- Memory bandwidth ---------------------------------------------------------------------------------------------
 # Where the tally has no measurement: a Raspberry Pi 4 copies about 4 to 5 GB/s, and nothing in use is slower.
@@ -59,61 +64,67 @@ CORE_OPERATIONS = (
 )
 DEFAULT_CORE_OPERATIONS = 5_000_000_000
 DEFAULT_GPU_OPERATIONS = 5_000_000_000_000
+# A GPU inside the CPU, by the makers' numbers for small ones (Intel UHD 630: 0.44e12, Radeon Vega 8: 1.1e12).
+SHARED_GPU_OPERATIONS = 400_000_000_000
 # On average half of a slot's context is filled.
 CONTEXT_FILLED = 0.5
 ACTIVATION_BYTES = 4  # between layers everything is f32
 
 
-def cpu_seconds_per_byte(tally: dict) -> float:
-    """Seconds in which the host's CPU reads one byte of weights while generating."""
-    bandwidth = tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
-    return 1 / (bandwidth * DECODE_EFFICIENCY)
+def threads(tally: dict) -> int:
+    """Threads that llama.cpp computes with on a host: what its owner set, else one for each core that does its share.
+
+    A second thread on a core gains nothing while generating, and the slow cores of a big.LITTLE board hold up the fast
+    ones, which wait for them after every operation.
+    """
+    cpu = tally["cpu"]
+    return tally.get("threads") or max(1, min(cpu["cores"], cpu.get("fast_cores") or cpu["physical_cores"]))
 
 
-def gpu_seconds_per_byte(gpu: dict) -> float:
-    """Seconds in which a GPU reads one byte of weights while generating, from its kind alone."""
-    bandwidth = gpu.get("bandwidth_bytes_per_second") or GPU_BANDWIDTH.get(gpu.get("kind"), DEFAULT_GPU_BANDWIDTH)
-    return 1 / (bandwidth * DECODE_EFFICIENCY)
+def seconds_per_byte(device: dict, tally: dict) -> float:
+    """Seconds in which a device (of ``tally["devices"]``) reads one byte of weights while generating."""
+    if device["kind"] == "cpu":
+        guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
+    else:
+        guess = GPU_BANDWIDTH.get(device["kind"], DEFAULT_GPU_BANDWIDTH)
+        if device["unified"] and device["kind"] != "metal":
+            # It reads the memory that the CPU reads, whose speed was measured.
+            guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_GPU_BANDWIDTH
+    return 1 / ((device.get("bandwidth_bytes_per_second") or guess) * DECODE_EFFICIENCY)
 
 
-def cpu_seconds_per_operation(tally: dict) -> float:
-    """Seconds of one operation of a matrix product over all physical cores of the host."""
-    cpu = tally.get("cpu") or {}
-    features = cpu.get("isa") or []
+def seconds_per_operation(device: dict, tally: dict) -> float:
+    """Seconds of one operation of a matrix product on a device: over all threads of a CPU, a low guess for a GPU."""
+    if device["kind"] != "cpu":
+        return 1 / (SHARED_GPU_OPERATIONS if device["unified"] else DEFAULT_GPU_OPERATIONS)
+    features = tally["cpu"].get("isa") or []
     core = next((speed for feature, speed in CORE_OPERATIONS if feature in features), DEFAULT_CORE_OPERATIONS)
-    return 1 / (core * max(1, cpu.get("physical_cores") or cpu.get("cores") or 1))
+    return 1 / (core * threads(tally))
 
 
-def gpu_seconds_per_operation(_gpu: dict) -> float:
-    """Seconds of one operation of a matrix product on a GPU: a low guess, since nothing is measured."""
-    return 1 / DEFAULT_GPU_OPERATIONS
+def link_bytes_per_second(speed_mbps: float | None) -> float:
+    """Payload bytes a second over a network interface of that speed."""
+    return (speed_mbps or DEFAULT_LINK_MBPS) * 1_000_000 / 8 * LINK_EFFICIENCY
 
 
-def link_bytes_per_second(network: dict) -> float:
-    """Payload bytes a second over a host's network interface."""
-    return (network.get("speed_mbps") or DEFAULT_LINK_MBPS) * 1_000_000 / 8 * LINK_EFFICIENCY
-
-
-def round_trip_seconds(network: dict) -> float:
+def round_trip_seconds(measured: float | None) -> float:
     """Seconds to a host and back."""
-    return network.get("round_trip_seconds") or DEFAULT_ROUND_TRIP_SECONDS
+    return measured or DEFAULT_ROUND_TRIP_SECONDS
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What using one device costs beside its reading: ``seconds`` a token, ``output_seconds`` if it is the last one and
-    sends the logits back, ``prompt_seconds`` and ``prompt_output_seconds`` for one batch of a prompt."""
+    """What using one device costs a request beside its work: ``seconds``, or ``output_seconds`` if it is the last one
+    and sends the logits back."""
 
     seconds: float
     output_seconds: float
-    prompt_seconds: float
-    prompt_output_seconds: float
 
 
 class Work:
     """What one token takes in each layer of a ``gguf`` (bytes to read, operations), and what crosses a link."""
 
-    def __init__(self, gguf: dict, memory, settings):
+    def __init__(self, gguf: dict, memory: MemoryModel, settings: Settings) -> None:
         block_count = gguf["block_count"]
         self.batch_tokens = settings.micro_batch
         self.activation_bytes = ACTIVATION_BYTES * gguf["embedding_length"]
@@ -121,31 +132,27 @@ class Work:
         idle = [_idle_expert_bytes(gguf, index) for index in range(block_count)] + [0]
         active = [max(0, weight - unused) for weight, unused in zip(memory.layer_weight_bytes, idle)]
         # Only the slot that generates reads its cache.
-        self.read_bytes = [
+        self.read_bytes: list[float] = [
             weight + kv * CONTEXT_FILLED / settings.parallel for weight, kv in zip(active, memory.layer_kv_bytes)
         ]
         weights_a_byte = gguf["parameter_count"] / max(1, gguf["weight_bytes"])
-        self.operations = [2 * weight * weights_a_byte for weight in active]
+        self.operations: list[float] = [2 * weight * weights_a_byte for weight in active]
 
-    def remote_visit(self, bytes_per_second: float, round_trip: float) -> Visit:
-        """The visit to a device behind an RPC server, over a link of that payload rate."""
-        wait = VISIT_SECONDS + ROUND_TRIPS_A_VISIT * round_trip
-        across = self.activation_bytes / bytes_per_second
-        # A prompt's logits are wanted for its last token only.
-        logits = self.logits_bytes / bytes_per_second
-        return Visit(
-            seconds=wait + 2 * across,
-            output_seconds=wait + across + logits,
-            prompt_seconds=wait + 2 * across * self.batch_tokens,
-            prompt_output_seconds=wait + across * self.batch_tokens + logits,
-        )
+    def remote_visit(self, bytes_per_second: float, round_trip: float, request: Request) -> Visit:
+        """The visits of ``request`` to a device behind an RPC server, over a link of that payload rate."""
+        wait = (VISIT_SECONDS + ROUND_TRIPS_A_VISIT * round_trip) * request.passes
+        across = self.activation_bytes / bytes_per_second * request.tokens
+        # Of a batch, the logits of the last token only.
+        logits = self.logits_bytes / bytes_per_second * request.passes
+        return Visit(wait + 2 * across, wait + across + logits)
 
-    def local_visit(self) -> Visit:
-        """The visit to a GPU in the leader."""
-        return Visit(LOCAL_VISIT_SECONDS, LOCAL_VISIT_SECONDS, LOCAL_VISIT_SECONDS, LOCAL_VISIT_SECONDS)
+    def local_visit(self, request: Request) -> Visit:
+        """The visits to a GPU in the leader."""
+        seconds = LOCAL_VISIT_SECONDS * request.passes
+        return Visit(seconds, seconds)
 
 
-def _idle_expert_bytes(gguf, index):
+def _idle_expert_bytes(gguf: dict[str, Any], index: int) -> float:
     """Bytes of a block's experts that a token leaves alone."""
     expert_count = gguf["expert_count"]
     if not expert_count:

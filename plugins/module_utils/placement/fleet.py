@@ -1,33 +1,33 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tallies, checked and boiled down to what the planner asks of a host: devices, capacity, speed, link."""
+"""Tallies, boiled down to what the planner asks of a host: devices, capacity, speed, link, and why it is left out."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from ..errors import DroverError
+from ..hosts.addresses import choose_addresses
+from ..hosts.devices import drive
+from ..hosts.document import read_tally
 from . import cost
-
-DEFAULT_PORT = 50052
-# No machine comes near it; it keeps hostile numbers out of the arithmetic.
-MOST_BYTES = 1 << 60
-
-BY_USER = "excluded by placement_exclude"
 
 
 @dataclass(frozen=True)
 class Device:
     """Memory that layers can be put on: the CPU of ``host``, or its GPU number ``index``.
 
-    The plan fills ``usable_bytes`` up to ``capacity`` and leaves the share ``margin`` free.
+    The plan fills ``usable_bytes`` up to ``capacity`` and leaves the share ``margin`` free. A ``unified`` GPU works in
+    memory that is the CPU's, too.
     """
 
     host: str
     index: int
     is_gpu: bool
+    unified: bool
     usable_bytes: int
     margin: float
     seconds_per_byte: float
@@ -43,45 +43,106 @@ class Host:
     """A machine: its CPU, its GPUs, and how to reach it."""
 
     name: str
-    endpoint: str
+    address: str
+    port: int
+    threads: int
     excluded: str  # why it takes no part; empty if it does
+    left_out_by_user: bool
     cpu: Device
-    gpus: tuple
-    disk_free_bytes: int | None
+    gpus: tuple[Device, ...]
+    disk_free_bytes: int
+    disk_models: dict[str, int]
     link_bytes_per_second: float
     round_trip_seconds: float
 
     @property
-    def lent(self) -> tuple:
+    def endpoint(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    @property
+    def lent(self) -> tuple[Device, ...]:
         """The devices that its RPC server offers: the GPUs where there are any, else the CPU, as upstream does."""
-        return self.gpus or (self.cpu,)
+        return _within(self.cpu.usable_bytes, self.gpus) or (self.cpu,)
 
     @property
     def lent_capacity(self) -> int:
         return sum(device.capacity for device in self.lent)
 
+    def leading(self, least_bytes: int) -> tuple[Host, ...]:
+        """The ways in which it can lead with at least ``least_bytes`` of capacity left to its CPU: memory that is the
+        CPU's and a GPU's counts once, so either the GPU takes what it can, and the CPU the rest, or the CPU takes all.
+        """
+        shared = [gpu for gpu in self.gpus if gpu.unified]
+        if not shared:
+            return (self,)
+        to_lend = max(0, self.cpu.usable_bytes - math.ceil(least_bytes / (1 - self.cpu.margin)) - 1)
+        gpus = _within(to_lend, self.gpus)
+        taken = sum(gpu.usable_bytes for gpu in gpus if gpu.unified)
+        idle = tuple(replace(gpu, usable_bytes=0) if gpu.unified else gpu for gpu in self.gpus)
+        rest = replace(self.cpu, usable_bytes=self.cpu.usable_bytes - taken)
+        return (replace(self, cpu=rest, gpus=gpus), replace(self, gpus=idle))
 
-def read_fleet(tallies: list, margin: float) -> list:
-    """The hosts of ``tallies`` (contract ``tally``, plus ``exclude`` and ``port``), sorted by name.
 
-    ``margin`` is the share of every device's usable bytes that stays free. Raises ``DroverError`` for no hosts, a name
-    that comes twice and a number that cannot be.
+def _within(budget: int, gpus: Sequence[Device]) -> tuple[Device, ...]:
+    """The GPUs, those that work in the CPU's memory with no more than ``budget`` together."""
+    if not any(gpu.unified for gpu in gpus):
+        return tuple(gpus)
+    held = []
+    for gpu in gpus:
+        if gpu.unified:
+            gpu = replace(gpu, usable_bytes=min(gpu.usable_bytes, budget))
+            budget -= gpu.usable_bytes
+        held.append(gpu)
+    return tuple(held)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """``hosts``, sorted by name, and the ``network`` that they reach each other by (null: they have no one in common),
+    with the ``reasons`` for it, and ``warnings``."""
+
+    hosts: list[Host]
+    network: str | None
+    reasons: list[str]
+    warnings: list[str]
+
+
+def read_fleet(tallies: object, margin: float, choice: dict | None = None) -> Fleet:
+    """The fleet of ``tallies``; ``margin`` is the share of every device's usable bytes that stays free.
+
+    ``choice`` is what llama_cpp_choice returned: it says which devices the build drives on each host, and who cannot
+    have it. Left out are those, hosts with ``exclude`` and hosts with ``obstacles``. Raises ``DroverError`` for no
+    hosts, a name or a machine that comes twice, and members that cannot reach each other.
     """
     if not isinstance(tallies, list) or not tallies:
         raise DroverError("There are no hosts to plan for: put at least one machine into the group llama_cluster.")
-    hosts = [_host(tally, margin) for tally in tallies]
-    seen = set()
-    for host in hosts:
-        if host.name in seen:
-            raise DroverError(f"The host {host.name} comes twice in the hosts: give every machine once.")
-        seen.add(host.name)
+    found = sorted((read_tally(tally) for tally in tallies), key=lambda tally: str(tally["host"]))
+    left_out = (choice or {}).get("left_out") or {}
+    excluded = {tally["host"]: _why_left_out(tally, left_out) for tally in found}
+    if len(excluded) < len(found):
+        twice = next(one["host"] for one, other in zip(found, found[1:]) if one["host"] == other["host"])
+        raise DroverError(f"The host {twice} comes twice in the hosts: give every machine once.")
+    taking_part = [tally for tally in found if not excluded[tally["host"]]]
+    addresses = choose_addresses(taking_part)
+    ways = (choice or {}).get("hosts") or {}
+    hosts = []
+    for tally in found:
+        backends = (ways.get(tally["host"]) or {}).get("backends")
+        driven = tally if backends is None else drive(tally, backends)
+        hosts.append(_host(driven, excluded[tally["host"]], addresses.chosen.get(tally["host"]) or {}, margin))
     _check_endpoints(host for host in hosts if not host.excluded)
-    return sorted(hosts, key=lambda host: host.name)
+    return Fleet(hosts, addresses.network, list(addresses.reasons), list(addresses.warnings))
 
 
-def _check_endpoints(hosts):
+def _why_left_out(tally: dict, left_out: dict) -> str:
+    """The user's word comes first, then what the machine lacks, then what the build needs."""
+    reasons = [tally["exclude"], *tally["obstacles"], left_out.get(tally["host"])]
+    return next((reason for reason in reasons if reason), "")
+
+
+def _check_endpoints(hosts: Iterable[Host]) -> None:
     """Machines behind the same translation of addresses may all believe to be the same one."""
-    by_endpoint = {}
+    by_endpoint: dict[str, Host] = {}
     for host in hosts:
         other = by_endpoint.setdefault(host.endpoint, host)
         if other is not host:
@@ -91,84 +152,31 @@ def _check_endpoints(hosts):
             )
 
 
-def _host(tally, margin):
-    if not isinstance(tally, dict) or not isinstance(tally.get("host"), str) or not tally["host"]:
-        raise DroverError("One of the hosts has no name: every tally needs its field host, as memory_info returns it.")
-    name = tally["host"]
-    memory = _section(tally, "memory", name)
-    network = _section(tally, "network", name)
-    disk = _section(tally, "disk", name)
-    usable = _number(memory, "usable_bytes", name, None)
-    cpu = _section(tally, "cpu", name)
-    for section, key in (
-        (tally, "bandwidth_bytes_per_second"),
-        (network, "speed_mbps"),
-        (network, "round_trip_seconds"),
-        (cpu, "cores"),
-        (cpu, "physical_cores"),
-    ):
-        _number(section, key, name, 0)
-    gpus = tally.get("gpus") or []
-    if not isinstance(gpus, list) or not all(isinstance(gpu, dict) for gpu in gpus):
-        raise DroverError(
-            f"The tally of {name} has gpus {gpus!r} where a list of dictionaries belongs: use memory_info's."
-        )
-    devices = [
+def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
+    cpu, *gpus = [
         Device(
-            name,
-            index,
-            True,
-            _number(gpu, "usable_bytes", name, None),
-            margin,
-            cost.gpu_seconds_per_byte(gpu),
-            cost.gpu_seconds_per_operation(gpu),
+            host=tally["host"],
+            index=max(0, number - 1),
+            is_gpu=number > 0,
+            unified=number > 0 and device["unified"],
+            usable_bytes=device["usable_bytes"],
+            margin=margin,
+            seconds_per_byte=cost.seconds_per_byte(device, tally),
+            seconds_per_operation=cost.seconds_per_operation(device, tally),
         )
-        for index, gpu in enumerate(gpus)
+        for number, device in enumerate(tally["devices"])
     ]
     return Host(
-        name=name,
-        endpoint=f"{tally.get('address') or name}:{_port(tally, name)}",
-        excluded=_excluded(tally.get("exclude")),
-        cpu=Device(
-            name, 0, False, usable, margin, cost.cpu_seconds_per_byte(tally), cost.cpu_seconds_per_operation(tally)
-        ),
-        gpus=tuple(devices),
-        disk_free_bytes=_number(disk, "free_bytes", name, None) if disk.get("free_bytes") is not None else None,
-        link_bytes_per_second=cost.link_bytes_per_second(network),
-        round_trip_seconds=cost.round_trip_seconds(network),
+        name=tally["host"],
+        address=chosen.get("address") or tally["host"],
+        port=tally["port"],
+        threads=cost.threads(tally),
+        excluded=excluded,
+        left_out_by_user=bool(tally["exclude"]),
+        cpu=cpu,
+        gpus=tuple(gpus),
+        disk_free_bytes=tally["disk"]["free_bytes"],
+        disk_models=tally["disk"]["models"],
+        link_bytes_per_second=cost.link_bytes_per_second(chosen.get("speed_mbps")),
+        round_trip_seconds=cost.round_trip_seconds(chosen.get("round_trip_seconds")),
     )
-
-
-def _section(tally, key, name):
-    section = tally.get(key) or {}
-    if not isinstance(section, dict):
-        raise DroverError(
-            f"The tally of {name} has {key} {section!r} where a dictionary belongs: use what memory_info returned."
-        )
-    return section
-
-
-def _number(section, key, name, default):
-    """A number from 0 up, or ``default`` for one that is not there (``None``: it must be)."""
-    value = section.get(key)
-    if value is None and default is not None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_BYTES:
-        raise DroverError(
-            f"The tally of {name} has {key} {value!r} where a number from 0 up belongs: use what memory_info returned."
-        )
-    return value
-
-
-def _port(tally, name):
-    port = tally.get("port", DEFAULT_PORT)
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise DroverError(
-            f"The RPC port of {name} is {port!r} but must be a number from 1 to 65535: set rpc_server_port."
-        )
-    return port
-
-
-def _excluded(given):
-    """Why a host takes no part: true stands for the user's own word."""
-    return BY_USER if given is True else str(given or "")

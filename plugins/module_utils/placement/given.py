@@ -5,28 +5,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from ..errors import DroverError
+from .document import model_of, read_plan
+from .fleet import Device, Host
+from .layers import Layers
 from .layout import Layout, Segment
-from .problem import named
+from .problem import Problem, named
 
 # A running plan is kept while the best one is not faster by more than this: moving weights costs, too.
 KEPT_WITHIN = 0.05
 
 
-def split_layouts(problem, split: dict) -> list:
+def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
     """The layouts that give every host of ``split`` its number of layers, one for each possible leader, whether or not
     they fit.
 
     The leader keeps the first layers, as many as possible of the last of its share on its GPUs, and the other hosts
     follow in the order of ``split``. Raises ``DroverError`` for unknown hosts and numbers that do not add up.
     """
-    if not isinstance(split, dict):
-        raise DroverError(f"split is {split!r} but must be a dictionary of layers for each host, such as pi-1: 10.")
-    for name, count in split.items():
+    for name in split:
         if named(problem.fleet, name, "The split's host").excluded:
             raise DroverError(f"The split gives layers to {name}, which is left out: change either.")
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise DroverError(f"The split gives {name} {count!r} layers but needs a whole number from 0 up.")
     count = problem.layers.count
     if sum(split.values()) != count:
         raise DroverError(
@@ -44,17 +46,20 @@ def split_layouts(problem, split: dict) -> list:
     ]
 
 
-def _split_layout(problem, leader, on_cpu, workers, on_gpus):
-    segments, end = [], on_cpu
+def _split_layout(
+    problem: Problem, leader: Host, on_cpu: int, workers: Iterable[tuple[Host, int]], on_gpus: int
+) -> Layout:
+    segments: list[Segment] = []
+    end = on_cpu
     for host, layers in workers:
-        if host is not leader:
+        if host.name != leader.name:
             segments += _fill(problem.layers, host.lent, end, layers, on_cpu)
             end += layers
     segments += _fill(problem.layers, leader.gpus, end, on_gpus, on_cpu)
     return Layout(leader, on_cpu, tuple(segments))
 
 
-def _fill(layers, devices, first, count, leader_blocks):
+def _fill(layers: Layers, devices: Sequence[Device], first: int, count: int, leader_blocks: int) -> list[Segment]:
     """``count`` layers over the devices of one host, each as far as it goes and the last one with the rest."""
     segments, end = [], first + count
     for device in devices:
@@ -65,19 +70,25 @@ def _fill(layers, devices, first, count, leader_blocks):
     return segments
 
 
-def kept_layout(problem, previous, best):
+def kept_layout(problem: Problem, previous: Sequence[object], best: Layout | None) -> tuple[Layout | None, str | None]:
     """The layout of the running plan, if it is still possible and nearly as good as ``best``, else why not.
 
-    ``previous`` is what a plan's file on a host says, so nothing in it is taken for granted. Returns ``(layout,
-    reason)``, either of which may be ``None``.
+    ``previous`` is what plan files on hosts say, so nothing in it is taken for granted, and there may be several, of
+    leaders before; the one that is best now counts. Returns ``(layout, reason)``, either of which may be ``None``.
     """
-    if not previous or not isinstance(previous, dict) or not previous.get("feasible"):
+    running = [plan for plan in map(_running, previous) if plan]
+    if not running:
         return None, None
-    layout = _read_layout(problem, previous)
-    if layout is None:
-        return None, "The running plan is not kept: it is for another model or for hosts that are not there any more."
-    if not problem.judge.fits(layout):
+    mine = [plan for plan in running if plan["model"] == model_of(problem.model)]
+    if not mine:
+        return None, "The running plan is not kept: it is for another model."
+    layouts = [layout for plan in mine for layout in _read_layouts(problem, plan)]
+    if not layouts:
+        return None, "The running plan is not kept: it is for hosts or devices that are not there any more."
+    layouts = sorted(filter(problem.judge.fits, layouts), key=problem.search.rank)
+    if not layouts:
         return None, "The running plan is not kept: it does not fit any more."
+    layout = layouts[0]
     if best is None or layout == best:
         return layout, None
     if any(old > new * (1 + KEPT_WITHIN) for old, new in zip(problem.judge.score(layout), problem.judge.score(best))):
@@ -85,25 +96,34 @@ def kept_layout(problem, previous, best):
     return layout, "The running plan is kept: it still fits and is within 5 % of the best."
 
 
-def _read_layout(problem, previous):
+def _running(value: object) -> dict[str, Any] | None:
     try:
-        if previous["model"]["block_count"] != problem.layers.count - 1:
-            return None
-        leader = next(host for host in problem.leaders if host.name == previous["leader"])
-        takers = {host.name: host for host in problem.takers}
-        end = previous["leader_blocks"]
-        if previous["host"]["holds_output"]:
-            end += 1
-        blocks, segments = end, []
+        plan = read_plan(value)
+    except DroverError:
+        return None
+    return plan if plan["feasible"] else None
+
+
+def _read_layouts(problem: Problem, previous: dict[str, Any]) -> list[Layout]:
+    """The layout of a plan, for each way in which its leader can lead."""
+    leaders = [host for host in problem.leaders if host.name == previous["leader"]]
+    return [layout for layout in (_read_layout(problem, previous, leader) for leader in leaders) if layout]
+
+
+def _read_layout(problem: Problem, previous: dict[str, Any], leader: Host) -> Layout | None:
+    takers = {host.name: host for host in problem.takers}
+    try:
+        blocks = end = previous["leader_blocks"] + (1 if previous["host"]["holds_output"] else 0)
+        segments = []
         for device in previous["devices"]:
             host = takers[device["host"]]
-            part = (leader.gpus if host is leader else host.lent)[device["device_index"]]
+            part = (leader.gpus if host.name == leader.name else host.lent)[device["device_index"]]
             count = device["block_count"] + (1 if device["holds_output"] else 0)
             if device["first_block"] != end or count < 1:
                 return None
             segments.append(Segment(part, end, end + count))
             end += count
-    except (KeyError, TypeError, IndexError, StopIteration):
+    except (KeyError, TypeError, IndexError):
         return None
     layout = Layout(leader, blocks, tuple(segments))
     if end != problem.layers.count or not 0 <= blocks <= end or _device_count(problem, layout) > problem.max_devices:
@@ -113,6 +133,6 @@ def _read_layout(problem, previous):
     return layout
 
 
-def _device_count(problem, layout):
+def _device_count(problem: Problem, layout: Layout) -> int:
     hosts = {host.name: host for host in problem.fleet}
     return sum(len(hosts[name].lent) for name in layout.worker_names) + len(layout.leader.gpus)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+from ..footprint.model import MemoryModel
+from .cost import Work
+
 # What feeds a device decides how large its compute buffer is (MemoryModel.device_compute_bytes): layers on the
 # leader's CPU right before it; another device, with layers on the leader's CPU before that; or nothing but devices,
 # which then keep several copies of what they are fed.
@@ -21,18 +24,18 @@ class Layers:
     ``read[n]`` is the bytes that one token reads in the first ``n`` layers, ``operations[n]`` its arithmetic.
     """
 
-    def __init__(self, memory, work):
+    def __init__(self, memory: MemoryModel, work: Work) -> None:
         self.memory = memory
         self.work = work
         self.count = len(memory.layer_weight_bytes)
         self.kv = [0, *accumulate(memory.layer_kv_bytes)]
-        self.read = [0, *accumulate(work.read_bytes)]
-        self.operations = [0, *accumulate(work.operations)]
-        self._parts = {}
-        self._device_bytes = {feed: {} for feed in FIRST_LAYER}
-        self._reaches = {}
-        self._most = {}
-        self._after_leader = {}
+        self.read: list[float] = [0, *accumulate(work.read_bytes)]
+        self.operations: list[float] = [0, *accumulate(work.operations)]
+        self._parts: dict[tuple[int, int], tuple[int, int]] = {}
+        self._device_bytes: dict[str, dict[tuple[int, int], int]] = {feed: {} for feed in FIRST_LAYER}
+        self._reaches: dict[tuple[int, str], list[int]] = {}
+        self._most: dict[int, int] = {}
+        self._after_leader: dict[tuple[int, int], tuple[int, int]] = {}
         self._leader_bytes = [memory.host_bytes(blocks).total_bytes for blocks in range(self.count + 1)]
         self._idle_leader_bytes = memory.host_bytes(0, device_count=1).total_bytes
 
@@ -41,7 +44,7 @@ class Layers:
         keeps the first ``leader_blocks``."""
         return self._bytes(first, end, _feed(first, leader_blocks))
 
-    def _bytes(self, first, end, feed):
+    def _bytes(self, first: int, end: int, feed: str) -> int:
         known = self._device_bytes[feed]
         key = (first, end)
         if key not in known:
@@ -64,7 +67,7 @@ class Layers:
         least = 0 if self._idle_leader_bytes <= capacity else -1
         return max((blocks for blocks, held in enumerate(self._leader_bytes) if held <= capacity), default=least)
 
-    def reaches(self, capacity: int, feed: str) -> list:
+    def reaches(self, capacity: int, feed: str) -> list[int]:
         """For every ``first``, the furthest ``end`` of a segment that begins there and fits into ``capacity`` bytes.
 
         ``first`` itself where not even one layer fits, or no device can be fed so. One sweep, because a segment needs
@@ -94,7 +97,7 @@ class Layers:
             return self.count
         return self.reaches(capacity, _feed(first, leader_blocks))[first]
 
-    def reach_after_leader(self, capacity: int, kept: int) -> tuple:
+    def reach_after_leader(self, capacity: int, kept: int) -> tuple[int, int]:
         """``(first, end)`` of the furthest segment right after the leader's CPU, which can keep up to ``kept`` layers;
         equal if none fits."""
         key = (capacity, kept)
@@ -120,7 +123,7 @@ class Layers:
         return self._most[capacity]
 
 
-def _feed(first, leader_blocks):
+def _feed(first: int, leader_blocks: int) -> str:
     if not leader_blocks:
         return PIPELINE
     return LEADER if first == leader_blocks else DEVICE

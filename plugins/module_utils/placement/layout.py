@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .cost import HANDOVER_SECONDS, RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY
-
-# Seconds that differ by less are equal: floating point, not speed.
-DIGITS = 12
+from .cost import HANDOVER_SECONDS, RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY, Visit
+from .fleet import Device, Host
+from .layers import Layers
+from .request import ONE_TOKEN, Request
 
 
 @dataclass(frozen=True)
 class Segment:
     """Layers ``first`` up to, not including, ``end`` on a device."""
 
-    device: object
+    device: Device
     first: int
     end: int
 
@@ -26,97 +27,132 @@ class Segment:
 class Layout:
     """A leader, the layers its CPU keeps, and the segments after them, in chain order."""
 
-    leader: object
+    leader: Host
     leader_blocks: int
-    segments: tuple
+    segments: tuple[Segment, ...]
 
     @property
-    def worker_names(self) -> list:
+    def worker_names(self) -> list[str]:
         """The hosts behind RPC, in order, each once."""
         names = [segment.device.host for segment in self.segments if segment.device.host != self.leader.name]
         return list(dict.fromkeys(names))
 
 
 class Judge:
-    """Judges layouts of ``layers`` over ``hosts``; ``must_spread`` says that all take part, whatever it costs."""
+    """Judges layouts of ``layers`` over ``hosts`` by the time of ``request``; ``must_spread`` says that all take part,
+    whatever it costs."""
 
-    def __init__(self, layers, hosts, must_spread=False):
+    def __init__(self, layers: Layers, hosts: Iterable[Host], request: Request, must_spread: bool = False) -> None:
         self.layers = layers
         self.hosts = {host.name: host for host in hosts}
+        self.request = request
         self.must_spread = must_spread
-        self._visits = {}
+        self._visits: dict[tuple[str, str, Request], Visit] = {}
+        self._working: dict[tuple[float, float], list[float]] = {}
 
-    def seconds(self, layout) -> float:
-        """Predicted seconds of one token."""
-        visits = [(self.visit(layout.leader, segment.device), segment.end) for segment in layout.segments]
+    def seconds(self, layout: Layout, request: Request | None = None) -> float:
+        """Predicted seconds of a request, by default of the one that is judged by. Devices work one after the other:
+        RPC has no pipeline."""
+        request = request or self.request
+        visits = [(self.visit(layout.leader, segment.device, request), segment.end) for segment in layout.segments]
         return (
-            sum(self._reading_seconds(layout))
-            + self.handover_seconds(layout.leader_blocks)
+            sum(self._parts(layout, request))
+            + self.handover_seconds(layout.leader_blocks, request)
             + sum(visit.output_seconds if end == self.layers.count else visit.seconds for visit, end in visits)
         )
 
-    def handover_seconds(self, leader_blocks) -> float:
+    def tokens_per_second(self, layout: Layout) -> float:
+        """The predicted rate at which one slot generates."""
+        return 1 / self.seconds(layout, ONE_TOKEN)
+
+    def prompt_tokens_per_second(self, layout: Layout) -> float:
+        """The predicted rate at which a long prompt is read."""
+        batch = self.layers.work.batch_tokens
+        return batch / self.seconds(layout, Request(batch, 1, 0))
+
+    def handover_seconds(self, leader_blocks: int, request: Request | None = None) -> float:
         """What it costs that the leader's CPU holds a part of the layers and not all."""
-        return HANDOVER_SECONDS if 0 < leader_blocks < self.layers.count else 0.0
+        seconds = HANDOVER_SECONDS * (request or self.request).answer_tokens
+        return seconds if 0 < leader_blocks < self.layers.count else 0.0
 
-    def score(self, layout) -> tuple:
-        """What is minimised: the seconds of a token.
+    def score(self, layout: Layout) -> tuple[float, ...]:
+        """What is minimised: the seconds of the request.
 
-        When every host must take part, first the sum of the squared seconds that each reads: it is least when all work
+        When every host must take part, first the sum of the squared seconds that each works: it is least when all work
         equally long.
         """
-        seconds = round(self.seconds(layout), DIGITS)
+        seconds = _rounded(self.seconds(layout))
         if not self.must_spread:
             return (seconds,)
-        return (round(sum(part * part for part in self._reading_seconds(layout)), DIGITS), seconds)
+        return (_rounded(sum(part * part for part in self._parts(layout, self.request))), seconds)
 
-    def _reading_seconds(self, layout):
-        """Seconds of one token on the leader's CPU and then in each segment, without the visits."""
-        read = self.layers.read
-        yield read[layout.leader_blocks] * layout.leader.cpu.seconds_per_byte
-        for segment in layout.segments:
-            yield (read[segment.end] - read[segment.first]) * self.per_byte(layout.leader, segment.device)
+    def _parts(self, layout: Layout, request: Request) -> Iterator[float]:
+        """Seconds that the leader's CPU and then each segment work, without the visits."""
+        read, operations = self.layers.read, self.layers.operations
+        kept, leader = layout.leader_blocks, layout.leader
+        for device, first, end in [
+            (leader.cpu, 0, kept),
+            *((one.device, one.first, one.end) for one in layout.segments),
+        ]:
+            per_byte, per_operation = self._rates(leader, device, request)
+            yield (read[end] - read[first]) * per_byte + (operations[end] - operations[first]) * per_operation
 
-    def prompt_seconds(self, layout) -> float:
-        """Predicted seconds of one batch of a prompt. Devices work one after the other: RPC has no pipeline."""
-        operations, tokens = self.layers.operations, self.layers.work.batch_tokens
-        total = operations[layout.leader_blocks] * tokens * layout.leader.cpu.seconds_per_operation
-        for segment in layout.segments:
-            visit = self.visit(layout.leader, segment.device)
-            held = operations[segment.end] - operations[segment.first]
-            total += held * tokens * self._per_operation(layout.leader, segment.device)
-            total += visit.prompt_output_seconds if segment.end == self.layers.count else visit.prompt_seconds
-        return total
-
-    def per_byte(self, leader, device) -> float:
-        """Seconds for a byte read while generating, seen from a leader."""
-        return device.seconds_per_byte / (RPC_EFFICIENCY if self._is_slowed(leader, device) else 1)
-
-    def _per_operation(self, leader, device):
-        return device.seconds_per_operation / (RPC_PROMPT_EFFICIENCY if self._is_slowed(leader, device) else 1)
+    def working(self, leader: Host, device: Device) -> list[float]:
+        """For every number of layers, from none to all, the seconds that the first so many of them take on a device."""
+        rates = self._rates(leader, device, self.request)
+        if rates not in self._working:
+            per_byte, per_operation = rates
+            self._working[rates] = [
+                read * per_byte + operations * per_operation
+                for read, operations in zip(self.layers.read, self.layers.operations)
+            ]
+        return self._working[rates]
 
     @staticmethod
-    def _is_slowed(leader, device):
-        return device.host != leader.name and not device.is_gpu
+    def _rates(leader: Host, device: Device, request: Request) -> tuple[float, float]:
+        """Seconds of a request for a byte that a token reads, and for an operation that a token takes.
 
-    def visit(self, leader, device):
-        key = (leader.name, device.host)
+        While generating, reading is what takes time; in a prompt, whose tokens share what is read, arithmetic is.
+        """
+        slowed = device.host != leader.name and not device.is_gpu
+        reading = device.seconds_per_byte / (RPC_EFFICIENCY if slowed else 1)
+        computing = device.seconds_per_operation / (RPC_PROMPT_EFFICIENCY if slowed else 1)
+        return reading * request.answer_tokens, computing * request.prompt_tokens
+
+    def visit(self, leader: Host, device: Device, request: Request | None = None) -> Visit:
+        """The visits of a request to a device, seen from a leader."""
+        request = request or self.request
+        key = (leader.name, device.host, request)
         if key not in self._visits:
             worker = self.hosts[device.host]
             self._visits[key] = (
-                self.layers.work.local_visit()
-                if worker is leader
+                self.layers.work.local_visit(request)
+                if worker.name == leader.name
                 else self.layers.work.remote_visit(
                     min(leader.link_bytes_per_second, worker.link_bytes_per_second),
                     max(leader.round_trip_seconds, worker.round_trip_seconds),
+                    request,
                 )
             )
         return self._visits[key]
 
-    def fits(self, layout) -> bool:
+    def sent_bytes(self, layout: Layout) -> int:
+        """Weights that the leader sends to workers at a start, when they have kept nothing."""
+        return sum(
+            self.layers.memory.device_weight_bytes(segment.first, segment.end - segment.first)
+            for segment in layout.segments
+            if segment.device.host != layout.leader.name
+        )
+
+    def fits(self, layout: Layout) -> bool:
         """Whether every part is within its capacity."""
         held = self.layers.leader_bytes(layout.leader_blocks, len(layout.segments))
         return held <= layout.leader.cpu.capacity and all(
             self.layers.device_bytes(segment.first, segment.end, layout.leader_blocks) <= segment.device.capacity
             for segment in layout.segments
         )
+
+
+def _rounded(seconds: float) -> float:
+    """Seconds that differ by less are equal: floating point, not speed."""
+    return float(f"{seconds:.11g}")

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..errors import DroverError
-from ..footprint.settings import CACHE_TYPES, CONTEXT_PADDING
+from ..footprint.settings import CACHE_TYPES, CONTEXT_PADDING, Settings
 from ..text import size_text
-from .fleet import BY_USER
+from .fleet import Device, Host
+from .problem import Problem
+
+Remedy = dict[str, Any]
 
 # Quantisations of the same model that are usually published, with their bits a weight.
 # Upstream: the table in tools/quantize/README.md, for Llama 3.1 8B; other models are within a few per cent.
@@ -33,21 +38,22 @@ MOST_MISSING_BYTES = 1 << 50
 HOSTS_TO_GROW = 8
 
 
-def shortfall(problem) -> tuple:
+def missing_memory(problem: Problem) -> tuple[int, str | None]:
     """``(bytes, host)``: the least memory that, added to what one device of one host lends, lets the model fit, and of
     which host; ``(0, None)`` if none would. Exact to the byte: every amount is planned with."""
-    least, helped = MOST_MISSING_BYTES, None
+    least = MOST_MISSING_BYTES
+    helped: Host | None = None
     for grow, host in _growable(problem):
         if grow(least - 1).fits():
-            least, helped = _least(lambda extra, grow=grow: grow(extra).fits(), least - 1), host
+            least, helped = _least(_fits_with(grow), least - 1), host
     return (least, helped.name) if helped else (0, None)
 
 
-def remedies(problem, missing_bytes: int, short_host: str | None) -> list:
+def remedies(problem: Problem, missing_bytes: int, short_host: str | None) -> list[Remedy]:
     """What would make the model fit, the cheapest first: dictionaries of ``kind``, ``text`` and what to set.
 
-    ``missing_bytes`` and ``short_host`` are what ``shortfall`` said. Every remedy was planned with; only the sizes of
-    other quantisations are estimates.
+    ``missing_bytes`` and ``short_host`` are what ``missing_memory`` said. Every remedy was planned with; only the sizes
+    of other quantisations are estimates.
     """
     if problem.fits():  # and only spread stands in the way
         return [
@@ -70,7 +76,7 @@ def remedies(problem, missing_bytes: int, short_host: str | None) -> list:
     return [remedy for remedy in found if remedy]
 
 
-def _smaller_context(problem):
+def _smaller_context(problem: Problem) -> Remedy | None:
     settings = problem.settings
     step = CONTEXT_PADDING * settings.parallel
     steps = _most(
@@ -88,7 +94,7 @@ def _smaller_context(problem):
     }
 
 
-def _smaller_cache(problem):
+def _smaller_cache(problem: Problem) -> Remedy | None:
     for cache_type in SMALLER_CACHE_TYPES:
         settings = _with_cache(problem.settings, cache_type)
         if settings and _fits(problem, **settings):
@@ -101,12 +107,12 @@ def _smaller_cache(problem):
     return None
 
 
-def _smaller_cache_and_context(problem):
+def _smaller_cache_and_context(problem: Problem) -> Remedy | None:
     for cache_type in SMALLER_CACHE_TYPES:
         settings = _with_cache(problem.settings, cache_type)
         if settings:
             try:
-                smaller = _smaller_context(problem.changed(settings=replace(problem.settings, **settings)))
+                smaller = _smaller_context(problem.changed(policy=replace(problem.policy, **settings)))
             except DroverError:
                 continue
             if smaller:
@@ -120,7 +126,7 @@ def _smaller_cache_and_context(problem):
     return None
 
 
-def _fewer_slots(problem):
+def _fewer_slots(problem: Problem) -> Remedy | None:
     settings = problem.settings
     each = settings.context_size // settings.parallel
     slots = _most(lambda count: _fits(problem, parallel=count, context_size=count * each), 1, settings.parallel - 1)
@@ -135,7 +141,7 @@ def _fewer_slots(problem):
     }
 
 
-def _smaller_model(problem):
+def _smaller_model(problem: Problem) -> Remedy | None:
     model = problem.model
     bits_now = 8 * model["weight_bytes"] / max(1, model["parameter_count"])
     for name, bits in BITS_A_WEIGHT:
@@ -150,32 +156,32 @@ def _smaller_model(problem):
     return None
 
 
-def _excluded_host(problem):
+def _excluded_host(problem: Problem) -> Remedy | None:
     """One of the hosts that the user left out, the largest first; the others have other reasons."""
-    excluded = [host for host in problem.fleet if host.excluded == BY_USER]
+    excluded = [host for host in problem.fleet if host.left_out_by_user]
     for host in sorted(excluded, key=lambda host: (-host.lent_capacity, host.name)):
         if _with(problem, host, excluded="").fits():
             return {
                 "kind": "excluded",
-                "text": f"{host.name} back in, which placement_exclude leaves out.",
+                "text": f"Take {host.name} back in, which placement_exclude leaves out.",
                 "host": host.name,
             }
     return None
 
 
-def _more_memory(missing, host):
+def _more_memory(missing: int, host: str | None) -> Remedy | None:
     if not host:
         return None
     return {"kind": "memory", "text": f"{size_text(missing)} more memory on {host}.", "host": host, "bytes": missing}
 
 
-def _another_host(problem):
+def _another_host(problem: Problem) -> Remedy | None:
     """One more worker like the others, but for the memory that is asked for."""
     if not problem.takers:
         return None
     like = max(problem.takers, key=lambda host: (host.cpu.usable_bytes, host.name))
 
-    def fits(usable):
+    def fits(usable: int) -> bool:
         cpu = replace(like.cpu, host="", usable_bytes=usable)
         return problem.changed(fleet=[replace(like, name="", cpu=cpu, gpus=()), *problem.fleet]).fits()
 
@@ -188,14 +194,18 @@ def _another_host(problem):
 # --- Trying ---------------------------------------------------------------------------------------------------------
 
 
-def _fits(problem, **settings):
+def _fits(problem: Problem, **settings: Any) -> bool:
     try:
-        return problem.changed(settings=replace(problem.settings, **settings)).fits()
+        return problem.changed(policy=replace(problem.policy, **settings)).fits()
     except DroverError:  # this model's rows cannot be quantised this way
         return False
 
 
-def _least(fits, enough):
+def _fits_with(grow: Callable[[int], Problem]) -> Callable[[int], bool]:
+    return lambda extra: grow(extra).fits()
+
+
+def _least(fits: Callable[[int], bool], enough: int) -> int:
     """The least number from 1 that ``fits``, given one that does."""
     too_little = 0
     while enough - too_little > 1:
@@ -207,7 +217,7 @@ def _least(fits, enough):
     return enough
 
 
-def _most(fits, lowest, highest):
+def _most(fits: Callable[[int], bool], lowest: int, highest: int) -> int | None:
     """The greatest number in the range that ``fits``, or ``None``; smaller ones fit, too."""
     if lowest > highest or not fits(lowest):
         return None
@@ -221,27 +231,33 @@ def _most(fits, lowest, highest):
     return lowest
 
 
-def _growable(problem):
+def _growable(problem: Problem) -> Iterator[tuple[Callable[[int], Problem], Host]]:
     """For the largest hosts, how the problem looks with more memory on one of their devices: ``(function, host)``."""
     largest = sorted(problem.takers, key=lambda host: (-host.lent_capacity, host.name))[:HOSTS_TO_GROW]
     for host in largest:
-        yield lambda extra, host=host: _with(problem, host, cpu=_grown(host.cpu, extra)), host
+        yield _growing(problem, host, on_gpu=False), host
         if host.gpus:
-            yield (
-                lambda extra, host=host: _with(problem, host, gpus=(_grown(host.gpus[0], extra), *host.gpus[1:])),
-                host,
-            )
+            yield _growing(problem, host, on_gpu=True), host
 
 
-def _grown(device, extra):
-    return replace(device, usable_bytes=device.usable_bytes + extra)
+def _growing(problem: Problem, host: Host, on_gpu: bool) -> Callable[[int], Problem]:
+    def grown(device: Device, extra: int) -> Device:
+        return replace(device, usable_bytes=device.usable_bytes + extra)
+
+    def with_more(extra: int) -> Problem:
+        # A GPU that works in the CPU's memory grows with it.
+        cpu = host.cpu if on_gpu and not host.gpus[0].unified else grown(host.cpu, extra)
+        gpus = (grown(host.gpus[0], extra), *host.gpus[1:]) if on_gpu else host.gpus
+        return _with(problem, host, cpu=cpu, gpus=gpus)
+
+    return with_more
 
 
-def _with(problem, host, **changes):
+def _with(problem: Problem, host: Host, **changes: Any) -> Problem:
     return problem.changed(fleet=[replace(one, **changes) if one is host else one for one in problem.fleet])
 
 
-def _with_cache(settings, cache_type):
+def _with_cache(settings: Settings, cache_type: str) -> dict[str, Any] | None:
     """What to set for a smaller cache, or ``None`` if the cache is as small already."""
     elements, size = CACHE_TYPES[cache_type]
     held = [CACHE_TYPES[one] for one in (settings.cache_type_k, settings.cache_type_v)]
@@ -251,7 +267,7 @@ def _with_cache(settings, cache_type):
     return {"cache_type_k": cache_type, "cache_type_v": cache_type, "flash_attention": flash}
 
 
-def _requantised(model, ratio):
+def _requantised(model: dict[str, Any], ratio: float) -> dict[str, Any]:
     """The model with weights of another size, as good as one knows without its file."""
     smaller = dict(model)
     for key in ("file_bytes", "weight_bytes", "embedding_bytes", "output_bytes", "largest_output_tensor_bytes"):

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from ..checks import whole
 from ..errors import DroverError
 from ..hosts.address import is_private
-from ..hosts.addresses import source_addresses
+from ..hosts.addresses import choose_addresses, source_addresses
 from ..hosts.devices import drive
+from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
 from .deployment import SCHEMA
@@ -51,7 +50,7 @@ def deploy(
     let_in = source_addresses(hosts[leader], plan["network"])
     for host, place in plan["addresses"].items():
         if host != leader:
-            deployments[host] = worker_deployment(
+            deployments[host] = _worker(
                 cluster,
                 host,
                 place["address"],
@@ -65,7 +64,17 @@ def deploy(
     return {host: deployments[host] for host in sorted(deployments)}
 
 
-def worker_deployment(
+def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any], wishes: Settings) -> dict[str, Any]:
+    """The deployment of a worker that no plan knows: where and with how many threads is in its own ``tally``, and the
+    wishes say who may connect. Raises DroverError for a host that cannot run it."""
+    host = tally["host"]
+    if tally["obstacles"]:
+        raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
+    address = choose_addresses([tally]).chosen[host]["address"]
+    return _worker(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
+
+
+def _worker(
     cluster: Cluster,
     host: str,
     address: str,
@@ -76,14 +85,6 @@ def worker_deployment(
     wishes: Settings,
     memory_bytes: int = 0,
 ) -> dict[str, Any]:
-    """The deployment of a worker, also of one that no plan knows: ``allow`` and the wishes say who may connect."""
-    if not _is_ipv4(address):
-        raise DroverError(
-            f"The RPC server of {host} would listen on {address!r}, which is no IPv4 address such as 192.168.1.10, and "
-            "llama.cpp's RPC has neither names nor IPv6 there; set rpc_server_address."
-        )
-    whole(port, f"The RPC port of {host}", 1, 65535, "set rpc_server_port")
-    whole(threads, f"The number of threads of {host}", 1, remedy="set rpc_server_threads")
     if not (wishes.rpc_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
@@ -136,7 +137,7 @@ def _leader(
             model,
             address,
             wishes.llama_server_port,
-            plan["threads"][host],
+            wishes.llama_server_threads or plan["threads"][host],
             keys,
             list(wishes.llama_server_extra_arguments),
             flags,
@@ -181,14 +182,6 @@ def _deployment(
         "memory_bytes": memory_bytes,
         "cache": cache,
     }
-
-
-def _is_ipv4(address: str) -> bool:
-    try:
-        ipaddress.IPv4Address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int | None]:

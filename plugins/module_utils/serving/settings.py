@@ -23,7 +23,8 @@ class Settings:
     - ``rpc_server_allow_public_address``, ``llama_server_allow_public_address``: listen on an address that the Internet
       can reach.
     - ``llama_server_address`` (empty: the one that the plan knows the host by), ``llama_server_port``,
-      ``llama_server_api_key_file`` (empty: the cluster's own), ``llama_server_extra_arguments``.
+      ``llama_server_api_key_file`` (empty: the cluster's own), ``llama_server_threads`` (0: as planned),
+      ``llama_server_extra_arguments``.
     """
 
     rpc_server_cache: bool = True
@@ -34,6 +35,7 @@ class Settings:
     llama_server_port: int = 8080
     llama_server_allow_public_address: bool = False
     llama_server_api_key_file: str = ""
+    llama_server_threads: int = 0
     llama_server_extra_arguments: tuple[str, ...] = ()
 
     @classmethod
@@ -47,7 +49,11 @@ class Settings:
                     f"The settings of {host} have {name!r}, which is unknown: use {', '.join(sorted(known))}."
                 )
         settings = {name: _checked(given[name], f"{name} of {host}", known[name]) for name in known if name in given}
-        for name, least, most in (("llama_server_port", 1, 65535), ("rpc_server_cache_days", 1, None)):
+        for name, least, most in (
+            ("llama_server_port", 1, 65535),
+            ("llama_server_threads", 0, None),
+            ("rpc_server_cache_days", 1, None),
+        ):
             if name in settings:
                 whole(settings[name], f"{name} of {host}", least, most)
         for address in settings.get("rpc_server_allowed_addresses", ()):

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
-from ..errors import DroverError
+from ..placement.document import read_plan
 from ..text import size_text
-from .table import headline, plan_rows, shortfall_text
+from .table import Row, headline, plan_rows
 
 WIDTH = 960
 LAYER_HEIGHT = 44
@@ -32,21 +34,20 @@ th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align
 th { color: var(--soft); font-weight: 500 } .text { text-align: left } .scroll { overflow-x: auto }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .5em }
 .figures { display: flex; flex-wrap: wrap; gap: 2.5rem } .figures b { display: block; font-size: 1.6rem }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 4px; font-size: .85rem }
 .free { fill: var(--free); stroke: var(--line) }
 """
 
 
-def plan_page(plan: dict) -> str:
+def plan_page(value: object) -> str:
     """The page for a plan: a drawing of the layers over the hosts, bytes held and free, predicted speed, the reasons,
-    and, when it does not fit, what is missing and what would help. Every text in it is escaped."""
-    if not isinstance(plan, dict) or "feasible" not in plan:
-        raise DroverError("This is not a plan: give what the module placement returned as plan.")
+    what to watch out for, the policy, and, when it does not fit, what is missing and what would help. Every text in it
+    is escaped. Raises ``DroverError`` for what is no plan."""
+    plan = read_plan(value)
     title = escape(headline(plan))
     body = [f"<h1>{title}</h1>"]
     if plan["feasible"]:
         rows = plan_rows(plan)
-        colours = {}
+        colours: dict[str, str] = {}
         for host, *_rest in rows:
             colours.setdefault(host, COLOURS[len(colours) % len(COLOURS)])
         body += [
@@ -58,14 +59,15 @@ def plan_page(plan: dict) -> str:
             _table(rows, colours),
         ]
     else:
-        body += [f"<p>{shortfall_text(plan)}.</p>"]
+        body += [f"<p>{escape(plan['shortfall']['text'])}</p>"]
     body += [
         _list("What would help, the cheapest first", [remedy["text"] for remedy in plan["remedies"]]),
+        _list("Warnings", plan["warnings"]),
         _list("Why", plan["reasons"]),
         _list("Not in use", [f"{spare['host']}: {spare['reason']}" for spare in plan["spare"]]),
+        "<h2>Planned for</h2>",
+        _policy(plan["policy"]),
     ]
-    if plan["arguments"]:
-        body.append(f"<h2>Arguments of llama-server</h2><pre>{escape(' '.join(plan['arguments']))}</pre>")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -75,7 +77,7 @@ def plan_page(plan: dict) -> str:
     )
 
 
-def _figures(plan):
+def _figures(plan: dict[str, Any]) -> str:
     predicted = plan["predicted"]
     figures = [
         (f"{predicted['tokens_per_second']:.1f}", "tokens/s generated (predicted)"),
@@ -87,7 +89,7 @@ def _figures(plan):
     return f'<div class="figures">{cells}</div>'
 
 
-def _layers(plan, colours):
+def _layers(plan: dict[str, Any], colours: dict[str, str]) -> str:
     """Every layer as wide as its weights, in the colour of its host."""
     sizes = plan["layer_weight_bytes"]
     block_count = plan["model"]["block_count"]
@@ -107,7 +109,7 @@ def _layers(plan, colours):
     return f'<svg viewBox="0 0 {WIDTH} {LAYER_HEIGHT}" role="img" aria-label="Layers">{"".join(shapes)}</svg>'
 
 
-def _memory(rows, colours):
+def _memory(rows: Sequence[Row], colours: dict[str, str]) -> str:
     """A bar for each device, as long as what it lends against the largest."""
     longest = max(max(held["usable_bytes"], held["total_bytes"]) for *_names, held in rows)
     scale = WIDTH / max(1, longest)
@@ -135,7 +137,7 @@ def _memory(rows, colours):
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Memory">{"".join(shapes)}</svg>'
 
 
-def _table(rows, colours):
+def _table(rows: Sequence[Row], colours: dict[str, str]) -> str:
     head = "".join(f'<th class="text">{name}</th>' for name in ("Host", "Device", "Layers"))
     head += "".join(f"<th>{name}</th>" for name in ("Weights", "KV cache", "Compute", "Total", "Usable"))
     body = ""
@@ -151,6 +153,20 @@ def _table(rows, colours):
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _list(title, lines):
+def _list(title: str, lines: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<h2>{title}</h2><ul>{items}</ul>" if lines else ""
+
+
+def _policy(policy: dict[str, Any]) -> str:
+    """What was wished for, but for what nobody wished."""
+    rows = "".join(
+        f'<tr><td class="text">{escape(name)}</td><td class="text">{escape(_value_text(value))}</td></tr>'
+        for name, value in policy.items()
+        if value is not None
+    )
+    return f'<div class="scroll"><table>{rows}</table></div>'
+
+
+def _value_text(value: object) -> str:
+    return ", ".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)

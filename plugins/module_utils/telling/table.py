@@ -5,28 +5,34 @@
 
 from __future__ import annotations
 
-from ..errors import DroverError
+from collections.abc import Sequence
+from typing import Any
+
+from ..placement.document import read_plan
 from ..text import counted, size_text
 
 BAR_WIDTH = 10
+# ``(host, device, layers, bytes)``: the bytes are the plan's ``host`` or one of its ``devices``.
+Row = tuple[str, str, str, dict[str, Any]]
 
 
-def plan_lines(plan: dict) -> list:
+def plan_lines(plan: object) -> list[str]:
     """The lines of a plan, at most about 100 columns: what goes where, how full that makes each host, how fast it will
-    be, who is not needed and why, and, when it does not fit, what is missing and what would help."""
-    if not isinstance(plan, dict) or "feasible" not in plan:
-        raise DroverError("This is not a plan: give what the module placement returned as plan.")
-    lines = [headline(plan)]
-    if plan["feasible"]:
-        lines += ["", *_table(plan_rows(plan)), "", *_speed(plan)]
-    lines += _named_list("Does not fit", [shortfall_text(plan)] if not plan["feasible"] else [])
-    lines += _named_list("What would help, the cheapest first", [one["text"] for one in plan["remedies"]])
-    lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in plan["spare"]])
-    lines += _named_list("Why", plan["reasons"])
+    be, what to watch out for, who is not needed and why, and, when it does not fit, what is missing and what would
+    help. Raises ``DroverError`` for what is no plan."""
+    told = read_plan(plan)
+    lines = [headline(told)]
+    if told["feasible"]:
+        lines += ["", *_table(plan_rows(told)), "", *_speed(told)]
+    lines += _named_list("Does not fit", [] if told["feasible"] else [told["shortfall"]["text"]])
+    lines += _named_list("What would help, the cheapest first", [one["text"] for one in told["remedies"]])
+    lines += _named_list("Warnings", told["warnings"])
+    lines += _named_list("Not in use", [f"{one['host']}: {one['reason']}" for one in told["spare"]])
+    lines += _named_list("Why", told["reasons"])
     return lines
 
 
-def _short_size(size):
+def _short_size(size: int) -> str:
     """As ``free -h`` writes it. No space in it, and two between columns: YAML output would break a long line there."""
     return size_text(size).replace(" ", "").removesuffix("B")
 
@@ -42,11 +48,11 @@ def layers_text(first_block: int, block_count: int, holds_output: bool) -> str:
     return " + ".join(parts)
 
 
-def headline(plan: dict) -> str:
+def headline(plan: dict[str, Any]) -> str:
     """The plan in one line: the model, the context, who leads and how many help."""
     model = plan["model"]
     name = " ".join(filter(None, (model["name"] or "The model", model["quantization"])))
-    settings = plan["settings"]
+    settings = plan["policy"]
     serving = f"{name}, {settings['context_size']} tokens of context in {counted(settings['parallel'], 'slot')}"
     if not plan["feasible"]:
         return f"{serving}: no plan"
@@ -56,7 +62,7 @@ def headline(plan: dict) -> str:
     return f"{serving}: led by {plan['leader']}, with {counted(workers, 'worker')}"
 
 
-def plan_rows(plan: dict) -> list:
+def plan_rows(plan: dict[str, Any]) -> list[Row]:
     """``(host, device, layers, bytes)`` for the leader's CPU and each device, in chain order."""
     host = plan["host"]
     kept = layers_text(0, plan["leader_blocks"], host["holds_output"])
@@ -67,7 +73,7 @@ def plan_rows(plan: dict) -> list:
     return rows
 
 
-def _table(rows):
+def _table(rows: Sequence[Row]) -> list[str]:
     head = ("HOST", "DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "TOTAL", "USABLE")
     body = [
         (
@@ -93,29 +99,31 @@ def _table(rows):
     return lines
 
 
-def _bar(held, usable):
+def _bar(held: int, usable: int) -> str:
     share = held / usable if usable else 1
     full = min(BAR_WIDTH, round(share * BAR_WIDTH))
     return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}]  {share:.0%}"
 
 
-def _speed(plan):
-    predicted = plan["predicted"]
+def _speed(plan: dict[str, Any]) -> list[str]:
+    predicted, policy = plan["predicted"], plan["policy"]
     lines = [
         f"Predicted: {predicted['tokens_per_second']:.1f} tokens/s generated, "
-        f"{predicted['prompt_tokens_per_second']:.0f} tokens/s of prompt"
+        f"{predicted['prompt_tokens_per_second']:.0f} tokens/s of prompt",
+        f"An answer of {policy['answer_tokens']} tokens to a prompt of {policy['prompt_tokens']}: "
+        f"{_time_text(predicted['request_seconds'])}",
     ]
     if predicted["load_bytes_over_network"]:
         lines.append(f"Loading sends {size_text(predicted['load_bytes_over_network'])} of weights over the network")
     return lines
 
 
-def shortfall_text(plan: dict) -> str:
-    """What keeps a plan from being one: missing memory, or else what its reasons name (a disk, a layer too large)."""
-    if plan["missing_bytes"]:
-        return f"{size_text(plan['missing_bytes'])} of memory are missing"
-    return "Memory is not what is missing: see why below"
+def _time_text(seconds: float) -> str:
+    """``40 s``, ``3 min``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min"
 
 
-def _named_list(name, lines):
+def _named_list(name: str, lines: Sequence[str]) -> list[str]:
     return ["", f"{name}:", *(f"  - {line}" for line in lines)] if lines else []

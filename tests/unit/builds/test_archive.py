@@ -17,7 +17,7 @@ import yaml
 from module_utils.builds.archive import inspect_archive, why_not
 from module_utils.errors import DroverError
 from unit.builds import raw_elf
-from unit.builds.raw_archive import LIBRARY, RPC_SERVER, SERVER, release, tar, zip_
+from unit.builds.raw_archive import LIBC, LIBRARY, RPC_SERVER, SERVER, release, tar, zip_
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,6 +49,7 @@ def test_a_release_is_described_as_documented(tmp_path):
         "glibc": "2.38",
         "libstdcxx": "3.4.30",
         "libraries": ["libgomp.so.1"],
+        "backends": ["CPU"],
         "root": "llama-b100",
         "programs": {"server": "llama-b100/llama-server", "rpc_server": "llama-b100/ggml-rpc-server"},
         "kind": None,
@@ -62,6 +63,20 @@ def test_a_release_is_described_as_documented(tmp_path):
 def test_a_name_that_was_given_is_taken(tmp_path):
     offer = inspect_archive(tar(tmp_path / "x.tar.gz", release()), label="mine", id="mine-1")
     assert (offer["label"], offer["id"]) == ("mine", "mine-1")
+
+
+@pytest.mark.parametrize("name", ["0.5.0-0123abcd", "b100-unproven"])
+def test_what_hosts_have_compiled_keeps_its_name(tmp_path, name):
+    assert inspect_archive(str(tar(tmp_path / f"{name}.tar.gz", release())))["id"] == name
+
+
+def test_the_backends_of_an_archive_are_told(tmp_path):
+    library = raw_elf.elf([LIBC])
+    members = release(**{"libggml-vulkan.so": library, "libggml-cpu-haswell.so": library})
+    assert inspect_archive(tar(tmp_path / "x.tar.gz", members))["backends"] == ["CPU", "Vulkan"]
+    # Built in, so that the program itself needs the driver's library.
+    members = release(**{"llama-server": raw_elf.elf(["libcuda.so.1", LIBC])})
+    assert inspect_archive(tar(tmp_path / "y.tar.gz", members))["backends"] == ["CPU", "CUDA"]
 
 
 @pytest.mark.parametrize("inside", ["bin/", "build/bin/", ""])

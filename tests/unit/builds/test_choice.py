@@ -33,11 +33,18 @@ def platform(architecture="x86_64", version="12", glibc="2.36", candidate=None, 
     }
 
 
-def host(name, builds=(), found=False, **more):
+def host(name, builds=(), found=False, current=None, devices=(), problem=None, **more):
     return {
         "host": name,
         "platform": platform(**more),
-        "llama_cpp": {"found": found, "builds": list(builds), "current": None},
+        "llama_cpp": {
+            "found": found,
+            "builds": list(builds),
+            "current": current,
+            "build_backends": {build: ["CPU", "CUDA"] for build in builds},
+            "devices": [{"name": device} for device in devices],
+            "problem": problem,
+        },
     }
 
 
@@ -53,6 +60,7 @@ def offer(architecture="x86_64", label="b100", glibc="2.34", id=None):
         "glibc": glibc,
         "libstdcxx": "3.4.29",
         "libraries": [],
+        "backends": ["CPU", "Vulkan"],
     }
 
 
@@ -65,6 +73,8 @@ def test_without_any_setting_packages_are_taken():
     assert choice["label"] is None
     assert choice["left_out"] == {}
     assert [way["installed"] for way in choice["hosts"].values()] == [False, False]
+    assert choice["hosts"]["a"]["packages"] == ["llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc"]
+    assert choice["hosts"]["a"]["backends"] == ["CPU"]
 
 
 def test_programs_that_are_there_are_used_as_they_are():
@@ -72,6 +82,8 @@ def test_programs_that_are_there_are_used_as_they_are():
     assert choice["hosts"]["a"] == {
         "id": None,
         "installed": True,
+        "backends": ["CPU"],
+        "packages": [],
         "archive": None,
         "recipe": None,
         "build_host": None,
@@ -201,3 +213,49 @@ def test_a_host_that_cannot_compile_is_left_out():
     choice = choose([host("a"), host("odd", architecture="riscv64")], "source", source=SOURCE)
     assert "riscv64" in choice["left_out"]["odd"]
     assert list(choice["hosts"]) == ["a"]
+
+
+def test_the_devices_of_a_build_in_force_say_what_drives_them():
+    assert choose([host("a", found=True, devices=["Vulkan0"])])["hosts"]["a"]["backends"] == ["CPU", "Vulkan"]
+    build = offer()["id"]
+    # It has libraries for CUDA and was made for Vulkan, and its server offers neither.
+    in_force = choose([host("a", builds=[build], current=build)], archives=[offer()])
+    assert in_force["hosts"]["a"]["backends"] == ["CPU"]
+
+
+def test_a_build_that_is_there_and_not_in_force_has_what_its_libraries_are_for():
+    build = offer()["id"]
+    there = host("a", builds=[build, "b99-00000000"], current="b99-00000000", devices=["Vulkan0"])
+    assert choose([there], archives=[offer()])["hosts"]["a"]["backends"] == ["CPU", "CUDA"]
+
+
+def test_a_build_that_is_to_come_has_what_its_archive_or_its_options_say():
+    assert choose([host("a")], archives=[offer()])["hosts"]["a"]["backends"] == ["CPU", "Vulkan"]
+    assert choose([host("a")], source=SOURCE)["hosts"]["a"]["backends"] == ["CPU"]
+    options = {"backends": ["cpu", "hip"]}
+    assert choose([host("a")], source=SOURCE, options=options)["hosts"]["a"]["backends"] == ["CPU", "ROCm"]
+
+
+BROKEN = "/usr/bin/llama-server ends with an illegal instruction; install another."
+
+
+def test_a_host_whose_programs_do_not_run_is_left_out_with_the_reason():
+    choice = choose([host("a", found=True), host("b", found=True, problem=BROKEN)])
+    assert (list(choice["hosts"]), choice["left_out"]) == (["a"], {"b": BROKEN})
+
+
+@pytest.mark.parametrize("given", [{"archives": [offer()]}, {"source": SOURCE}])
+def test_a_build_in_force_that_does_not_run_leaves_its_host_out(given):
+    build = choose([host("a")], **given)["hosts"]["a"]["id"]
+    hosts = [host("a"), host("b", builds=[build], current=build, problem=BROKEN)]
+    method = "archive" if "archives" in given else "source"
+    assert choose(hosts, method, **given)["left_out"] == {"b": BROKEN}
+
+
+def test_programs_that_do_not_run_are_replaced_by_a_build():
+    hosts = [
+        host("a", found=True, problem=BROKEN),
+        host("b", builds=["b1-00000000"], current="b1-00000000", problem=BROKEN),
+    ]
+    choice = choose(hosts, archives=[offer()])
+    assert (list(choice["hosts"]), choice["left_out"]) == (["a", "b"], {})

@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 import pytest
-from module_utils.builds import find
+from module_utils.builds import ask, find
 
 NEW = "version: 0.7.0 (build 11669, commit Debian)\nbuilt with GNU 16.2.0 for Linux x86_64\n"
 OLD = "version: 6789 (abcdef12)\nbuilt with cc (Debian 12.2.0-14) 12.2.0 for x86_64-linux-gnu\n"
+# As Debian's, it says on standard error what it loads, then what it takes.
 RPC_SERVER = f"""#!{sys.executable}
 import os, socket, struct, sys
+with open(os.path.join(os.path.dirname(__file__), "rpc-asked"), "a") as asked:
+    print(*sys.argv[1:], file=asked)
+if "--help" in sys.argv:
+    sys.exit("load_backend: loaded CPU backend from x.so\\n  -c, --cache    enable\\n  -t, --threads N    how many")
 port = int(sys.argv[sys.argv.index("--port") + 1])
 open(os.path.join(os.path.dirname(__file__), "pid"), "w").write(str(os.getpid()))
 print("load_backend: loaded RPC backend from /usr/lib/ggml/libggml-rpc.so")
@@ -31,6 +35,18 @@ while True:
 """
 
 
+SERVER = f"""#!/bin/sh
+echo "$1" >> "$(dirname "$0")/asked"
+case "$1" in
+--version) cat >&2 <<'END'
+{NEW}END
+;;
+--help) printf '%s\\n' '-fit,  --fit [on|off]      whether' '--rpc SERVERS      see --device' ;;
+--list-devices) printf '%s\\n' 'Available devices:' '  Vulkan0: A card (8192 MiB, 8000 MiB free)' ;;
+esac
+"""
+
+
 def put(path, text, mode=0o755):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -42,8 +58,8 @@ def printing(text, code=0):
     return f"#!/bin/sh\ncat <<'END'\n{text.rstrip()}\nEND\nexit {code}\n"
 
 
-def found(prefix=None, search_path="", **options):
-    return find.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), **options)
+def found(prefix=None, search_path="", may_write=False, **options):
+    return find.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), may_write=may_write, **options)
 
 
 def is_running(pid):
@@ -64,15 +80,19 @@ def test_nothing_is_installed(tmp_path):
         "commit": None,
         "rpc_protocol": None,
         "backends": [],
+        "devices": [],
+        "server_flags": [],
+        "rpc_server_flags": [],
         "problem": None,
         "builds": [],
         "current": None,
+        "build_backends": {},
     }
 
 
 @pytest.mark.parametrize("name", ["ggml-rpc-server", "rpc-server"])
 def test_both_programs_are_found_and_asked(tmp_path, name):
-    server = put(tmp_path / "llama-server", printing(NEW))
+    server = put(tmp_path / "llama-server", SERVER)
     rpc_server = put(tmp_path / name, RPC_SERVER)
     assert found(search_path=str(tmp_path)) == {
         "found": True,
@@ -83,9 +103,13 @@ def test_both_programs_are_found_and_asked(tmp_path, name):
         "commit": "Debian",
         "rpc_protocol": "8.0.1",
         "backends": ["RPC", "CPU"],
+        "devices": [],
+        "server_flags": ["--fit", "--rpc"],
+        "rpc_server_flags": ["--cache", "--threads"],
         "problem": None,
         "builds": [],
         "current": None,
+        "build_backends": {},
     }
     assert not is_running(int((tmp_path / "pid").read_text()))
 
@@ -116,21 +140,6 @@ def test_what_cannot_be_executed_is_passed_over(tmp_path):
     (tmp_path / "ggml-rpc-server").mkdir()
     answer = found(search_path=str(tmp_path))
     assert (answer["server"], answer["rpc_server"]) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        (NEW, ("0.7.0", 11669, "Debian")),
-        (OLD, (None, 6789, "abcdef12")),
-        ("version: 0 (unknown)\n", (None, 0, "unknown")),
-        ("load_backend: loaded CPU backend from x.so\n" + NEW, ("0.7.0", 11669, "Debian")),
-        ("usage: llama-server\n", (None, None, None)),
-        ("", (None, None, None)),
-    ],
-)
-def test_parse_version(output, expected):
-    assert tuple(find.parse_version(output).values()) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,17 +180,13 @@ def test_an_rpc_server_that_prints_its_usage_and_exits_with_0(tmp_path):
 
 
 def test_programs_that_never_answer_are_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(find, "VERSION_SECONDS", 0.2)
-    monkeypatch.setattr(find, "RPC_SECONDS", 0.2)
+    monkeypatch.setattr(ask, "VERSION_SECONDS", 0.2)
+    monkeypatch.setattr(ask, "RPC_SECONDS", 0.2)
     put(tmp_path / "llama-server", "#!/bin/sh\nexec sleep 60\n")
     put(tmp_path / "ggml-rpc-server", f'#!/bin/sh\necho $$ > "{tmp_path}/pid"\nexec sleep 60\n')
     answer = found(search_path=str(tmp_path))
     assert "did not end within 0.2 seconds" in answer["problem"]
     assert not is_running(int((tmp_path / "pid").read_text()))
-
-
-def test_explain_exit_names_the_signal():
-    assert "SIGABRT" in find.explain_exit("/bin/x", -signal.SIGABRT, "")
 
 
 def install(builds_path, *ids):
@@ -222,4 +227,86 @@ def test_without_a_link_to_a_build_none_is_in_force(tmp_path, target):
 
 
 def test_a_folder_of_builds_that_is_not_there(tmp_path):
-    assert find.find_builds(str(tmp_path / "opt")) == ([], None)
+    assert find.find_builds(str(tmp_path / "opt")) == ({}, None)
+
+
+def test_a_build_says_by_its_libraries_which_backends_it_has(tmp_path):
+    install(tmp_path, "b1-ffff0000", "b2-0123abcd")
+    put(tmp_path / "b2-0123abcd" / "bin" / "libggml-vulkan.so.0", "")
+    put(tmp_path / "b2-0123abcd" / "lib" / "libggml-cuda.so", "")
+    assert found(builds_path=str(tmp_path))["build_backends"] == {
+        "b1-ffff0000": ["CPU"],
+        "b2-0123abcd": ["CPU", "CUDA", "Vulkan"],
+    }
+
+
+VULKAN = {"name": "Vulkan0", "description": "A card", "total_bytes": 8192 << 20, "free_bytes": 8000 << 20}
+
+
+@pytest.mark.parametrize(
+    ("loaded", "devices"),
+    [
+        (["RPC", "CPU"], []),  # there is nothing to ask for
+        (["RPC", "BLAS", "CPU"], []),
+        (["RPC", "Vulkan", "CPU"], [VULKAN]),
+        ([], [VULKAN]),  # built in, and so not told
+    ],
+)
+def test_devices_are_asked_for_where_there_may_be_some(tmp_path, loaded, devices):
+    put(tmp_path / "llama-server", SERVER)
+    says = "".join(f"print('load_backend: loaded {name} backend from x.so')\n" for name in loaded)
+    text = "".join(line for line in RPC_SERVER.splitlines(True) if 'print("load_backend' not in line)
+    put(tmp_path / "rpc-server", text.replace("server = socket", says + "sys.stdout.flush()\nserver = socket"))
+    assert found(search_path=str(tmp_path))["devices"] == devices
+    assert ("--list-devices" in (tmp_path / "asked").read_text().split()) is bool(devices)
+
+
+def test_a_server_that_does_not_list_its_devices_has_none(tmp_path):
+    put(tmp_path / "llama-server", SERVER.replace("--list-devices) ", "--list-devices) exit 1;"))
+    answer = found(search_path=str(tmp_path))
+    assert (answer["devices"], answer["problem"]) == ([], None)
+
+
+def test_flags_are_asked_for_once_while_the_programs_are_the_same(tmp_path):
+    file = tmp_path / "run" / "drover" / "programs.json"
+    programs = tmp_path / "bin"
+    server = put(programs / "llama-server", SERVER)
+    put(programs / "ggml-rpc-server", RPC_SERVER)
+
+    def ask_again(may_write=True):
+        answer = found(search_path=str(programs), flags_file=str(file), may_write=may_write)
+        helped = [(programs / name).read_text().split().count("--help") for name in ("asked", "rpc-asked")]
+        return answer["server_flags"], answer["rpc_server_flags"], helped
+
+    flags = ["--fit", "--rpc"], ["--cache", "--threads"]
+    assert ask_again(may_write=False) == (*flags, [1, 1])
+    assert not file.exists()
+    assert ask_again() == (*flags, [2, 2])
+    assert ask_again() == (*flags, [2, 2])
+    put(programs / "llama-server", SERVER.replace("--fit", "--fitting"))
+    assert ask_again() == (["--fitting", "--rpc"], flags[1], [3, 3])
+    # Another version, told by a library: the programs are the same.
+    stat = os.stat(server)
+    put(programs / "llama-server", (programs / "llama-server").read_text().replace("build 11669", "build 11670"))
+    os.utime(server, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert os.stat(server).st_size == stat.st_size
+    assert ask_again()[2] == [4, 4]
+    file.write_text("{")
+    assert ask_again()[2] == [5, 5]
+
+
+def test_a_program_that_does_not_say_its_flags_is_asked_again(tmp_path):
+    file = tmp_path / "programs.json"
+    put(tmp_path / "llama-server", SERVER.replace("--help)", "--other)"))
+    put(tmp_path / "ggml-rpc-server", RPC_SERVER)
+    answer = found(search_path=str(tmp_path), flags_file=str(file), may_write=True)
+    assert (answer["server_flags"], answer["rpc_server_flags"]) == ([], ["--cache", "--threads"])
+    assert not file.exists()
+
+
+def test_a_program_that_does_not_run_is_asked_for_nothing_more(tmp_path):
+    put(tmp_path / "llama-server", SERVER.replace("--version) ", "--version) exit 1;"))
+    put(tmp_path / "ggml-rpc-server", RPC_SERVER)
+    answer = found(search_path=str(tmp_path))
+    assert (answer["server_flags"], answer["rpc_server_flags"], answer["devices"]) == ([], [], [])
+    assert (tmp_path / "asked").read_text().split() == ["--version"]

@@ -221,7 +221,7 @@ def test_an_unknown_mixer_counts_all_it_makes():
     [
         ({"context_size": 0}, "context_size is 0 "),
         ({"parallel": True}, "parallel is True"),
-        ({"parallel": 257}, "parallel is 257 but llama-server has at most 256"),
+        ({"parallel": 257}, "parallel is 257 but must be a whole number from 1 to 256"),
         ({"ubatch_size": "512"}, "ubatch_size is '512'"),
         ({"cache_type_k": "q9_0"}, "cache_type_k is 'q9_0' but must be one of f32, f16, bf16, q8_0"),
         ({"cache_type_v": None}, "cache_type_v is None"),

@@ -311,6 +311,27 @@ def test_secrets_in_the_url_stay_out_of_messages(site):
     assert refused(f"http://user:{TOKEN}@127.0.0.1/model.gguf").startswith("http://127.0.0.1/model.gguf comes with")
 
 
+@pytest.mark.parametrize("fault", [403, 404, 400, ("drop", 5)], ids=str)
+def test_the_signature_of_a_redirect_stays_out_of_messages(site, other_site, fault):
+    """A model hub redirects to a storage service by a presigned URL."""
+    site.pages["/model.gguf"] = Page(redirect=other_site.url("/cdn.gguf?signature=" + TOKEN))
+    other_site.pages["/cdn.gguf"] = Page(model_of(10)[0], faults=[fault] * 10)
+    assert refused(site.url("/model.gguf")).startswith(site.url("/model.gguf"))
+
+
+def test_a_redirect_to_a_bad_address_with_a_signature(site):
+    site.pages["/model.gguf"] = Page(redirect=f"http://127.0.0.1:0/x?signature={TOKEN}")
+    assert "redirects to where we do not follow" in refused(site.url("/model.gguf"))
+
+
+def test_an_error_of_the_system_that_tells_the_address(site, monkeypatch):
+    def broken(*_arguments, **_options):
+        raise OSError(f"no route to {site.url('/model.gguf?signature=' + TOKEN)}")
+
+    monkeypatch.setattr(socket, "create_connection", broken)
+    assert "cannot be read: no route to" in refused(site.url("/model.gguf"))
+
+
 def test_nobody_listens():
     with serve() as gone:
         url = gone.url("/model.gguf")

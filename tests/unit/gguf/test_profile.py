@@ -49,6 +49,7 @@ def profile(metadata=None, tensor_list=None, without=()):
 def test_every_field_of_a_small_model():
     block_values = 64 * 64 + 2 * 64 * 16 + 2 * 64 * 192
     assert profile() == {
+        "schema": 1,
         "architecture": "llama",
         "name": "Little",
         "version": 3,
@@ -98,6 +99,8 @@ def test_every_field_of_a_small_model():
             }
             for index in (0, 1)
         ],
+        "unservable": [],
+        "warnings": [],
     }
 
 

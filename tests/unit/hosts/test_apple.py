@@ -12,6 +12,7 @@ PAGE = 16384
 SYSCTL = """hw.memsize: 34359738368
 hw.physicalcpu: 10
 hw.logicalcpu: 10
+hw.perflevel0.physicalcpu: 8
 machdep.cpu.brand_string: Apple M1 Pro
 iogpu.wired_limit_mb: {}
 """
@@ -50,6 +51,7 @@ def test_a_mac():
         "model": "Apple M1 Pro",
         "cores": 10,
         "physical_cores": 10,
+        "fast_cores": 8,
         "isa": ["neon", "dotprod", "fp16"],
     }
     assert parts["memory"]["total_bytes"] == 32 * GIB

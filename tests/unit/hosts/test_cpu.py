@@ -32,6 +32,7 @@ CPU part : 0xd0b
                 "model": "Raspberry Pi 5 Model B Rev 1.0 (Cortex-A76)",
                 "cores": 4,
                 "physical_cores": 4,
+                "fast_cores": 4,
                 "isa": ["neon", "dotprod", "fp16"],
             },
         ),
@@ -42,6 +43,7 @@ CPU part : 0xd0b
                 "model": "AMD EPYC 7302P 16-Core Processor",
                 "cores": 2,  # a quota of 1.5 CPUs
                 "physical_cores": 2,
+                "fast_cores": 2,
                 "isa": AVX2,
             },
         ),
@@ -52,6 +54,7 @@ CPU part : 0xd0b
                 "model": "Intel(R) Xeon(R) Processor",
                 "cores": 2,
                 "physical_cores": 2,
+                "fast_cores": 2,
                 "isa": [*AVX2, "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8"],
             },
         ),
@@ -90,3 +93,68 @@ def test_fewer_cores_online_than_the_processor_has(machine):
 def test_a_machine_without_cpuinfo_has_cores_and_no_features(machine):
     cpu = read_cpu(machine(), UNITS, 3)
     assert (cpu["cores"], cpu["physical_cores"], cpu["isa"]) == (3, 3, [])
+
+
+def arm(*parts):
+    """/proc/cpuinfo of a board with these cores."""
+    return "\n\n".join(
+        f"processor\t: {number}\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: {part}"
+        for number, part in enumerate(parts)
+    )
+
+
+def intel(*cores):
+    """/proc/cpuinfo of an x86 processor whose threads are on these cores."""
+    return "\n\n".join(
+        f"processor\t: {number}\nmodel name\t: i5\nphysical id\t: 0\ncore id\t\t: {core}\nflags\t\t: avx2"
+        for number, core in enumerate(cores)
+    )
+
+
+def readings(name, *numbers):
+    return {f"/sys/devices/system/cpu/cpu{cpu}/{name}": str(number) for cpu, number in enumerate(numbers)}
+
+
+RK3588 = arm(*["0xd05"] * 4, *["0xd0b"] * 4)
+# Two P cores with two threads each, and four E cores.
+HYBRID = intel(0, 0, 4, 4, 8, 9, 10, 11)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "files", "fast"),
+    [
+        pytest.param(RK3588, readings("cpu_capacity", *[414] * 4, 1008, 1008, 1024, 1024), 4, id="capacities"),
+        pytest.param(RK3588, {}, 4, id="parts"),
+        pytest.param(arm(*["0xd03"] * 4), {}, 4, id="small cores alone"),
+        pytest.param(
+            arm(*["0xfff"] * 8),
+            readings("cpufreq/cpuinfo_max_freq", *[1800000] * 6, *[2400000] * 2),
+            8,
+            id="near frequencies",
+        ),
+        pytest.param(
+            arm(*["0xfff"] * 8),
+            readings("cpufreq/cpuinfo_max_freq", *[1400000] * 6, *[2400000] * 2),
+            2,
+            id="frequencies",
+        ),
+        pytest.param(arm(*["0xd0b"] * 4), readings("cpu_capacity", *[1024] * 4), 4, id="all alike"),
+        pytest.param(RK3588, readings("cpu_capacity", 414, 414), 4, id="capacities of some"),
+        pytest.param(
+            HYBRID, {"/sys/devices/cpu_core/cpus": "0-3", "/sys/devices/cpu_atom/cpus": "4-7"}, 2, id="P and E cores"
+        ),
+        pytest.param(HYBRID, {"/sys/devices/cpu_core/cpus": "0-3"}, 6, id="no E cores named"),
+        pytest.param(
+            HYBRID, readings("cpufreq/cpuinfo_max_freq", *[5000000] * 4, *[3600000] * 4), 6, id="bursts of x86"
+        ),
+        pytest.param(HYBRID, readings("cpu_capacity", *[1024] * 4, *[620] * 4), 2, id="hybrid capacities"),
+    ],
+)
+def test_fast_cores(machine, cpuinfo, files, fast):
+    cpu = read_cpu(machine(files={"/proc/cpuinfo": cpuinfo, **files}), UNITS, 8)
+    assert cpu["fast_cores"] == fast
+
+
+def test_fast_cores_are_no_more_than_a_quota_is_worth(machine):
+    files = {"/sys/fs/cgroup/system.slice/cpu.max": "200000 100000", "/proc/cpuinfo": RK3588}
+    assert read_cpu(machine("pi5", files=files), UNITS, 8)["fast_cores"] == 2

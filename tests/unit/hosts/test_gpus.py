@@ -76,7 +76,7 @@ def test_processes_are_asked_for_only_when_drover_runs(machine):
         "",
         "No devices were found\n",
         "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n",
-        "GPU-1, NVIDIA GB10, [N/A], [N/A]\n",
+        "GPU-1, Tesla P40, [Unknown Error], [Unknown Error]\n",
     ],
 )
 def test_nvidia_smi_that_cannot_tell(machine, cards):
@@ -112,3 +112,68 @@ def test_amd_counts_a_client_once(machine):
 
 def test_a_machine_without_gpus(machine):
     assert read_gpus(machine("pi5"), [811]) == []
+
+
+# Recorded on a host with one H100 (driver 580), its identity changed.
+H100 = "GPU-00000000-1111-2222-3333-444444444444, NVIDIA H100 80GB HBM3, 81559, 81079\n"
+H100_PROCESSES = """GPU-00000000-1111-2222-3333-444444444444, 918, 79572
+GPU-00000000-1111-2222-3333-444444444444, 958, 1490
+"""
+
+
+@pytest.mark.parametrize(("pids", "held"), [([], 0), ([958], 1490), ([918, 958], 81062)])
+def test_an_h100(machine, pids, held):
+    (gpu,) = read_gpus(machine(files=DRIVER), pids, smi(H100, H100_PROCESSES))
+    assert (gpu["name"], gpu["total_bytes"], gpu["unified"]) == ("NVIDIA H100 80GB HBM3", 81559 * MIB, False)
+    assert (gpu["held_bytes"], gpu["usable_bytes"]) == (held * MIB, (81079 + held) * MIB)
+
+
+@pytest.mark.parametrize("nothing", ["[N/A]", "[Not Supported]"])
+def test_a_gpu_of_nvidia_that_works_with_the_machines_memory(machine, nothing):
+    files = {**DRIVER, "/proc/meminfo": "MemTotal:       125829120 kB\n"}
+    (gpu,) = read_gpus(
+        machine(files=files), [901], smi(f"GPU-1, NVIDIA GB10, {nothing}, {nothing}\n", "GPU-1, 901, 5000\n")
+    )
+    assert gpu == {
+        "name": "NVIDIA GB10",
+        "kind": "cuda",
+        "unified": True,
+        "total_bytes": 125829120 * 1024,
+        "held_bytes": 5000 * MIB,
+        "usable_bytes": 125829120 * 1024,
+    }
+
+
+CARD = "/sys/class/drm/card0/device"
+APU = {
+    f"{CARD}/mem_info_vram_total": str(512 * MIB),
+    f"{CARD}/mem_info_vram_used": str(22 * MIB),
+    f"{CARD}/mem_info_gtt_total": str(15 * 1024 * MIB),
+    f"{CARD}/mem_info_gtt_used": str(2000 * MIB),
+    f"{CARD}/device": "0x1638",
+    f"{CARD}/uevent": "DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_SLOT_NAME=0000:04:00.0",
+}
+
+
+@pytest.mark.parametrize("vendor", [None, "unknown"])
+def test_an_apu_works_with_the_machines_memory(machine, vendor):
+    drm = FDINFO.format(41, "0000:04:00.0", 20 * 1024) + f"drm-memory-gtt:\t{1900 * 1024} KiB\n"
+    files = {**APU, f"{CARD}/mem_info_vram_vendor": vendor, "/proc/901/fdinfo/5": drm}
+    (gpu,) = read_gpus(machine(files=files), [901])
+    assert gpu["unified"] is True
+    assert (gpu["total_bytes"], gpu["held_bytes"]) == ((512 + 15360) * MIB, 1920 * MIB)
+    assert gpu["usable_bytes"] == (512 + 15360 - 2022 + 1920) * MIB
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {f"{CARD}/mem_info_vram_vendor": "samsung"},  # an old card of 512 MiB
+        {f"{CARD}/mem_info_vram_total": str(96 * 1024 * MIB)},  # the firmware gave it most of the memory
+        {f"{CARD}/mem_info_gtt_total": None},
+    ],
+)
+def test_memory_of_its_own(machine, changed):
+    (gpu,) = read_gpus(machine(files={**APU, **changed}), [])
+    assert gpu["unified"] is False
+    assert gpu["total_bytes"] == int({**APU, **changed}[f"{CARD}/mem_info_vram_total"])

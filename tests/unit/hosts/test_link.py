@@ -10,7 +10,10 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from module_utils.errors import DroverError
 from module_utils.hosts import link as under_test
+
+from .fleet import at, tally
 
 IP_HEADER = b"\x45" + bytes(19)
 
@@ -158,3 +161,63 @@ def test_the_same_ways_are_measured_once(tmp_path, asked):
 def test_silence_is_not_kept_nor_is_anything_in_check_mode(tmp_path, asked, peer, may_write):
     under_test.links("10.0.0.1", [peer], str(tmp_path / "links.json"), may_write)
     assert list(tmp_path.iterdir()) == []
+
+
+FIGURES = {"round_trip_seconds": 0.0003, "speed_mbps": 940}
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    """Replaces the measurement: returns the list of addresses and peers asked for."""
+    asked = []
+
+    def measured(address, peers, cache_file, may_write):
+        asked.append((address, peers))
+        return {**FIGURES, "peers": []}
+
+    monkeypatch.setattr(under_test, "links", measured)
+    return asked
+
+
+FLEET = [
+    tally(f"pi-{number}", at("wlan0", f"192.168.1.{number}/24", "wireless"), at("eth0", f"10.0.0.{number}/24"))
+    for number in range(1, 8)
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "leader", "peers"),
+    [
+        ("pi-1", None, [2, 3, 4, 5]),
+        ("pi-3", None, [1, 2, 4, 5]),
+        ("pi-3", "pi-7", [7, 1, 2, 4]),
+        ("pi-7", "pi-7", [1, 2, 3, 4]),
+        ("pi-1", "no such host", [2, 3, 4, 5]),
+    ],
+)
+def test_the_leader_and_some_others_are_asked_over_the_clusters_network(ways, host, leader, peers):
+    found = under_test.own_link(host, FLEET, leader)
+    assert ways == [(f"10.0.0.{host[-1]}", [f"10.0.0.{peer}" for peer in peers])]
+    own = next(tally for tally in FLEET if tally["host"] == host)
+    assert found == {**own, "network": {**own["network"], **FIGURES}}
+
+
+@pytest.mark.parametrize(
+    "tallies",
+    [
+        FLEET[:1],
+        [{**FLEET[0], "exclude": "no"}, *FLEET[1:]],
+        [{**FLEET[0], "obstacles": ["No systemd."]}, *FLEET[1:]],
+        [FLEET[0], *({**other, "exclude": "no"} for other in FLEET[1:])],
+        [FLEET[0], tally("odd", at("eth0", "172.20.0.1/24"))],
+    ],
+)
+def test_there_may_be_nothing_to_measure(ways, tallies):
+    found = under_test.own_link("pi-1", tallies)
+    assert ways == []
+    assert (found["network"]["round_trip_seconds"], found["network"]["speed_mbps"]) == (None, None)
+
+
+def test_a_host_whose_tally_is_missing():
+    with pytest.raises(DroverError, match=r"^There is no tally of pi-9 among those given \(pi-1, pi-2\)"):
+        under_test.own_link("pi-9", FLEET[:2])

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.hosts.listener import find_listeners
+from module_utils.hosts.listener import find_connections, find_listeners
 from module_utils.hosts.tree import Tree
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -29,7 +29,7 @@ FILES = {
     "/proc/net/tcp": TCP,
     "/proc/net/tcp6": TCP6,
     "/proc/811/cmdline": "/usr/libexec/aarch64-linux-gnu/llama/bin/ggml-rpc-server\0--port\00050052\0",
-    "/proc/811/cgroup": "0::/system.slice/drover-rpc.service",
+    "/proc/811/cgroup": "0::/system.slice/system-drover\\x2drpc.slice/drover-rpc@main.service",
     "/proc/600/cmdline": "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0",
     "/proc/600/cgroup": "0::/system.slice/ssh.service",
     "/proc/1/cmdline": "/sbin/init\0",
@@ -54,7 +54,7 @@ def test_the_owner_of_a_port(host):
             "address": "192.168.1.21",
             "pid": 811,
             "command": "/usr/libexec/aarch64-linux-gnu/llama/bin/ggml-rpc-server",
-            "unit": "drover-rpc.service",
+            "unit": "drover-rpc@main.service",
         }
     ]
 
@@ -79,8 +79,46 @@ def test_nobody_listens(host):
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_no_port(host, port):
-    with pytest.raises(DroverError, match=f"^{port} is not a TCP port"):
-        find_listeners(host, [port])
+    for look in (find_listeners, find_connections):
+        with pytest.raises(DroverError, match=f"^The TCP port is {port} but must be a whole number from 1 to 65535"):
+            look(host, [port])
+
+
+LEADER = "1401A8C0"  # 192.168.1.20
+CONNECTIONS = (
+    HEAD
+    + LINE.format(0, "1501A8C0:C384", "0A", 5001)
+    + LINE.format(1, "1501A8C0:C384", "01", 5003).replace("00000000:0000", f"{LEADER}:9C40")
+    + LINE.format(2, "1501A8C0:C384", "01", 5006).replace("00000000:0000", f"{LEADER}:9C42")
+    + LINE.format(3, "1501A8C0:C384", "06", 0).replace("00000000:0000", "1601A8C0:9C40")  # it is going away
+    + LINE.format(4, "1501A8C0:9C44", "01", 5007).replace("00000000:0000", "1601A8C0:C384")  # out, to another's port
+    + LINE.format(5, "1501A8C0:0016", "01", 5008).replace("00000000:0000", "0201A8C0:C000")
+)
+MAPPED = HEAD + LINE.format(0, f"0000000000000000FFFF0000{LEADER}:0016", "01", 5009).replace(
+    "00000000:0000", f"0000000000000000FFFF0000{LEADER}:D000"
+)
+
+
+@pytest.mark.parametrize(
+    ("ports", "peers"),
+    [
+        ([50052], [(50052, "192.168.1.20")]),
+        ([50052, 22], [(22, "192.168.1.2"), (22, "192.168.1.20"), (50052, "192.168.1.20")]),
+        ([8080], []),
+        ([], []),
+    ],
+)
+def test_who_is_connected(machine, ports, peers):
+    tree = machine(files={"/proc/net/tcp": CONNECTIONS, "/proc/net/tcp6": MAPPED})
+    assert find_connections(tree, ports) == [{"port": port, "peer": peer} for port, peer in peers]
+
+
+def test_our_own_connection_on_this_machine():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert find_connections(Tree(), [port]) == []
+        with socket.create_connection(("127.0.0.1", port)):
+            assert find_connections(Tree(), [port]) == [{"port": port, "peer": "127.0.0.1"}]
 
 
 def test_our_own_listener_on_this_machine():

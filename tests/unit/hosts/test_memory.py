@@ -24,7 +24,9 @@ def test_a_pi_lends_what_is_free_and_what_drover_holds(machine):
         "available_bytes": 4 * GIB,
         "limit_bytes": None,
         "limit_used_bytes": None,
+        "arc_bytes": 0,
         "held_bytes": (2096128 + 1024) * KIB,
+        "others_bytes": 0,
         "huge_pages_bytes": 0,
         "reserve_bytes": 0,
         "usable_bytes": 4 * GIB + (2096128 + 1024) * KIB,
@@ -65,14 +67,15 @@ def test_the_limit_of_the_session_we_come_by_does_not_bind_services(machine):
 
 @pytest.mark.parametrize("name", ["memory.max", "memory.high"])
 def test_a_tighter_limit_of_the_unit_itself_counts(machine, name):
-    path = f"/sys/fs/cgroup/system.slice/drover-server.service/{name}"
+    path = f"/sys/fs/cgroup/system.slice/system-drover\\x2dserver.slice/drover-server@main.service/{name}"
     tally = tallied(machine("server_v2", files={path: str(6 * GIB)}))
     assert tally["limit_bytes"] == 6 * GIB
     assert tally["usable_bytes"] == 5 * GIB  # its own 4 GiB come back, 1 GiB of its charge is no anonymous memory
 
 
 def test_the_level_with_the_least_room_is_told_not_the_lowest_number(machine):
-    files = {"/sys/fs/cgroup/system.slice/drover-rpc.service/memory.max": str(15 * GIB)}
+    unit = "system-drover\\x2drpc.slice/drover-rpc@main.service"
+    files = {f"/sys/fs/cgroup/system.slice/{unit}/memory.max": str(15 * GIB)}
     tally = tallied(machine("server_v2", files=files))
     assert tally["limit_bytes"] == 16 * GIB
 
@@ -143,6 +146,74 @@ def test_the_default_reserve_goes_by_the_limit(machine):
 )
 def test_unit_of(machine, text, unit):
     assert cgroups.unit_of(machine(files={"/proc/7/cgroup": text}), 7) == unit
+
+
+def test_a_limit_on_all_instances_of_a_unit_counts(machine):
+    files = {"/sys/fs/cgroup/system.slice/system-drover\\x2drpc.slice/memory.max": str(6 * GIB)}
+    assert tallied(machine("server_v2", files=files))["limit_bytes"] == 6 * GIB
+
+
+def test_without_units_what_bounds_every_service_counts(machine):
+    tally = memory.read_memory(machine("server_v2"), (), 0)
+    assert (tally["limit_bytes"], tally["held_bytes"]) == (16 * GIB, 0)
+
+
+# As OpenZFS prints it: name, type, value.
+ARCSTATS = """13 1 0x01 147 39984 8734523642 172346511233
+name                            type data
+hits                            4    98765432
+c_min                           4    {c_min}
+c_max                           4    17179869184
+size                            4    {size}
+mru_evictable_data              4    {data}
+mru_evictable_metadata          4    268435456
+mfu_evictable_data              4    0
+mfu_evictable_metadata          4    268435456
+"""
+LXCFS = "95 30 0:46 / /proc/meminfo rw,nosuid,nodev,relatime - fuse.lxcfs lxcfs rw"
+
+
+@pytest.mark.parametrize(
+    ("c_min", "size", "data", "comes_back"),
+    [
+        (GIB, 12 * GIB, 11 * GIB, 11 * GIB),  # down to the floor
+        (GIB, 12 * GIB, 8 * GIB, 8 * GIB + 512 * MIB),  # what is in use stays
+        (2 * GIB, GIB, GIB // 4, 0),
+        (0, 60 * GIB, 60 * GIB, 28 * GIB),  # never more than there is
+    ],
+)
+def test_what_zfs_caches_comes_back(machine, c_min, size, data, comes_back):
+    files = {
+        "/proc/meminfo": f"MemTotal: {32 * GIB // KIB} kB\nMemAvailable: {4 * GIB // KIB} kB\n",
+        "/proc/spl/kstat/zfs/arcstats": ARCSTATS.format(c_min=c_min, size=size, data=data),
+    }
+    tally = tallied(machine(files=files))
+    assert tally["arc_bytes"] == comes_back
+    assert tally["available_bytes"] == tally["usable_bytes"] == 4 * GIB + comes_back
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/proc/self/mountinfo", LXCFS),
+        ("/proc/spl/kstat/zfs/arcstats", "name type data\nsize 4 many\n"),
+        ("/proc/spl/kstat/zfs/arcstats", None),
+    ],
+)
+def test_a_cache_of_another_machine_or_none_does_not_count(machine, path, text):
+    files = {
+        "/proc/meminfo": f"MemTotal: {32 * GIB // KIB} kB\nMemAvailable: {4 * GIB // KIB} kB\n",
+        "/proc/spl/kstat/zfs/arcstats": ARCSTATS.format(c_min=GIB, size=12 * GIB, data=11 * GIB),
+    }
+    tally = tallied(machine(files={**files, path: text}))
+    assert (tally["arc_bytes"], tally["usable_bytes"]) == (0, 4 * GIB)
+
+
+def test_what_others_planned_and_what_a_gpu_took(machine):
+    tally = memory.read_memory(machine("server_v2"), UNITS, 0, others=3 * GIB, held_by_gpu=GIB)
+    assert (tally["others_bytes"], tally["held_bytes"]) == (3 * GIB, 5 * GIB)
+    # The limit binds: 16 GiB, of which 3 GiB are PostgreSQL's and 1 GiB is counted as Drover's after all.
+    assert tally["usable_bytes"] == 14 * GIB - 3 * GIB
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab import binfmt, cpuinfo, host, inventory, names, network, packages, requirements, sizes, spec, state
+from lab import binfmt, cpuinfo, host, inventory, machines, names, network, packages, requirements, sizes, spec, state
 from lab.container import Container
 from lab.errors import LabError
 from lab.virtual_machine import VirtualMachine
@@ -25,7 +25,8 @@ LAB = spec.parse({"name": "demo", "subnet": "10.9.8.0/24", "hosts": {"pi-1": Non
 def test_interface_names_fit_the_kernel(lab, name):
     assert len(names.bridge(lab)) <= 15
     assert len(names.interface(lab, name)) <= 15
-    # systemd-nspawn makes the interface's name from the machine's.
+    assert all(len(names.bridge(lab, number)) <= 15 >= len(names.interface(lab, name, number)) for number in (1, 2, 3))
+    # systemd-nspawn makes the first interface's name from the machine's.
     assert names.interface(lab, name) == "vb-" + names.machine(lab, name)
 
 
@@ -33,6 +34,12 @@ def test_the_same_host_in_two_labs_has_two_cables():
     long = "a-host-with-a-long-name"
     labs = ("demo", "default", "a-lab-with-a-long-name")
     assert len({names.interface(lab, name) for lab in labs for name in ("pi-1", long)}) == 6
+
+
+def test_every_card_and_every_network_has_a_name_of_its_own():
+    hosts = ("a", "a-1", "a-host-with-a-long-name")
+    assert len({names.interface("demo", name, number) for name in hosts for number in range(4)}) == 12
+    assert len({names.bridge(lab, number) for lab in ("demo", "demo-1") for number in range(4)}) == 8
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,49 @@ def test_a_lab_without_internet_is_kept_in():
     assert "masquerade" not in network.rules(closed)
 
 
+def two_networks(**more):
+    return spec.parse(
+        {
+            "name": "demo",
+            "networks": {"house": "10.8.0.0/24", "cluster": "10.9.0.0/24"},
+            "hosts": {"head": {"networks": ["house", "cluster"]}, "pi-1": {"networks": ["cluster"]}, "tv": None},
+            **more,
+        }
+    )
+
+
+def test_two_networks_of_a_lab_are_apart():
+    text = network.rules(two_networks())
+    assert 'iifname "dl-demo" oifname "dl-demo_1" drop' in text
+    assert 'iifname "dl-demo_1" oifname "dl-demo" drop' in text
+    assert text.count("masquerade") == 2
+    closed = network.rules(two_networks(internet=False))
+    assert 'iifname "dl-demo_1" oifname != "dl-demo_1" drop' in closed
+    assert "masquerade" not in closed
+
+
+def test_a_host_knows_those_by_name_with_which_it_shares_a_network():
+    lab = two_networks()
+    known = {name: host.known_hosts(lab, wanted).splitlines()[2:] for name, wanted in lab.hosts.items()}
+    assert known == {
+        "head": ["10.8.0.11 head", "10.9.0.11 head", "10.9.0.12 pi-1", "10.8.0.13 tv"],
+        "pi-1": ["10.9.0.11 head", "10.9.0.12 pi-1"],
+        "tv": ["10.8.0.11 head", "10.8.0.13 tv"],
+    }
+
+
+def test_the_inventory_has_the_address_in_a_hosts_first_network():
+    everyone = yaml.safe_load(inventory.render(two_networks()))["all"]
+    assert [values["ansible_host"] for values in everyone["hosts"].values()] == ["10.8.0.11", "10.9.0.12", "10.8.0.13"]
+
+
+def test_an_emulated_host_has_one_card(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    hosts = {"pi-5": {"architecture": "arm64", "networks": ["house", "cluster"]}}
+    with pytest.raises(LabError, match="host pi-5: an emulated host has one network card"):
+        machines.choose("demo", two_networks(hosts=hosts).hosts["pi-5"])
+
+
 def test_the_inventory_has_every_host_in_its_groups():
     everyone = yaml.safe_load(inventory.render(LAB))["all"]
     assert everyone["hosts"] == {"pi-1": {"ansible_host": "10.9.8.11"}, "pi-2": {"ansible_host": "10.9.8.12"}}
@@ -95,7 +145,7 @@ def spec_of(architecture):
 )
 def test_hosts_of_another_architecture_are_virtual_machines(monkeypatch, own, wanted, kind):
     monkeypatch.setattr("platform.machine", lambda: own)
-    assert type(host.machine("x", spec_of(wanted))) is kind
+    assert type(machines.choose("x", spec_of(wanted))) is kind
 
 
 def test_an_amd64_host_on_an_arm64_machine_is_refused(monkeypatch):
@@ -103,7 +153,7 @@ def test_an_amd64_host_on_an_arm64_machine_is_refused(monkeypatch):
     with pytest.raises(
         LabError, match=r"host pi-5: architecture amd64 is not this machine's \(arm64\), and .* arm64 only"
     ):
-        host.machine("x", spec_of("amd64"))
+        machines.choose("x", spec_of("amd64"))
 
 
 def test_a_host_is_found_by_what_it_was_made_from(monkeypatch, tmp_path):
@@ -111,7 +161,7 @@ def test_a_host_is_found_by_what_it_was_made_from(monkeypatch, tmp_path):
     monkeypatch.setattr(state, "STATE", tmp_path)
     for name in ("amd64", "arm64"):
         state.write(tmp_path / "x/hosts" / name / "fingerprint.json", f'{{"architecture": "{name}"}}')
-    assert [type(host.existing("x", name)) for name in ("amd64", "arm64", "half-made")] == [
+    assert [type(machines.existing("x", name)) for name in ("amd64", "arm64", "half-made")] == [
         Container,
         VirtualMachine,
         Container,

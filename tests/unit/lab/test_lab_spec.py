@@ -23,9 +23,10 @@ def host(**values):
 def test_what_a_spec_leaves_out_is_filled_in():
     lab = parse(hosts={"a": None, "b": {"memory": "1GiB"}})
     assert lab.internet is True
-    assert lab.subnet.is_private and lab.subnet.prefixlen == 24
-    assert lab.gateway == str(lab.subnet[1])
-    assert [one.address for one in lab.hosts.values()] == [str(lab.subnet[11]), str(lab.subnet[12])]
+    (network,) = lab.networks
+    assert network.subnet.is_private and network.subnet.prefixlen == 24
+    assert network.gateway == str(network.subnet[1])
+    assert [one.address for one in lab.hosts.values()] == [str(network.subnet[11]), str(network.subnet[12])]
     alone = lab.hosts["a"]
     assert (alone.suite, alone.architecture, alone.packages) == ("forky", "amd64", ())
     assert (alone.memory, alone.cpu, alone.link) == (None, None, None)
@@ -49,10 +50,11 @@ def test_every_value_is_taken():
             }
         },
     )
-    assert (lab.internet, lab.gateway) == (False, "10.99.0.1")
+    assert (lab.internet, lab.networks[0].gateway) == (False, "10.99.0.1")
     assert lab.hosts["pi-1"] == spec.HostSpec(
         name="pi-1",
-        address="10.99.0.11",
+        cards=(spec.Card(lab.networks[0], "10.99.0.11"),),
+        default_route="lab",
         suite="trixie",
         architecture="arm64",
         packages=("htop", "tree"),
@@ -65,7 +67,31 @@ def test_every_value_is_taken():
 
 
 def test_two_labs_get_different_subnets():
-    assert parse(name="one").subnet != parse(name="two").subnet
+    assert parse(name="one").networks != parse(name="two").networks
+
+
+def test_a_host_has_a_card_in_every_network_that_it_is_in():
+    lab = parse(
+        networks={"house": "10.8.0.0/24", "cluster": "10.9.0.0/24"},
+        hosts={
+            "head": {"networks": ["house", "cluster"]},
+            "router": {"networks": ["house", "cluster"], "default_route": "cluster"},
+            "pi-1": {"networks": ["cluster"]},
+            "tv": None,
+        },
+    )
+    assert [(one.name, one.number, one.gateway) for one in lab.networks] == [
+        ("house", 0, "10.8.0.1"),
+        ("cluster", 1, "10.9.0.1"),
+    ]
+    assert {name: [card.with_prefix for card in one.cards] for name, one in lab.hosts.items()} == {
+        "head": ["10.8.0.11/24", "10.9.0.11/24"],
+        "router": ["10.8.0.12/24", "10.9.0.12/24"],
+        "pi-1": ["10.9.0.13/24"],
+        "tv": ["10.8.0.14/24"],
+    }
+    assert [one.address for one in lab.hosts.values()] == ["10.8.0.11", "10.8.0.12", "10.9.0.13", "10.8.0.14"]
+    assert [one.default_route for one in lab.hosts.values()] == ["house", "cluster", "cluster", "house"]
 
 
 def test_adding_a_host_at_the_end_moves_nobody():
@@ -80,7 +106,7 @@ def test_adding_a_host_at_the_end_moves_nobody():
         ({"name": "My Lab"}, "name 'My Lab' is not right"),
         ({"name": None}, "name None is not right"),
         ({"name": "trailing-"}, "name 'trailing-' is not right"),
-        ({"hots": {}}, "the spec: 'hots' is not known: the keys are hosts, internet, name, subnet"),
+        ({"hots": {}}, "the spec: 'hots' is not known: the keys are hosts, internet, name, networks, subnet"),
         ({"hosts": {}}, "hosts is empty"),
         ({"hosts": ["a"]}, "hosts must be a mapping"),
         ({"hosts": None}, "hosts must be a mapping"),
@@ -90,6 +116,17 @@ def test_adding_a_host_at_the_end_moves_nobody():
         ({"subnet": "fd00::/64"}, "subnet 'fd00::/64' is not an IPv4 network"),
         ({"subnet": "8.8.8.0/24"}, "subnet 8.8.8.0/24 is not private"),
         ({"subnet": "10.9.0.0/29"}, "subnet 10.9.0.0/29 has no room for 1 hosts"),
+        ({"subnet": "10.9.0.0/24", "networks": {"a": "10.8.0.0/24"}}, "the spec has both subnet and networks"),
+        ({"networks": ["10.8.0.0/24"]}, "networks must be a mapping"),
+        ({"networks": {}}, "networks has 0 entries: a lab has 1 to 4 networks"),
+        ({"networks": {f"n{n}": f"10.8.{n}.0/24" for n in range(5)}}, "networks has 5 entries"),
+        ({"networks": {"The House": "10.8.0.0/24"}}, "network name 'The House' is not right"),
+        ({"networks": {"house": "8.8.8.0/24"}}, "subnet 8.8.8.0/24 is not private"),
+        ({"networks": {"house": "10.8.0.0/24", "tiny": "10.9.0.0/29"}}, "subnet 10.9.0.0/29 has no room for 1 hosts"),
+        (
+            {"networks": {"house": "10.8.0.0/16", "cluster": "10.8.1.0/24"}},
+            "subnet 10.8.0.0/16 of network house overlaps with 10.8.1.0/24 of cluster",
+        ),
         ({"internet": "maybe"}, "internet 'maybe' must be true or false"),
     ],
 )
@@ -119,6 +156,11 @@ def test_a_bad_lab_is_refused(changes, message):
         ({"packages": ["tree; rm"]}, "host a: packages 'tree; rm' is not right"),
         ({"groups": ["no-dashes"]}, "host a: groups 'no-dashes' is not right"),
         ({"vars": []}, "host a: vars must be a mapping"),
+        ({"networks": "lab"}, "host a: networks must be a list of names of networks"),
+        ({"networks": []}, "host a: networks [] is not right: choose one or more of lab"),
+        ({"networks": ["lab", "lab"]}, "host a: networks ['lab', 'lab'] is not right"),
+        ({"networks": ["cluster"]}, "host a: networks ['cluster'] is not right"),
+        ({"default_route": "cluster"}, "host a: default_route 'cluster' is not right: choose one of lab"),
     ],
 )
 def test_a_bad_host_is_refused(values, message):
@@ -168,7 +210,7 @@ def test_shipped_specs(name, memory):
 def test_shipped_labs_can_be_up_together():
     # Two scenarios may share a lab: then one's spec is a link to the other's.
     labs = [spec.load(path.stem) for path in spec.SHIPPED.glob("*.yml") if not path.is_symlink()]
-    subnets = [lab.subnet for lab in labs]
+    subnets = [network.subnet for lab in labs for network in lab.networks]
     assert len({lab.name for lab in labs}) == len(labs)
     overlaps = [(one, other) for one in subnets for other in subnets if one is not other and one.overlaps(other)]
     assert len(subnets) >= 3

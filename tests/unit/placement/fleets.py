@@ -10,6 +10,9 @@ from zlib import crc32
 
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import Header, TensorInfo
+from module_utils.hosts.devices import drive
+from module_utils.placement.planner import make_plan
+from module_utils.placement.policy import Policy
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -52,19 +55,84 @@ def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_byte
     return {**profile, "parameter_count": profile["weight_bytes"] * 32 // 34}
 
 
-def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, **more):
-    """What ``memory_info`` says of a host on gigabit Ethernet with four cores."""
-    return {
+def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, speed_mbps=1000, unified=False, **more):
+    """What ``memory_info`` says of a host on gigabit Ethernet with four cores: the document ``tally``, with GPUs of
+    ``gpus`` bytes, all driven, which are ``unified`` with the CPU or not. ``more`` replaces fields of it."""
+    address = str(IPv4Address(0x0A000000 + crc32(host.encode()) % (1 << 24)))
+    memory = {
+        "total_bytes": 64 * GIB,
+        "available_bytes": 64 * GIB,
+        "limit_bytes": None,
+        "limit_used_bytes": None,
+        "held_bytes": 0,
+        "huge_pages_bytes": 0,
+        "reserve_bytes": 0,
+        "others_bytes": 0,
+        "arc_bytes": 0,
+        "usable_bytes": usable_bytes,
+    }
+    cards = [
+        {"name": "GPU", "kind": "cuda", "unified": unified, "total_bytes": size, "held_bytes": 0, "usable_bytes": size}
+        for size in gpus
+    ]
+    made = {
+        "schema": 1,
         "host": host,
-        "address": str(IPv4Address(0x0A000000 + crc32(host.encode()) % (1 << 24))),
-        "cpu": {"cores": 4, "physical_cores": 4, "isa": ["avx2"]},
-        "memory": {"usable_bytes": usable_bytes},
+        "machine": None,
+        "exclude": "",
+        "obstacles": [],
+        "architecture": "x86_64",
+        "os": {"id": "debian", "version_id": "13"},
+        "cpu": {"model": "CPU", "cores": 4, "physical_cores": 4, "fast_cores": 4, "isa": ["avx2"]},
+        "memory": memory,
         "bandwidth_bytes_per_second": bandwidth,
-        "gpus": [{"name": "GPU", "kind": "cuda", "total_bytes": size, "usable_bytes": size} for size in gpus],
-        "disk": {"path": "/var/lib/drover", "free_bytes": disk},
-        "network": {"speed_mbps": 1000, "mtu": 1500},
+        "gpus": cards,
+        "disk": {"path": "/var/lib/drover/models", "free_bytes": disk, "models": {}},
+        "network": network(address, speed_mbps),
+        "threads": None,
+        "port": 50052,
         **more,
     }
+    return drive(made, ["CPU", "CUDA"])
+
+
+def network(card_address, speed_mbps=1000, **more):
+    """A tally's ``network``: one wired card with this address in 10.0.0.0/8."""
+    card = {
+        "address": card_address,
+        "prefix": 8,
+        "network": "10.0.0.0/8",
+        "interface": "eth0",
+        "kind": "ethernet",
+        "speed_mbps": speed_mbps,
+        "mtu": 1500,
+        "private": True,
+    }
+    return {
+        "address": None,
+        "addresses": [card],
+        "arrived_at": card_address,
+        "default_interface": "eth0",
+        "speed_mbps": None,
+        "round_trip_seconds": None,
+        **more,
+    }
+
+
+def lend(one, usable_bytes, device=0):
+    """Change what a device of the tally ``one`` lends, the CPU (0) or a GPU (from 1 on), everywhere it stands."""
+    (one["gpus"][device - 1] if device else one["memory"])["usable_bytes"] = usable_bytes
+    one["devices"][device]["usable_bytes"] = usable_bytes
+
+
+def lends(one, device=0):
+    """What a device of the tally ``one`` lends."""
+    return one["devices"][device]["usable_bytes"]
+
+
+def plan_of(gguf, tallies, cluster="main", previous=(), choice=None, model_host=None, **policy):
+    """The plan by a policy that is given by its fields."""
+    return make_plan(gguf, tallies, Policy(**policy), cluster, previous, choice, model_host)
 
 
 def _tensor(name, shape, size):

@@ -14,15 +14,14 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from module_utils.footprint.settings import Settings
 from module_utils.placement.fleet import read_fleet
 from module_utils.placement.layers import FIRST_LAYER
 from module_utils.placement.layout import Layout, Segment
 from module_utils.placement.plan import feasible_plan
-from module_utils.placement.planner import make_plan
-from module_utils.placement.problem import Problem
+from module_utils.placement.policy import Policy
+from module_utils.placement.problem import AS_GOOD_WITHIN, Problem
 from oracle import cases
-from unit.placement.fleets import GIB, tally
+from unit.placement.fleets import GIB, plan_of, tally
 
 MODELS = ["llama-1b-tied", "gemma4-e4b", "deepseek2-lite-old", "lfm2-8b-a1b", "nemotron-h-8b"]
 CONTEXT = 16384
@@ -37,8 +36,8 @@ def problems(tmp_path_factory):
 
     def problem(name, sizes, leader=None):
         hosts = [tally(f"host-{number}", size) for number, size in enumerate(sizes)]
-        chosen = Settings(context_size=CONTEXT)
-        made = Problem(profiles[name], chosen, read_fleet(hosts, 0), leader=leader, layers=layers.get(name))
+        policy = Policy(context_size=CONTEXT, leader=leader)
+        made = Problem(profiles[name], policy, read_fleet(hosts, 0).hosts, layers=layers.get(name))
         layers[name] = made.layers
         return made, profiles[name], hosts
 
@@ -78,7 +77,7 @@ def test_the_search_counts_the_bytes_of_the_plan(problems, name):
                 segments.append(Segment(host.cpu, end, end + count))
                 end += count
         layout = Layout(leader, blocks, tuple(segments))
-        plan = feasible_plan(problem, layout, {}, [])
+        plan = feasible_plan(problem, layout)
         assert layers.leader_bytes(blocks, len(segments)) == plan["host"]["total_bytes"]
         for segment, device in zip(segments, plan["devices"]):
             held = segment.end - segment.first
@@ -114,8 +113,10 @@ def test_what_fits_is_found_and_is_the_fastest(problems, name, shares):
     whole, _gguf, _hosts = problems(name, [GIB] * 3)
     needed = whole.layers.leader_bytes(whole.layers.count)
     problem, gguf, hosts = problems(name, [needed * share // 100 for share in shares])
-    possible = [problem.judge.seconds(layout) for layout in every_layout(problem) if problem.judge.fits(layout)]
-    plan = make_plan(gguf, hosts, context_size=CONTEXT, margin=0)
+    possible = [layout for layout in every_layout(problem) if problem.judge.fits(layout)]
+    plan = plan_of(gguf, hosts, context_size=CONTEXT, margin=0)
     assert plan["feasible"] == problem.fits() == bool(possible)
     if possible:
-        assert plan["predicted"]["seconds_per_token"] <= min(possible) * (1 + 1e-9)
+        least = min(map(problem.judge.seconds, possible)) * (1 + 1e-9)
+        assert problem.judge.seconds(problem.layouts()[0]) <= least
+        assert plan["predicted"]["request_seconds"] <= least * (1 + AS_GOOD_WITHIN)

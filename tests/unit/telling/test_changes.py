@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.placement.planner import make_plan
 from module_utils.telling.changes import change_lines, plan_changes
-from unit.placement.fleets import MIB, model, tally
+from unit.placement.fleets import MIB, model, plan_of, tally
 
 HOSTS = [tally(name, 1100 * MIB) for name in ("pi-1", "pi-2", "pi-3")]
 
 
 def split(pi_1=0, pi_2=0, pi_3=0):
-    return make_plan(model(), HOSTS, leader="pi-1", split={"pi-1": pi_1, "pi-2": pi_2, "pi-3": pi_3})
+    return plan_of(model(), HOSTS, leader="pi-1", split={"pi-1": pi_1, "pi-2": pi_2, "pi-3": pi_3})
 
 
 def test_moves_are_told_with_their_bytes():
@@ -38,8 +37,8 @@ def test_the_same_plan_changes_nothing():
 
 
 def test_another_leader_and_other_settings_are_told():
-    before = make_plan(model(), HOSTS, leader="pi-1")
-    after = make_plan(model(), HOSTS, leader="pi-2", context_size=2048)
+    before = plan_of(model(), HOSTS, leader="pi-1")
+    after = plan_of(model(), HOSTS, leader="pi-2", context_size=2048)
     assert change_lines(before, after) == [
         "pi-2 takes the lead from pi-1.",
         "blocks 0-7 + output: pi-1 -> pi-2, 850 MiB",
@@ -49,7 +48,7 @@ def test_another_leader_and_other_settings_are_told():
 
 
 def test_another_model_is_all_new():
-    lines = change_lines(split(pi_1=9), make_plan({**model(), "name": "Other"}, HOSTS, leader="pi-1"))
+    lines = change_lines(split(pi_1=9), plan_of({**model(), "name": "Other"}, HOSTS, leader="pi-1"))
     assert lines[:2] == [
         "Another model: Small Q8_0 gives way to Other Q8_0.",
         "blocks 0-7 + output: new -> pi-1, 850 MiB",
@@ -65,4 +64,4 @@ def test_without_a_running_plan_all_is_new(before):
 
 def test_a_plan_that_does_not_fit_cannot_be_compared():
     with pytest.raises(DroverError, match="does not fit"):
-        change_lines(split(pi_1=9), make_plan(model(), [tally("pi-1", 100 * MIB)]))
+        change_lines(split(pi_1=9), plan_of(model(), [tally("pi-1", 100 * MIB)]))

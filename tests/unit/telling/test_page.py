@@ -8,9 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.placement.planner import make_plan
 from module_utils.telling.page import plan_page
-from unit.placement.fleets import MIB, model, tally
+from unit.placement.fleets import MIB, model, plan_of, tally
 
 
 class Page(HTMLParser):
@@ -38,7 +37,7 @@ class Page(HTMLParser):
 
 
 def page_of(hosts, gguf=None, **arguments):
-    plan = make_plan(gguf or model(), hosts, **arguments)
+    plan = plan_of(gguf or model(), hosts, **arguments)
     return plan, Page(plan_page(plan))
 
 
@@ -57,7 +56,7 @@ def test_the_layers_fill_the_width():
 
 
 def test_the_page_loads_nothing():
-    plan = make_plan(model(), [tally("pi-1", 600 * MIB), tally("pi-2", 600 * MIB)])
+    plan = plan_of(model(), [tally("pi-1", 600 * MIB), tally("pi-2", 600 * MIB)])
     assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import|http", plan_page(plan))
 
 
@@ -68,15 +67,23 @@ def test_what_does_not_fit_says_what_would_help():
         assert remedy["text"] in page.texts
 
 
+def test_the_page_says_what_was_wished_for():
+    _plan, page = page_of([tally("pi-1", 900 * MIB), tally("pi-2", 900 * MIB)], split={"pi-1": 4, "pi-2": 5})
+    texts = page.texts
+    assert texts[texts.index("context_size") + 1] == "4096"
+    assert texts[texts.index("split") + 1] == "pi-1: 4, pi-2: 5"
+    assert "leader" not in texts  # nobody wished for one
+
+
 def test_names_cannot_break_out():
     nasty = "<script>alert('x')</script>\"&"
-    hosts = [tally(nasty, 600 * MIB), tally("pi-2", 600 * MIB, exclude=False), tally("pi-3" + nasty, 0)]
-    plan = make_plan({**model(), "name": nasty, "quantization": nasty}, hosts)
+    hosts = [tally(nasty, 600 * MIB), tally("pi-2", 600 * MIB, exclude=""), tally("pi-3" + nasty, 0)]
+    plan = plan_of({**model(), "name": nasty, "quantization": nasty}, hosts)
     assert "<script" not in plan_page(plan)
     assert any(nasty in text for text in Page(plan_page(plan)).texts)
 
 
 @pytest.mark.parametrize("plan", [None, {}, "plan"])
 def test_what_is_no_plan_is_refused(plan):
-    with pytest.raises(DroverError, match="not a plan"):
+    with pytest.raises(DroverError, match=r"The plan (is|has no)"):
         plan_page(plan)

@@ -7,10 +7,9 @@ import re
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.placement.planner import make_plan
-from module_utils.telling.table import layers_text, plan_lines, shortfall_text
+from module_utils.telling.table import layers_text, plan_lines
 from module_utils.text import size_text
-from unit.placement.fleets import GIB, MIB, model, tally
+from unit.placement.fleets import GIB, MIB, model, plan_of, tally
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_layers_are_named(layers, text):
 
 
 def lines_of(hosts, **arguments):
-    return plan_lines(make_plan(model(), hosts, **arguments))
+    return plan_lines(plan_of(model(), hosts, **arguments))
 
 
 def test_the_table_says_what_goes_where():
@@ -75,10 +74,11 @@ def test_one_machine_is_said_to_be_alone():
 
 
 def test_what_does_not_fit_comes_with_the_shortfall_and_the_remedies():
-    plan = make_plan(model(), [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)], context_size=65536)
+    plan = plan_of(model(), [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)], context_size=65536)
     lines = plan_lines(plan)
     assert lines[0].endswith("no plan")
-    assert f"  - {size_text(plan['missing_bytes'])} of memory are missing" in lines
+    shortfall = f"  - {size_text(plan['missing_bytes'])} of memory are missing; what would help: A context of at most"
+    assert any(line.startswith(shortfall) for line in lines)
     at = lines.index("What would help, the cheapest first:")
     assert lines[at + 1].startswith("  - A context of at most")
     assert all(f"  - {reason}" in lines for reason in plan["reasons"])
@@ -86,10 +86,30 @@ def test_what_does_not_fit_comes_with_the_shortfall_and_the_remedies():
 
 @pytest.mark.parametrize("plan", [None, {}, [], "plan"])
 def test_what_is_no_plan_is_refused(plan):
-    with pytest.raises(DroverError, match="not a plan"):
+    with pytest.raises(DroverError, match=r"The plan (is|has no)"):
         plan_lines(plan)
 
 
-def test_a_plan_that_fails_for_another_cause_than_memory_does_not_count_bytes():
-    assert shortfall_text({"missing_bytes": 0}) == "Memory is not what is missing: see why below"
-    assert shortfall_text({"missing_bytes": 3 << 30}) == "3.0 GiB of memory are missing"
+def test_a_plan_that_fails_for_another_cause_than_memory_says_it():
+    plan = plan_of(model(), [tally("pi-1", 2 * GIB, disk=10 * MIB)])
+    lines = plan_lines(plan)
+    at = lines.index("Does not fit:")
+    assert lines[at + 1].startswith(
+        "  - pi-1 cannot lead: the model's file takes 870 MiB and its disk has 10.0 MiB free"
+    )
+    assert lines[at + 1].endswith("free some space there, or set gguf_model_directory to a larger disk.")
+
+
+def test_warnings_are_told():
+    plan = plan_of({**model(), "warnings": ["Nobody tried this architecture."]}, [tally("pi-1", 2 * GIB)])
+    lines = plan_lines(plan)
+    assert lines[lines.index("Warnings:") + 1] == "  - Nobody tried this architecture."
+    assert "Warnings:" not in plan_lines(plan_of(model(), [tally("pi-1", 2 * GIB)]))
+
+
+def test_the_time_of_the_request_is_told():
+    hosts = [tally("pi-1", 2 * GIB)]
+    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20))[6]
+    assert re.fullmatch(r"An answer of 20 tokens to a prompt of 100: \d\.\d s", line)
+    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20000))[6]
+    assert re.fullmatch(r"An answer of 20000 tokens to a prompt of 100: \d+ min", line)

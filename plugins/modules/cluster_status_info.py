@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_status_info
+short_description: Say how a running cluster is
+version_added: "0.2.0"
+description:
+  - Puts together what the hosts of a cluster say of themselves, as lines that a person can read, and names what is
+    wrong.
+  - Touches no host. Run it once, on the controller.
+options:
+  plan:
+    description: The running plan, as RV(drover.llama.memory_info#module:plan) returned it on the leader.
+    type: dict
+    required: true
+  states:
+    description: How each host is, in the order in which the lines are to name them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      host:
+        description: The host's name in the plan.
+        type: str
+        required: true
+      tally:
+        description: What it can lend and holds, as RV(drover.llama.memory_info#module:tally) returned it.
+        type: dict
+        default: {}
+      programs:
+        description: Its build, as RV(drover.llama.llama_cpp_info#module:llama_cpp) returned it.
+        type: dict
+        default: {}
+      listens:
+        description: Whether its RPC server listens.
+        type: bool
+        default: false
+      held_bytes:
+        description: Memory that the cluster holds there. By default what O(states[].tally) says.
+        type: int
+      problem:
+        description: What is wrong with its part, in one sentence.
+        type: str
+      completion:
+        description: Of the leader, its proof, as RV(drover.llama.completion_info#module:completion) returned it.
+        type: dict
+extends_documentation_fragment:
+  - drover.llama.changes_nothing
+seealso:
+  - module: drover.llama.memory_info
+  - module: drover.llama.llama_cpp_info
+  - module: drover.llama.completion_info
+author:
+  - The Drover developers (@drover)
+"""
+
+EXAMPLES = r"""
+- name: Put together how the cluster is
+  drover.llama.cluster_status_info:
+    plan: "{{ hostvars['pi-1'].memory.plan }}"
+    states:
+      - host: pi-1
+        tally: "{{ hostvars['pi-1'].memory.tally }}"
+        programs: "{{ hostvars['pi-1'].binaries.llama_cpp }}"
+        completion: "{{ hostvars['pi-1'].proof.completion }}"
+      - host: pi-2
+        tally: "{{ hostvars['pi-2'].memory.tally }}"
+        programs: "{{ hostvars['pi-2'].binaries.llama_cpp }}"
+        listens: "{{ hostvars['pi-2'].worker.listens }}"
+  register: status
+  run_once: true
+  delegate_to: localhost
+
+- name: Fail when something is wrong
+  ansible.builtin.assert:
+    that: status.healthy
+    fail_msg: "{{ status.problems }}"
+  run_once: true
+"""
+
+RETURN = r"""
+lines:
+  description: A head, a line for each host, and how fast the leader answered.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "host             part     state     build        memory  layers"
+    - "pi-1             leader   up        11669      16.32 MB  blocks 0-5"
+    - "pi-2             worker   up        11669      10.50 MB  blocks 6-7 + output"
+    - "18.2 tokens per second in a completion of 8 tokens"
+problems:
+  description: What is wrong, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+healthy:
+  description: Whether nothing is wrong.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.telling.status import problems, status_lines
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "plan": {"type": "dict", "required": True},
+            "states": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "tally": {"type": "dict", "default": {}},
+                    "programs": {"type": "dict", "default": {}},
+                    "listens": {"type": "bool", "default": False},
+                    "held_bytes": {"type": "int"},
+                    "problem": {"type": "str"},
+                    "completion": {"type": "dict"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    plan, states = module.params["plan"], module.params["states"]
+    try:
+        lines, found = status_lines(plan, states), problems(plan, states)
+    except DroverError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, lines=lines, problems=found, healthy=not found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every variable of every role is set in some scenario, and looked at there: molecule/resources/variables.py."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "molecule" / "resources"))
+
+from variables import VARIABLES  # noqa: E402
+
+
+def documented() -> set[str]:
+    """The variables on the roles' pages."""
+    specs = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
+    return {name for spec in specs for name in spec["argument_specs"]["main"]["options"]}
+
+
+def test_every_variable_of_the_roles_is_walked():
+    assert set(VARIABLES) == documented()
+
+
+@pytest.mark.parametrize("name", [name for name, case in VARIABLES.items() if case.run == "elsewhere"])
+def test_what_is_set_elsewhere_is_set_there(name):
+    assert re.search(rf"\b{name}\b", (ROOT / VARIABLES[name].where).read_text(encoding="utf-8"))
+
+
+def test_no_value_is_the_default():
+    """A value that is the default shows nothing when it is seen."""
+    defaults = {}
+    for path in ROOT.glob("roles/*/defaults/main.yml"):
+        defaults.update(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert [name for name, case in VARIABLES.items() if case.look and case.value == defaults[name]] == []
