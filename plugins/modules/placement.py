@@ -102,12 +102,12 @@ options:
     description: Tokens of prompt in the request that the plan is to be quick at.
     version_added: "0.2.0"
     type: int
-    default: 300
+    default: 512
   answer_tokens:
     description: Tokens of answer in the request that the plan is to be quick at.
     version_added: "0.2.0"
     type: int
-    default: 300
+    default: 256
   previous:
     description:
       - The plans that were found on the hosts, as RV(drover.llama.memory_info#module:plan) returned them.
@@ -168,6 +168,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+running:
+  description: The one of O(previous) that RV(plan) takes the place of, null when none of them is a plan of O(cluster).
+  returned: success
+  type: dict
+  version_added: "0.2.0"
+  sample: null
+places_the_same:
+  description:
+    - Whether hosts that run RV(running) have nothing to do for RV(plan). Compared are the model's file, the policy, who
+      leads, what is on each device, threads and addresses.
+  returned: success
+  type: bool
+  version_added: "0.2.0"
+  sample: true
 plan:
   description: The plan. All sizes are bytes, all times seconds.
   returned: success
@@ -445,22 +459,12 @@ plan:
       type: list
       elements: str
       sample: ["pi-1 leads because it is pinned."]
-running:
-  description: The plan that the cluster runs by, of O(previous); null when there is none.
-  returned: success
-  type: dict
-  sample:
-places_the_same:
-  description: Whether the cluster runs by a plan already for which nothing would have to change.
-  returned: success
-  type: bool
-  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.footprint import settings
-from ansible_collections.drover.llama.plugins.module_utils.placement import planner, policy
+from ansible_collections.drover.llama.plugins.module_utils.placement import planner, policy, running
 
 NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host")
 
@@ -508,12 +512,8 @@ def main():
         )
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=False,
-        plan=plan,
-        running=next(iter(given["previous"]), None),
-        places_the_same=any(document.places_the_same(before, plan) for before in given["previous"]),
-    )
+    known = running.running_under(running.running_plans(given["previous"], given["cluster"]), plan["leader"])
+    module.exit_json(changed=False, plan=plan, running=known, places_the_same=running.places_the_same(known, plan))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests")]
 
 from module_utils.placement import search  # noqa: E402
-from module_utils.placement.planner import make_plan  # noqa: E402
-from unit.placement.fleets import MIB, model, tally  # noqa: E402
+from module_utils.placement.fleet import read_fleet  # noqa: E402
+from module_utils.placement.policy import DEFAULT_MARGIN, Policy  # noqa: E402
+from module_utils.placement.problem import Problem  # noqa: E402
+from unit.placement.fleets import MIB, model, plan_of, tally  # noqa: E402
 
 RUNS = 5
 COMPARED = 40
@@ -34,7 +36,7 @@ def fleet(dice, count, total):
             f"host-{number:03}",
             round(total * share / sum(shares)),
             dice.uniform(4e9, 20e9),
-            network={"speed_mbps": dice.choice([100, 1000, 1000, 2500])},
+            speed_mbps=dice.choice([100, 1000, 1000, 2500]),
         )
         for number, share in enumerate(shares)
     ]
@@ -62,26 +64,30 @@ def planning(dice):
         times = []
         for _run in range(RUNS):
             start = time.perf_counter()
-            plan = make_plan(gguf, tallies, leader=leader)
+            plan = plan_of(gguf, tallies, leader=leader)
             times.append((time.perf_counter() - start) * 1000)
         missing = f"{plan['missing_bytes'] // MIB} MiB missing"
         yield what, statistics.median(times), f"{len(plan['devices'])} devices" if plan["feasible"] else missing
 
 
+def least_seconds(gguf, tallies, steps):
+    """Seconds of the request in the fastest layout that is found in so many steps, or None if nothing fits."""
+    before, search.EXACT_STEPS = search.EXACT_STEPS, steps
+    problem = Problem(gguf, Policy(leader="host-000"), read_fleet(tallies, DEFAULT_MARGIN).hosts)
+    layouts = problem.layouts()
+    search.EXACT_STEPS = before
+    return problem.judge.seconds(layouts[0]) if layouts else None
+
+
 def lost_by_orders(dice):
-    """Seconds a token over the exact optimum, in per cent, for fleets of seven workers."""
-    lost, exact_steps = [], search.EXACT_STEPS
+    """Seconds of a request over the exact optimum, in per cent, for fleets of seven workers."""
+    lost = []
     for _fleet in range(COMPARED):
         gguf = unequal(dice, 24)
         tallies = fleet(dice, 8, gguf["weight_bytes"] * dice.uniform(1.2, 2))
-        search.EXACT_STEPS = 0
-        found = make_plan(gguf, tallies, leader="host-000")
-        search.EXACT_STEPS = 10**9
-        exact = make_plan(gguf, tallies, leader="host-000")
-        search.EXACT_STEPS = exact_steps
-        if exact["feasible"]:
-            ratio = found["predicted"]["seconds_per_token"] / exact["predicted"]["seconds_per_token"]
-            lost.append((ratio - 1) * 100)
+        exact = least_seconds(gguf, tallies, 10**9)
+        if exact:
+            lost.append((least_seconds(gguf, tallies, 0) / exact - 1) * 100)
     return lost
 
 

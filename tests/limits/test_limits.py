@@ -26,10 +26,12 @@ import pytest
 import yaml
 from lab.fleet import Fleet
 from module_utils.footprint.model import MemoryModel
-from module_utils.footprint.settings import Settings
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
 from module_utils.placement.planner import make_plan
+from module_utils.placement.policy import Policy
+from module_utils.serving.cluster import Cluster
+from module_utils.serving.command_line import plan_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
@@ -39,7 +41,7 @@ MARGIN = 0
 RESERVE = 16 * MIB
 PROCESS_BYTES = 24 * MIB
 ANSWER_TOKENS = 4
-UNITS = {True: "drover-server.service", False: "drover-rpc.service"}  # by whether the host leads
+CLUSTER = Cluster("main")
 CONTEXT = 1024
 
 
@@ -113,11 +115,8 @@ class Deployment:
         return [self.fleet.tally(host, reserve_bytes=reserve, disk_path=disk) for host in self.hosts]
 
     def plan(self, tallies: list, split: dict | None = None) -> dict:
-        return make_plan(
-            self.gguf,
-            tallies,
+        policy = Policy(
             leader="first",
-            model_host="first",
             context_size=CONTEXT,
             cache_type_k="f32",
             cache_type_v="f32",
@@ -125,6 +124,7 @@ class Deployment:
             margin=MARGIN,
             split=split,
         )
+        return make_plan(self.gguf, tallies, policy, model_host="first")
 
     def take_what_is_spare(self) -> dict:
         """Take memory from every host until with one byte less the layout would not fit; return the plan at the brim.
@@ -133,15 +133,16 @@ class Deployment:
         """
         tallies, split = self.tallies(), layers(self.served)
         for tally in tallies:
-            memory, before = tally["memory"], tally["memory"]["usable_bytes"]
+            before = tally["devices"][0]["usable_bytes"]
             too_little, enough = 0, before
             while enough - too_little > 1:
-                memory["usable_bytes"] = (enough + too_little) // 2
+                middle = (enough + too_little) // 2
+                lend(tally, middle)
                 if self.plan(tallies, split)["feasible"]:
-                    enough = memory["usable_bytes"]
+                    enough = middle
                 else:
-                    too_little = memory["usable_bytes"]
-            memory["usable_bytes"] = enough
+                    too_little = middle
+            lend(tally, enough)
             self.limit(tally["host"], self.limits[tally["host"]] - before + enough + MIB)
         return self.plan(tallies, split)
 
@@ -174,14 +175,14 @@ class Deployment:
             timeout=300,
         )
         assert done.returncode == 0, done.stdout
-        self.served = json.loads(self.fleet.run("first", "cat /etc/drover/plan.json"))
+        self.served = json.loads(self.fleet.run("first", f"cat {CLUSTER.plan_path}"))
 
     def unit(self, host: str) -> str:
-        return UNITS[host == "first"]
+        return CLUSTER.server_unit if host == "first" else CLUSTER.rpc_unit
 
     def fill_context(self) -> dict:
         """Have every cell of the KV cache written by one long prompt, and return the answer's counts."""
-        key = self.fleet.run("first", "cat /etc/drover/api_key").strip()
+        key = self.fleet.run("first", f"cat {CLUSTER.api_key_path}").strip()
         prompt = [300 + number % 400 for number in range(CONTEXT - ANSWER_TOKENS)]
         body = {"prompt": prompt, "n_predict": ANSWER_TOKENS, "temperature": 0, "ignore_eos": True}
         request = urllib.request.Request(
@@ -206,6 +207,11 @@ class Deployment:
             self.fleet.run(host, f"systemctl stop {self.unit(host)}; systemctl reset-failed", must_work=False)
 
 
+def lend(tally: dict, usable_bytes: int) -> None:
+    """Change what the host of ``tally`` lends."""
+    tally["memory"]["usable_bytes"] = tally["devices"][0]["usable_bytes"] = usable_bytes
+
+
 def planned(plan: dict) -> dict:
     """Bytes that the plan puts on each host."""
     return {plan["leader"]: plan["host"]["total_bytes"], **{one["host"]: one["total_bytes"] for one in plan["devices"]}}
@@ -213,7 +219,7 @@ def planned(plan: dict) -> dict:
 
 def needed(deployment: Deployment) -> dict:
     """Bytes that each host must lend for the plan that is served: of a worker, those of loading if they are more."""
-    memory = MemoryModel(deployment.gguf, Settings(**deployment.served["settings"]))
+    memory = MemoryModel(deployment.gguf, Policy.from_dict(deployment.served["policy"]).settings)
     most = planned(deployment.served)
     for one in deployment.served["devices"]:
         held = one["block_count"] + one["holds_output"]
@@ -249,13 +255,13 @@ def deployment(request, fleet, models, tmp_path_factory):
     yield made
     made.stop()
     for host in made.hosts:
-        fleet.run(host, "rm -rf /etc/drover/plan.json /var/lib/drover/models /var/cache/drover/rpc")
+        fleet.run(host, f"rm -rf {CLUSTER.plan_path} /var/lib/drover/models /var/cache/drover/rpc")
 
 
 def test_what_fits_survives_a_full_context(deployment):
     fleet, shape = deployment.fleet, deployment.shape
     plan = deployment.take_what_is_spare()
-    assert plan["arguments"] == deployment.served["arguments"]
+    assert plan_arguments(plan) == plan_arguments(deployment.served)
     parts = planned(plan)
     assert set(parts) == set(deployment.hosts)
     before = {host: fleet.killed(host) for host in parts}
@@ -297,13 +303,14 @@ def test_what_lacks_a_tenth_does_not_fit(deployment):
     deployment.limit(host, deployment.limits[host] - usable + math.ceil(need / 1.1))
     # No reserve is to blame: the memory is not there.
     tallies, split = deployment.tallies(reserve=0), layers(deployment.served)
-    short = next(tally["memory"] for tally in tallies if tally["host"] == host)
+    short = next(tally for tally in tallies if tally["host"] == host)
+    lent = short["memory"]["usable_bytes"]
     plan = deployment.plan(tallies, split)
     missing = plan["missing_bytes"]
-    print(f"\n{host} lends {short['usable_bytes'] / MIB:.1f} of {need / MIB:.1f} MiB, {missing / MIB:.1f} are missing")
+    print(f"\n{host} lends {lent / MIB:.1f} of {need / MIB:.1f} MiB, {missing / MIB:.1f} are missing")
     assert not plan["feasible"]
-    assert missing == need - short["usable_bytes"]
-    short["usable_bytes"] += missing
+    assert missing == need - lent
+    lend(short, lent + missing)
     assert deployment.plan(tallies, split)["feasible"]
 
     before = fleet.killed(host)

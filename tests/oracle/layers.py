@@ -20,7 +20,10 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "plugins")]
 from module_utils.gguf.profile import model_profile  # noqa: E402
 from module_utils.gguf.reader import read_header  # noqa: E402
 from module_utils.placement.planner import make_plan  # noqa: E402
+from module_utils.placement.policy import Policy  # noqa: E402
+from module_utils.serving.command_line import plan_arguments  # noqa: E402
 from oracle import host as oracle_host  # noqa: E402
+from unit.placement import fleets  # noqa: E402
 
 MODEL = HERE.parent / "assets" / "drover-demo.gguf"
 MIB = 1 << 20
@@ -70,7 +73,7 @@ def planned(plan):
 
 def seen(oracle, path, plan):
     """``{layer: device}`` as llama-server says it."""
-    server = shlex.join(["llama-server", "-m", path, "--threads", "1", *plan["arguments"]])
+    server = shlex.join(["llama-server", "-m", path, "--threads", "1", *plan_arguments(plan)])
     told = oracle.shell(ASK.format(server=server, log=shlex.quote(f"{oracle.directory}/server.log")))
     return {int(layer): name for layer, name in re.findall(r"layer +(\d+) assigned to device (\w+)", told)}
 
@@ -78,9 +81,9 @@ def seen(oracle, path, plan):
 def fleet(endpoints, sizes):
     names = ["leader", "w1", "w2", "w3"][: len(sizes)]
     ports = [LEADER_PORT, *(int(endpoint.rsplit(":", 1)[1]) for endpoint in endpoints)]
+    loopback = fleets.network("127.0.0.1", address="127.0.0.1")
     return [
-        {"host": name, "address": "127.0.0.1", "port": port, "memory": {"usable_bytes": size * MIB}}
-        for name, port, size in zip(names, ports, sizes)
+        fleets.tally(name, size * MIB, network=loopback, port=port) for name, port, size in zip(names, ports, sizes)
     ]
 
 
@@ -92,7 +95,7 @@ def main():
             content = MODEL.read_bytes()
             path = oracle.put("demo.gguf", content, len(content))
             for arguments, sizes in CASES:
-                plan = make_plan(gguf, fleet(oracle.endpoints, sizes), leader="leader", **arguments)
+                plan = make_plan(gguf, fleet(oracle.endpoints, sizes), Policy(leader="leader", **arguments))
                 want, got = planned(plan), seen(oracle, path, plan)
                 wrong += want != got
                 print("same  " if want == got else "WRONG ", arguments, " ".join(want[layer] for layer in sorted(want)))

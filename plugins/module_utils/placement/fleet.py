@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..errors import DroverError
 from ..hosts.addresses import choose_addresses
@@ -33,7 +34,7 @@ class Device:
     seconds_per_byte: float
     seconds_per_operation: float
 
-    @property
+    @cached_property
     def capacity(self) -> int:
         return self.usable_bytes - math.ceil(self.usable_bytes * self.margin)
 
@@ -59,12 +60,12 @@ class Host:
     def endpoint(self) -> str:
         return f"{self.address}:{self.port}"
 
-    @property
+    @cached_property
     def lent(self) -> tuple[Device, ...]:
         """The devices that its RPC server offers: the GPUs where there are any, else the CPU, as upstream does."""
         return _within(self.cpu.usable_bytes, self.gpus) or (self.cpu,)
 
-    @property
+    @cached_property
     def lent_capacity(self) -> int:
         return sum(device.capacity for device in self.lent)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import DroverError
-from .document import model_of, read_plan
+from .document import model_of
 from .fleet import Device, Host
 from .layers import Layers
 from .layout import Layout, Segment
@@ -70,13 +70,14 @@ def _fill(layers: Layers, devices: Sequence[Device], first: int, count: int, lea
     return segments
 
 
-def kept_layout(problem: Problem, previous: Sequence[object], best: Layout | None) -> tuple[Layout | None, str | None]:
+def kept_layout(
+    problem: Problem, running: Sequence[dict[str, Any]], best: Layout | None
+) -> tuple[Layout | None, str | None]:
     """The layout of the running plan, if it is still possible and nearly as good as ``best``, else why not.
 
-    ``previous`` is what plan files on hosts say, so nothing in it is taken for granted, and there may be several, of
-    leaders before; the one that is best now counts. Returns ``(layout, reason)``, either of which may be ``None``.
+    ``running`` are the plans that were found on hosts, of leaders before, too; the one that is best now counts. Returns
+    ``(layout, reason)``, either of which may be ``None``.
     """
-    running = [plan for plan in map(_running, previous) if plan]
     if not running:
         return None, None
     mine = [plan for plan in running if plan["model"] == model_of(problem.model)]
@@ -94,14 +95,6 @@ def kept_layout(problem: Problem, previous: Sequence[object], best: Layout | Non
     if any(old > new * (1 + KEPT_WITHIN) for old, new in zip(problem.judge.score(layout), problem.judge.score(best))):
         return None, "The running plan is not kept: another one is better by more than 5 %."
     return layout, "The running plan is kept: it still fits and is within 5 % of the best."
-
-
-def _running(value: object) -> dict[str, Any] | None:
-    try:
-        plan = read_plan(value)
-    except DroverError:
-        return None
-    return plan if plan["feasible"] else None
 
 
 def _read_layouts(problem: Problem, previous: dict[str, Any]) -> list[Layout]:

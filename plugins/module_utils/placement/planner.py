@@ -20,6 +20,7 @@ from .plan import feasible_plan
 from .policy import Policy
 from .problem import Problem, named
 from .reasons import choice_reasons, why_spare
+from .running import running_plans
 from .shortfall import bad_build_plan, no_plan, split_plan, unservable_plan
 
 Planned = tuple[dict[str, Any], list[str], dict[str, str]]
@@ -47,7 +48,7 @@ def make_plan(
     model = read_gguf(gguf)
     fleet = checked_fleet(tallies, policy, choice, model_host)
     problem = Problem(model, policy, fleet.hosts, model_host)
-    plan, reasons, spare = _planned(problem, previous, choice)
+    plan, reasons, spare = _planned(problem, running_plans(previous, name), choice)
     return {
         **plan,
         "cluster": name,
@@ -75,7 +76,7 @@ def checked_fleet(
     return fleet
 
 
-def _planned(problem: Problem, previous: Sequence[object], choice: dict[str, Any] | None) -> Planned:
+def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[str, Any] | None) -> Planned:
     """The plan, its reasons, and who is spare and why."""
     unservable = problem.model.get("unservable") or []
     if unservable:
@@ -88,7 +89,7 @@ def _planned(problem: Problem, previous: Sequence[object], choice: dict[str, Any
             return refused, reasons, problem.spare
     else:
         layouts = problem.layouts()
-        layout, kept = kept_layout(problem, previous, layouts[0] if layouts else None)
+        layout, kept = kept_layout(problem, running, layouts[0] if layouts else None)
         if layout is None and layouts:
             layout = problem.preferred(layouts)
         if layout is None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from .. import checks
@@ -17,10 +18,10 @@ MAX_DEVICES = 16  # upstream: llama_max_devices and GGML_RPC_MAX_SERVERS
 SPREADS = ("auto", "all")
 DEFAULT_MARGIN = 0.05
 # A chat. What is new in a turn, since llama-server keeps what came before in the slot's cache: a question and some text
-# that goes with it; and an answer of a page at most. In published logs of chats, answers have 215 tokens on average
-# (LMSYS-Chat-1M) to 338 (ShareGPT), questions without what a program adds to them 70 to 161.
-DEFAULT_PROMPT_TOKENS = 300
-DEFAULT_ANSWER_TOKENS = 300
+# that goes with it, together one batch; and an answer of half a page. In published logs of chats, answers have 215
+# tokens on average (LMSYS-Chat-1M) to 338 (ShareGPT), questions without what programs add to them 70 to 161.
+DEFAULT_PROMPT_TOKENS = 512
+DEFAULT_ANSWER_TOKENS = 256
 # A context that long has nobody; it keeps hostile numbers out of the arithmetic.
 MOST_TOKENS = 1 << 30
 
@@ -79,7 +80,7 @@ class Policy:
         """The document."""
         return asdict(self)
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """What decides how much memory ``llama-server`` takes."""
         return Settings(
@@ -92,7 +93,7 @@ class Policy:
             self.flash_attention,
         )
 
-    @property
+    @cached_property
     def request(self) -> Request:
         """The request whose time is minimised."""
         return Request.of(self.prompt_tokens, self.answer_tokens, self.settings.micro_batch)

@@ -104,7 +104,7 @@ def test_warnings_are_told():
     plan = plan_of({**model(), "warnings": ["Nobody tried this architecture."]}, [tally("pi-1", 2 * GIB)])
     lines = plan_lines(plan)
     assert lines[lines.index("Warnings:") + 1] == "  - Nobody tried this architecture."
-    assert "Warnings:" not in plan_lines(plan_of(model(), [tally("pi-1", 2 * GIB)]))
+    assert "Warnings:" not in plan_lines(plan_of({**model(), "warnings": []}, [tally("pi-1", 2 * GIB)]))
 
 
 def test_the_time_of_the_request_is_told():
