@@ -14,7 +14,7 @@ description:
     address to listen on, who may connect, and the files that must be there.
   - Arguments are written for the build of llama.cpp that the host has. A flag that it lacks is translated, or refused
     by name.
-  - Given O(worker) in place of a plan, it makes the deployment of a single RPC server.
+  - Given O(lend_to) in place of a plan, it makes the deployment of a single RPC server.
   - Touches no host. Run it once, on the controller.
 options:
   plan:
@@ -194,7 +194,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.document import
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
-from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 
 KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
 
@@ -240,11 +240,7 @@ def main():
 
 def make_deployments(given):
     """Host -> deployment, by the options of the module."""
-    wishes = {}
-    for each in given["settings"]:
-        if each["host"] in wishes:
-            raise DroverError(f"The settings of {each['host']} come twice: give every host once.")
-        wishes[each["host"]] = {name: value for name, value in each.items() if name != "host"}
+    wishes = settings_by_host(given["settings"])
     tallies = [read_tally(tally) for tally in given["tallies"]]
     if given["plan"] is not None:
         return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)

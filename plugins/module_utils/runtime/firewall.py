@@ -12,13 +12,13 @@ ours and stay.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 from typing import Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
+from ..serving.deployment import source_network
 from .foreign_firewalls import FOREIGN, Opening, Rule
 from .part import load_deployment
 from .tools import Run, run_tool
@@ -58,9 +58,10 @@ def guard_script(table: str, port: int, allow: list[str]) -> str:
 
     One transaction: there is no moment without a guard. Adding the table first makes deleting it right in any case.
     """
+    networks = [source_network(address, "An address that may connect") for address in allow]
     rules = [f'tcp dport {port} iifname "lo" accept']
     for family, version in (("ip", 4), ("ip6", 6)):
-        sources = [str(network) for network in map(_network, allow) if network.version == version]
+        sources = [str(network) for network in networks if network.version == version]
         if sources:
             rules.append(f"tcp dport {port} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
     rules.append(f"tcp dport {port} drop")
@@ -69,15 +70,6 @@ def guard_script(table: str, port: int, allow: list[str]) -> str:
         f"{_removal(table)}table inet {table} {{\n  chain input {{\n"
         f"    type filter hook input priority -10; policy accept;\n{body}\n  }}\n}}\n"
     )
-
-
-def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(address, strict=False)
-    except ValueError as error:
-        raise DroverError(
-            f"The deployment allows {address!r}, which is no IP address: correct rpc_server_allowed_addresses."
-        ) from error
 
 
 def _removal(table: str) -> str:

@@ -82,6 +82,9 @@ def _check_file(path: str, size: int | None) -> None:
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno()).st_size
+    except FileNotFoundError as error:
+        # Its disk may be mounted late.
+        raise NotYet(f"{path} is not there: mount its disk, or {REMEDY}.") from error
     except OSError as error:
         raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
     if size is not None and found != size:

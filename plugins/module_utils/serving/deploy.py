@@ -50,7 +50,7 @@ def deploy(
     let_in = source_addresses(hosts[leader], plan["network"])
     for host, place in plan["addresses"].items():
         if host != leader:
-            deployments[host] = worker_deployment(
+            deployments[host] = _worker(
                 cluster,
                 host,
                 place["address"],
@@ -71,10 +71,10 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     if tally["obstacles"]:
         raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
     address = choose_addresses([tally]).chosen[host]["address"]
-    return worker_deployment(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
+    return _worker(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
 
 
-def worker_deployment(
+def _worker(
     cluster: Cluster,
     host: str,
     address: str,
@@ -85,7 +85,6 @@ def worker_deployment(
     wishes: Settings,
     memory_bytes: int = 0,
 ) -> dict[str, Any]:
-    """The deployment of a worker, also of one that no plan knows: ``allow`` and the wishes say who may connect."""
     if not (wishes.rpc_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "

@@ -17,6 +17,7 @@ A deployment is a dictionary of
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from ..checks import choice, dictionary, document, text, whole
@@ -56,7 +57,7 @@ def read_deployment(value: object) -> dict[str, Any]:
     text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
     whole(found["listen"].get("port"), f"{_WHAT}'s listen port", 1, 65535, REMEDY)
     for address in found["allow"] or ():
-        text(address, f"An address that {_WHAT.lower()} allows", REMEDY)
+        source_network(address, f"An address that {_WHAT.lower()} allows")
     for each in found["files"]:
         file = dictionary(each, f"A file of {_WHAT.lower()}", REMEDY)
         text(file.get("path"), f"The path of a file of {_WHAT.lower()}", REMEDY)
@@ -67,6 +68,16 @@ def read_deployment(value: object) -> dict[str, Any]:
         text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
     return found
+
+
+def source_network(value: object, name: str) -> IPv4Network | IPv6Network:
+    """The network of those who may connect that ``value`` stands for: an address, or a network such as 10.0.0.0/24."""
+    try:
+        return ip_network(text(value, name), strict=False)
+    except ValueError as error:
+        raise DroverError(
+            f"{name} is {value!r} but must be an IP address or network: correct rpc_server_allowed_addresses."
+        ) from error
 
 
 def _texts(values: Any, name: str) -> None:

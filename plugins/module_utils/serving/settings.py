@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..checks import dictionary, whole
+from ..checks import dictionary, text, whole
 from ..errors import DroverError
+from .deployment import source_network
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,20 @@ class Settings:
         ):
             if name in settings:
                 whole(settings[name], f"{name} of {host}", least, most)
+        for address in settings.get("rpc_server_allowed_addresses", ()):
+            source_network(address, f"An address in rpc_server_allowed_addresses of {host}")
         return cls(**settings)
+
+
+def settings_by_host(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Host -> its settings, of a list of them in which each names its ``host``."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        host = text(entry.get("host"), "The host of some settings")
+        if host in found:
+            raise DroverError(f"The settings of {host} come twice: give every host once.")
+        found[host] = {name: value for name, value in entry.items() if name != "host"}
+    return found
 
 
 def _checked(value: object, name: str, default: object) -> Any:

@@ -100,6 +100,20 @@ def test_a_part_is_started_without_what_needs_memory_that_is_writable_and_execut
     assert told.stdout == "78 []\n", told.stderr
 
 
+def test_all_that_is_in_it_can_be_imported_from_it(archive):
+    """Nothing of it leans on Ansible, or on a file beside the sources."""
+    program = (
+        "import importlib, sys, zipfile\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "for name in zipfile.ZipFile(sys.argv[1]).namelist():\n"
+        "    if name != '__main__.py' and not name.endswith('__init__.py'):\n"
+        "        importlib.import_module(name[:-3].replace('/', '.'))\n"
+        "print(any(name.startswith('ansible') for name in sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", program, str(archive)], capture_output=True, text=True, check=False)
+    assert told.stdout == "False\n", told.stderr
+
+
 @pytest.mark.parametrize("text", ["version: 0.4.0\n", "namespace: x\nversion: '0.4.0'  # next\n", 'version: "0.4.0"\n'])
 def test_the_version_is_the_collections(tmp_path, text):
     small_collection(tmp_path, text)

@@ -96,9 +96,15 @@ WRONG = [
     ("worker", {"program": "/nowhere/rpc"}, 78, "/nowhere/rpc is no program that can be run here"),
     ("worker", {"program": "/etc/passwd"}, 78, "/etc/passwd is no program that can be run here"),
     ("worker", {"program": "/usr/bin"}, 78, "/usr/bin is no program that can be run here"),
-    ("worker", {"files": [{"path": "/nowhere/m", "bytes": 1}]}, 78, "/nowhere/m cannot be read (No such file or dir"),
+    # A disk and an address may come late when a machine starts.
+    ("worker", {"files": [{"path": "/nowhere/m", "bytes": 1}]}, 75, "/nowhere/m is not there: mount its disk, or run"),
+    (
+        "worker",
+        {"files": [{"path": "/etc/passwd/m", "bytes": 1}]},
+        78,
+        "/etc/passwd/m cannot be read (Not a directory)",
+    ),
     ("worker", {"files": [{"path": "/dev/null", "bytes": 7}]}, 78, "/dev/null has 0 bytes where 7 were expected"),
-    # An address may come late when a machine starts.
     ("worker", {"listen": {"address": "192.0.2.1", "port": 1}}, 75, "192.0.2.1 is not an address of this machine"),
     ("worker", {"listen": {"address": "2001:db8::1", "port": 1}}, 75, "2001:db8::1 is not an address of this machine"),
     ("worker", {"listen": {"address": "pi-1", "port": 1}}, 78, "pi-1:1 cannot be listened on ("),

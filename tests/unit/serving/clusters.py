@@ -87,7 +87,15 @@ def plan(**changes):
 
 
 def address(text, network="10.0.0.0/24", kind="ethernet"):
-    return {"address": text, "prefix": 24, "network": network, "interface": "eth0", "kind": kind, "private": True}
+    return {
+        "address": text,
+        "prefix": 24,
+        "network": network,
+        "interface": "eth0",
+        "kind": kind,
+        "private": True,
+        "speed_mbps": None,
+    }
 
 
 def tally(host, *addresses, devices=()):

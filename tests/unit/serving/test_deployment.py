@@ -11,10 +11,10 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.command_line import leader_arguments, worker_arguments
-from module_utils.serving.deploy import deploy, worker_deployment
+from module_utils.serving.deploy import deploy, lone_worker
 from module_utils.serving.deployment import read_deployment
-from module_utils.serving.settings import Settings
-from unit.serving.clusters import GIB, MODEL, PROGRAMS, device, plan, tallies, tally
+from module_utils.serving.settings import Settings, settings_by_host
+from unit.serving.clusters import GIB, MODEL, PROGRAMS, address, device, plan, tallies, tally
 
 
 def deployed(settings=None, **changes):
@@ -92,6 +92,7 @@ def test_every_deployment_can_be_read_and_comes_by_host():
         ("head", "llama_server_address", "127.0.0.1", lambda made: "127.0.0.1" in made["arguments"]),
         ("head", "llama_server_port", 8081, lambda made: made["listen"]["port"] == 8081),
         ("head", "llama_server_port", 8081, lambda made: "8081" in made["arguments"]),
+        ("head", "llama_server_threads", 5, lambda made: made["arguments"][9] == "5"),
         ("head", "llama_server_api_key_file", "/k", lambda made: made["files"][-1] == {"path": "/k", "bytes": None}),
         ("head", "llama_server_extra_arguments", ["--metrics"], lambda made: made["arguments"][-1] == "--metrics"),
     ],
@@ -116,6 +117,10 @@ def test_every_wish_takes_effect(host, wish, value, effect):
         (
             {"rpc_server_allowed_addresses": "10.0.0.1"},
             "rpc_server_allowed_addresses of pi-1 is '10.0.0.1' but must be",
+        ),
+        (
+            {"rpc_server_allowed_addresses": ["pi-2"]},
+            "An address in rpc_server_allowed_addresses of pi-1 is 'pi-2' but must be an IP address or network",
         ),
         ([], "The settings of pi-1 is \\[\\] but must be a dictionary"),
     ],
@@ -182,14 +187,35 @@ def test_a_host_without_a_tally_is_refused():
         deploy(plan(), tallies()[:2], {}, MODEL, {})
 
 
+def alone(**changes):
+    made = {**tally("pi-9", address("10.0.0.19")), "exclude": "", "obstacles": [], "port": 50061, "threads": 3}
+    made["network"].update(default_interface="eth0", arrived_at=None)
+    return {**made, "cpu": {"cores": 4, "physical_cores": 4}, **changes}
+
+
 def test_a_worker_that_no_plan_knows():
     settings = Settings.from_dict({"rpc_server_allowed_addresses": ["10.0.0.1"]}, "pi-9")
-    worker = worker_deployment(Cluster("lone"), "pi-9", "10.0.0.19", 50052, 4, [], PROGRAMS, settings)
+    worker = lone_worker(Cluster("lone"), alone(), PROGRAMS, settings)
     assert (worker["cluster"], worker["allow"], worker["memory_bytes"]) == ("lone", ["10.0.0.1"], 0)
+    assert worker["arguments"] == worker_arguments("10.0.0.19", 50061, 3, True)
+    assert worker["listen"] == {"address": "10.0.0.19", "port": 50061}
     assert read_deployment(worker) == worker
 
 
-WORKER = {"part": "worker", "allow": []}
+def test_a_worker_that_cannot_run_is_refused():
+    with pytest.raises(DroverError, match="pi-9 cannot lend its memory: It has no systemd"):
+        lone_worker(Cluster("lone"), alone(obstacles=["It has no systemd."]), PROGRAMS, Settings())
+
+
+def test_settings_come_once_a_host():
+    assert settings_by_host([{"host": "a", "llama_server_port": 1}, {"host": "b"}]) == {
+        "a": {"llama_server_port": 1},
+        "b": {},
+    }
+    with pytest.raises(DroverError, match="The settings of a come twice"):
+        settings_by_host([{"host": "a"}, {"host": "a"}])
+    with pytest.raises(DroverError, match="The host of some settings is None"):
+        settings_by_host([{"llama_server_port": 1}])
 
 
 @pytest.mark.parametrize(
@@ -210,6 +236,10 @@ WORKER = {"part": "worker", "allow": []}
         ({"listen": {"address": "10.0.0.1", "port": 0}}, "The deployment's listen port is 0"),
         ({"listen": {"port": 1}}, "The deployment's listen address is None"),
         ({"allow": [""]}, "An address that the deployment allows is ''"),
+        (
+            {"allow": ["10.0.0.1; accept"]},
+            "An address that the deployment allows is '10.0.0.1; accept' but must be an IP",
+        ),
         ({"allow": "10.0.0.1"}, "The deployment has allow '10.0.0.1' where a list or null was expected"),
         ({"files": ["/m"]}, "A file of the deployment is '/m' but must be a dictionary"),
         ({"files": [{"bytes": 1}]}, "The path of a file of the deployment is None"),
