@@ -22,7 +22,8 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
     workers = [judge.hosts[name] for name in layout.worker_names]
     devices = [_device(problem, layout, segment, names[_key(segment.device)]) for segment in layout.segments]
     host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments))
-    taking_part = [layout.leader, *workers]
+    # Also those that hold nothing yet: they stand ready for the next plan.
+    taking_part = [host for host in problem.fleet if not host.excluded]
     return {
         **_common(problem),
         "feasible": True,
