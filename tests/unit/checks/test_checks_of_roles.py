@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import citations
+import conditions
+import conversions
+import entry_points
 import pytest
-from checks import citations, conversions, entry_points
 
 TYPES = {"a_flag": "bool", "a_port": "int", "a_share": "float"}
 
@@ -53,6 +56,27 @@ def test_what_is_converted_is_left_alone(text):
 )
 def test_what_is_not_converted_is_found_with_its_line(text, found):
     assert list(conversions.in_yaml(text, TYPES)) == found
+
+
+@pytest.mark.parametrize(
+    ("condition", "doubtful"),
+    [
+        ("a == 1 and b is defined", False),
+        ("not a_list or a_dict | length > 0", False),
+        ("stat.exists and found.matched and not ansible_check_mode", False),
+        ("a_text | default(false) | bool", False),
+        ("true", False),
+        ("(a | bool) if b is defined else false", False),
+        ("a_dict", True),
+        ("a_list or b == 1", True),
+        ("a == 1 and b.left_out", True),
+        ("a_text | default('')", True),
+        ("a_list | length", True),
+        ("a if b is defined else false", True),
+    ],
+)
+def test_a_condition_is_true_or_false(condition, doubtful):
+    assert conditions.is_doubtful(condition) is doubtful
 
 
 SPEC = "argument_specs:\n  main:\n    options:\n      a_flag: {type: bool}\n      a_name: {type: str}\n"
