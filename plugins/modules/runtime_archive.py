@@ -72,6 +72,13 @@ runtime:
       returned: success
       type: str
       sample: 0.2.0
+    digest:
+      description:
+        - Tells this version of all that the role C(host) installs from every other. A host that has it is told by
+          RV(drover.llama.memory_info#module:installed).
+      returned: success
+      type: str
+      sample: 6f1ed002ab559585f3c1
 """
 
 import os
@@ -79,6 +86,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
+from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import expected_digest
 
 
 def main():
@@ -89,9 +97,10 @@ def main():
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     try:
         path, version = cache_archive(module.params["collection_path"], os.path.join(cache, "drover"))
+        digest = expected_digest(path, module.params["collection_path"])
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, runtime={"path": path, "version": version})
+    module.exit_json(changed=False, runtime={"path": path, "version": version, "digest": digest})
 
 
 if __name__ == "__main__":
