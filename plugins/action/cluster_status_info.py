@@ -4,28 +4,31 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.telling.status import problems, status_lines
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 
 class ActionModule(BrainAction):
-    options = {
-        "plan": {"type": "dict", "required": True},
-        "states": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "host": {"type": "str", "required": True},
-                "tally": {"type": "dict", "default": {}},
-                "programs": {"type": "dict", "default": {}},
-                "listens": {"type": "bool", "default": False},
-                "held_bytes": {"type": "int"},
-                "problem": {"type": "str"},
-                "completion": {"type": "dict"},
+    arguments = ArgumentSpecValidator(
+        {
+            "plan": {"type": "dict", "required": True},
+            "states": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "tally": {"type": "dict", "default": {}},
+                    "programs": {"type": "dict", "default": {}},
+                    "listens": {"type": "bool", "default": False},
+                    "held_bytes": {"type": "int"},
+                    "problem": {"type": "str"},
+                    "completion": {"type": "dict"},
+                },
             },
-        },
-    }
+        }
+    )
 
     def answer(self, given):
         found = problems(given["plan"], given["states"])

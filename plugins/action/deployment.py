@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
@@ -27,26 +28,26 @@ def settings_spec():
 
 
 class ActionModule(BrainAction):
-    options = {
-        "plan": {"type": "dict"},
-        "tallies": {"type": "list", "elements": "dict", "default": []},
-        "model": {
-            "type": "dict",
-            "options": {
-                "path": {"type": "str", "required": True},
-                "alias": {"type": "str", "required": True},
-                "files": {"type": "list", "elements": "dict", "required": True},
+    arguments = ArgumentSpecValidator(
+        {
+            "plan": {"type": "dict"},
+            "tallies": {"type": "list", "elements": "dict", "default": []},
+            "model": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "alias": {"type": "str", "required": True},
+                    "files": {"type": "list", "elements": "dict", "required": True},
+                },
             },
+            "lend_to": {"type": "str"},
+            "programs": {"type": "dict", "default": {}},
+            "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
         },
-        "lend_to": {"type": "str"},
-        "programs": {"type": "dict", "default": {}},
-        "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
-    }
-    constraints = {
-        "required_one_of": [("plan", "lend_to")],
-        "mutually_exclusive": [("plan", "lend_to")],
-        "required_by": {"plan": ["model"]},
-    }
+        required_one_of=[("plan", "lend_to")],
+        mutually_exclusive=[("plan", "lend_to")],
+        required_by={"plan": ["model"]},
+    )
 
     def answer(self, given):
         return {"deployments": make_deployments(given)}

@@ -4,31 +4,34 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.builds.choice import METHODS, choose
 from ansible_collections.drover.llama.plugins.module_utils.builds.recipe import CPUS
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 
 class ActionModule(BrainAction):
-    options = {
-        "hosts": {"type": "list", "elements": "dict", "required": True},
-        "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
-        "bundle": {"type": "list", "elements": "dict", "default": []},
-        "archives": {"type": "list", "elements": "dict", "default": []},
-        "source": {
-            "type": "dict",
-            "options": {"label": {"type": "str", "required": True}, "sha256": {"type": "str", "default": ""}},
-        },
-        "options": {
-            "type": "dict",
-            "options": {
-                "cpu": {"type": "str", "choices": list(CPUS), "default": "generic"},
-                "backends": {"type": "list", "elements": "str", "default": ["cpu"]},
-                "cmake_options": {"type": "list", "elements": "str", "default": []},
-                "jobs": {"type": "int", "default": 0},
+    arguments = ArgumentSpecValidator(
+        {
+            "hosts": {"type": "list", "elements": "dict", "required": True},
+            "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
+            "bundle": {"type": "list", "elements": "dict", "default": []},
+            "archives": {"type": "list", "elements": "dict", "default": []},
+            "source": {
+                "type": "dict",
+                "options": {"label": {"type": "str", "required": True}, "sha256": {"type": "str", "default": ""}},
             },
-        },
-    }
+            "options": {
+                "type": "dict",
+                "options": {
+                    "cpu": {"type": "str", "choices": list(CPUS), "default": "generic"},
+                    "backends": {"type": "list", "elements": "str", "default": ["cpu"]},
+                    "cmake_options": {"type": "list", "elements": "str", "default": []},
+                    "jobs": {"type": "int", "default": 0},
+                },
+            },
+        }
+    )
 
     def answer(self, given):
         return {"choice": choose(**given)}

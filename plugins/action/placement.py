@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.footprint import settings
 from ansible_collections.drover.llama.plugins.module_utils.placement import planner, policy, running
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
@@ -13,28 +14,30 @@ NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_h
 
 
 class ActionModule(BrainAction):
-    options = {
-        "model": {"type": "dict", "required": True},
-        "hosts": {"type": "list", "elements": "dict", "required": True},
-        "leader": {"type": "str"},
-        "model_host": {"type": "str"},
-        "cluster": {"type": "str", "default": "main"},
-        "choice": {"type": "dict"},
-        "context_size": {"type": "int", "default": 4096},
-        "parallel": {"type": "int", "default": 1},
-        "cache_type_k": {"type": "str", "default": "f16", "choices": CACHE_TYPES},
-        "cache_type_v": {"type": "str", "default": "f16", "choices": CACHE_TYPES},
-        "batch_size": {"type": "int", "default": 2048},
-        "ubatch_size": {"type": "int", "default": 512},
-        "flash_attention": {"type": "str", "default": "auto", "choices": list(settings.FLASH_ATTENTION)},
-        "max_devices": {"type": "int", "default": policy.MAX_DEVICES},
-        "spread": {"type": "str", "default": "auto", "choices": list(policy.SPREADS)},
-        "split": {"type": "dict"},
-        "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS},
-        "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS},
-        "previous": {"type": "list", "elements": "dict", "default": []},
-        "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
-    }
+    arguments = ArgumentSpecValidator(
+        {
+            "model": {"type": "dict", "required": True},
+            "hosts": {"type": "list", "elements": "dict", "required": True},
+            "leader": {"type": "str"},
+            "model_host": {"type": "str"},
+            "cluster": {"type": "str", "default": "main"},
+            "choice": {"type": "dict"},
+            "context_size": {"type": "int", "default": 4096},
+            "parallel": {"type": "int", "default": 1},
+            "cache_type_k": {"type": "str", "default": "f16", "choices": CACHE_TYPES},
+            "cache_type_v": {"type": "str", "default": "f16", "choices": CACHE_TYPES},
+            "batch_size": {"type": "int", "default": 2048},
+            "ubatch_size": {"type": "int", "default": 512},
+            "flash_attention": {"type": "str", "default": "auto", "choices": list(settings.FLASH_ATTENTION)},
+            "max_devices": {"type": "int", "default": policy.MAX_DEVICES},
+            "spread": {"type": "str", "default": "auto", "choices": list(policy.SPREADS)},
+            "split": {"type": "dict"},
+            "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS},
+            "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS},
+            "previous": {"type": "list", "elements": "dict", "default": []},
+            "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
+        }
+    )
 
     def answer(self, given):
         wishes = {name: value for name, value in given.items() if name not in NOT_OF_THE_POLICY}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
@@ -11,18 +12,20 @@ from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import B
 
 
 class ActionModule(BrainAction):
-    options = {
-        "plan": {"type": "dict", "required": True},
-        "workers": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "tally": {"type": "dict", "required": True},
-                "connections": {"type": "list", "elements": "dict", "required": True},
+    arguments = ArgumentSpecValidator(
+        {
+            "plan": {"type": "dict", "required": True},
+            "workers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "tally": {"type": "dict", "required": True},
+                    "connections": {"type": "list", "elements": "dict", "required": True},
+                },
             },
-        },
-    }
+        }
+    )
 
     def answer(self, given):
         held = {}

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 
 class ActionModule(BrainAction):
-    options = {"collection_path": {"type": "path", "required": True}}
+    arguments = ArgumentSpecValidator({"collection_path": {"type": "path", "required": True}})
 
     def answer(self, given):
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

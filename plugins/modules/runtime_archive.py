@@ -11,8 +11,8 @@ version_added: "0.2.0"
 description:
   - Packs the collection's Python code into C(drover.pyz), one file that every Python from 3.9 on runs without Ansible.
     Units on hosts are started by it.
-  - The file lies on the controller, in the cache of the user who runs Ansible, named by its content. The same code gives the same bytes
-    on any machine.
+  - The file lies on the controller, in the cache of the user who runs Ansible, named by its content. The same code
+    gives the same bytes on any machine.
   - Run it once.
 options:
   collection_path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.filter.core import to_json
@@ -17,19 +16,17 @@ from ansible_collections.drover.llama.plugins.module_utils.errors import DroverE
 class BrainAction(ActionBase):
     """Base of the actions that compute on the controller, and change nothing.
 
-    A subclass has ``options``, the argument spec by its documentation; ``constraints`` that hold between options, by the
-    names that ``AnsibleModule`` has for them; and ``answer(given)``, which makes of the checked options what is returned.
-    A ``DroverError`` fails the task with its sentence. Results are not searched for the values of ``no_log`` options, so
-    there must be none.
+    A subclass has ``arguments``, an ``ArgumentSpecValidator`` of the options that its module documents, and
+    ``answer(given)``, which makes of the checked options what is returned. A ``DroverError`` fails the task with its
+    sentence. What is returned is not searched for the values of ``no_log`` options, so there must be none.
     """
 
     _requires_connection = False
-    constraints = {}
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         # As modules get them: plain values, without what templates, vaults and tags make of them.
-        checked = ArgumentSpecValidator(self.options, **self.constraints).validate(json.loads(to_json(self._task.args)))
+        checked = self.arguments.validate(json.loads(to_json(self._task.args)))
         if checked.error_messages:
             return {**result, "failed": True, "msg": self._refusal(checked.errors)}
         try:
