@@ -8,6 +8,7 @@ import os
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
+from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import expected_digest
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 
@@ -17,4 +18,5 @@ class ActionModule(BrainAction):
     def answer(self, given):
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         path, version = cache_archive(given["collection_path"], os.path.join(cache, "drover"))
-        return {"runtime": {"path": path, "version": version}}
+        digest = expected_digest(path, given["collection_path"])
+        return {"runtime": {"path": path, "version": version, "digest": digest}}

@@ -65,6 +65,12 @@ options:
         or until the processor, its usable cores, its caches or the memory's size change. In check mode it is not kept.
     type: bool
     default: true
+  ports:
+    description:
+      - TCP ports of which to tell who listens on them and who is connected to them, as M(drover.llama.port_info) does.
+    type: list
+    elements: int
+    default: []
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 notes:
@@ -444,14 +450,36 @@ deployment:
   sample:
     cluster: main
     part: worker
+listeners:
+  description: Who listens on O(ports), as RV(drover.llama.port_info#module:listeners).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+connections:
+  description: Who is connected to O(ports), as RV(drover.llama.port_info#module:connections).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+installed:
+  description:
+    - A digest of what the role C(host) has put on here for O(cluster), to be compared with that of
+      RV(drover.llama.runtime_archive#module:runtime.digest). Null when anything of it is missing.
+  returned: success
+  type: str
+  sample: 6f1ed002ab559585f3c1
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
+from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import CLUSTER, DISK_PATH, PORT, take_tally
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
+from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
+from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 
 
 def main():
@@ -466,6 +494,7 @@ def main():
             "port": {"type": "int", "default": PORT},
             "disk_path": {"type": "path", "default": DISK_PATH},
             "bandwidth": {"type": "bool", "default": True},
+            "ports": {"type": "list", "elements": "int", "default": []},
         },
         supports_check_mode=True,
     )
@@ -486,10 +515,17 @@ def main():
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
         )
-        plan, deployment = running_plan(cluster), read_deployments(Tree()).get(cluster)
+        found = {
+            "tally": tally,
+            "plan": running_plan(cluster),
+            "deployment": read_deployments(Tree()).get(cluster),
+            "listeners": find_listeners(Tree(), wanted["ports"]),
+            "connections": find_connections(Tree(), wanted["ports"]),
+            "installed": installed_digest(Tree(), Cluster(cluster)),
+        }
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, tally=tally, plan=plan, deployment=deployment)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

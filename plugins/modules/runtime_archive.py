@@ -71,4 +71,11 @@ runtime:
       returned: success
       type: str
       sample: 0.2.0
+    digest:
+      description:
+        - Tells this version of all that the role C(host) installs from every other. A host that has it is told by
+          RV(drover.llama.memory_info#module:installed).
+      returned: success
+      type: str
+      sample: 6f1ed002ab559585f3c1
 """

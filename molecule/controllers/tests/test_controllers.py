@@ -144,9 +144,7 @@ def test_a_deployment_says_its_plan_and_its_endpoint_in_lines(controller):
     assert run.changed[HOSTS[0]] > 0
     lines = run.said.split("\n")
     for name in HOSTS:
-        assert [line for line in lines if re.search(rf"\b{name}\b.*\d[KMGT]i", line)], (
-            f"no line of the plan has {name}"
-        )
+        assert [line for line in lines if re.search(rf"\b{name}\b.*\d[KMGT]i", line)], f"no line of the plan has {name}"
     assert [line for line in lines if f"http://{address(HOSTS[0])}:8080" in line]
 
 
