@@ -69,10 +69,10 @@ molecule-source: lab-setup
 
 # and these share a lab.
 molecule-default: lab-setup
-	@tests/checks/molecule default refusals redeploy
+	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
 molecule-mixed: lab-setup
-	@tests/checks/molecule mixed
+	@tests/checks/molecule mixed networks
 
 # These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
 molecule-compile: lab-setup

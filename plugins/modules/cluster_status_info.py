@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,7 +11,7 @@ version_added: "0.2.0"
 description:
   - Puts together what the hosts of a cluster say of themselves, as lines that a person can read, and names what is
     wrong.
-  - Touches no host. Run it once, on the controller.
+  - Touches no host. Run it once.
 options:
   plan:
     description: The running plan, as RV(drover.llama.memory_info#module:plan) returned it on the leader.
@@ -51,6 +50,7 @@ options:
         type: dict
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.memory_info
   - module: drover.llama.llama_cpp_info
@@ -74,7 +74,6 @@ EXAMPLES = r"""
         listens: "{{ hostvars['pi-2'].worker.listens }}"
   register: status
   run_once: true
-  delegate_to: localhost
 
 - name: Fail when something is wrong
   ansible.builtin.assert:
@@ -106,40 +105,3 @@ healthy:
   type: bool
   sample: true
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.telling.status import problems, status_lines
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "plan": {"type": "dict", "required": True},
-            "states": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "host": {"type": "str", "required": True},
-                    "tally": {"type": "dict", "default": {}},
-                    "programs": {"type": "dict", "default": {}},
-                    "listens": {"type": "bool", "default": False},
-                    "held_bytes": {"type": "int"},
-                    "problem": {"type": "str"},
-                    "completion": {"type": "dict"},
-                },
-            },
-        },
-        supports_check_mode=True,
-    )
-    plan, states = module.params["plan"], module.params["states"]
-    try:
-        lines, found = status_lines(plan, states), problems(plan, states)
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, lines=lines, problems=found, healthy=not found)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -15,7 +14,7 @@ description:
   - Arguments are written for the build of llama.cpp that the host has. A flag that it lacks is translated, or refused
     by name.
   - Given O(lend_to) in place of a plan, it makes the deployment of a single RPC server.
-  - Touches no host. Run it once, on the controller.
+  - Touches no host. Run it once.
 options:
   plan:
     description: The plan, as RV(drover.llama.placement#module:plan) returned it.
@@ -112,6 +111,7 @@ options:
         default: []
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.placement
   - module: drover.llama.runtime_archive
@@ -136,7 +136,6 @@ EXAMPLES = r"""
         rpc_server_cache: false
   register: deployed
   run_once: true
-  delegate_to: localhost
 
 - name: Write down what this host runs
   ansible.builtin.copy:
@@ -153,7 +152,6 @@ EXAMPLES = r"""
       - host: pi-2
         rpc_server_allowed_addresses: [192.168.1.20]
   register: deployed
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -185,71 +183,3 @@ deployments:
         directory: /var/cache/drover/rpc
         days: 30
 """
-
-from dataclasses import fields
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
-from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
-from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
-from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
-from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
-
-KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
-
-
-def settings_spec():
-    """One option for each setting, with its default."""
-    spec = {"host": {"type": "str", "required": True}}
-    for field in fields(Settings):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        # Only the file's path: no secret.
-        spec[field.name] = {**KINDS[type(field.default)], "default": default, "no_log": False}
-    return spec
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "plan": {"type": "dict"},
-            "tallies": {"type": "list", "elements": "dict", "default": []},
-            "model": {
-                "type": "dict",
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "alias": {"type": "str", "required": True},
-                    "files": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
-            "lend_to": {"type": "str"},
-            "programs": {"type": "dict", "default": {}},
-            "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
-        },
-        required_one_of=[("plan", "lend_to")],
-        mutually_exclusive=[("plan", "lend_to")],
-        required_by={"plan": ["model"]},
-        supports_check_mode=True,
-    )
-    try:
-        deployments = make_deployments(module.params)
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, deployments=deployments)
-
-
-def make_deployments(given):
-    """Host -> deployment, by the options of the module."""
-    wishes = settings_by_host(given["settings"])
-    tallies = [read_tally(tally) for tally in given["tallies"]]
-    if given["plan"] is not None:
-        return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
-    if len(tallies) != 1:
-        raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
-    host = tallies[0]["host"]
-    settings = Settings.from_dict(wishes.get(host, {}), host)
-    return {host: lone_worker(Cluster(given["lend_to"]), tallies[0], given["programs"].get(host, {}), settings)}
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,8 +11,7 @@ version_added: "0.2.0"
 description:
   - Chooses one way (packages, an archive, compiling, a bundle) in which all hosts get the same build of llama.cpp, and
     names the hosts that cannot have it, with the reason.
-  - Only computes; run it on the controller. It takes what M(drover.llama.llama_cpp_info) and
-    M(drover.llama.llama_cpp_offers) return.
+  - Only computes, from what M(drover.llama.llama_cpp_info) and M(drover.llama.llama_cpp_offers) return.
 options:
   hosts:
     description:
@@ -76,6 +74,7 @@ options:
         default: 0
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.llama_cpp_info
   - module: drover.llama.llama_cpp_offers
@@ -95,7 +94,6 @@ EXAMPLES = r"""
     hosts: "{{ ansible_play_hosts | map('extract', hostvars) | map(attribute='survey') }}"
   register: choice
   run_once: true
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -142,41 +140,3 @@ choice:
       sample:
         - llama.cpp b11669 by method archive, there already.
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.builds.choice import METHODS, choose
-from ansible_collections.drover.llama.plugins.module_utils.builds.recipe import CPUS
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "hosts": {"type": "list", "elements": "dict", "required": True},
-            "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
-            "bundle": {"type": "list", "elements": "dict", "default": []},
-            "archives": {"type": "list", "elements": "dict", "default": []},
-            "source": {
-                "type": "dict",
-                "options": {"label": {"type": "str", "required": True}, "sha256": {"type": "str", "default": ""}},
-            },
-            "options": {
-                "type": "dict",
-                "options": {
-                    "cpu": {"type": "str", "choices": list(CPUS), "default": "generic"},
-                    "backends": {"type": "list", "elements": "str", "default": ["cpu"]},
-                    "cmake_options": {"type": "list", "elements": "str", "default": []},
-                    "jobs": {"type": "int", "default": 0},
-                },
-            },
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(changed=False, choice=choose(**module.params))
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -13,7 +12,7 @@ description:
   - Gathers the archives of llama.cpp that a bundle and a release have for the kinds of hosts at hand, for
     M(drover.llama.llama_cpp_choice) to choose from, and names those that are still to be fetched.
   - Looks into an archive only when some host lacks its build, as M(drover.llama.llama_cpp_archive_info) does.
-  - Run it on the controller, where the archives are. Its options are the variables of these names of the role
+  - Looks for them on the controller. Its options are the variables of these names of the role
     P(drover.llama.llama_cpp#role).
 options:
   hosts:
@@ -61,6 +60,7 @@ options:
     default: ""
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.llama_cpp_archive_info
   - module: drover.llama.llama_cpp_choice
@@ -78,7 +78,6 @@ EXAMPLES = r"""
     archive_sha256:
       aarch64: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
     cache: /var/cache/archives
-  delegate_to: localhost
   register: gathered
 
 - name: Fetch them
@@ -121,34 +120,3 @@ offers:
           path: /var/cache/archives/b11669-60303ae2-llama-b11669-bin-ubuntu-arm64.tar.gz
           sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.builds.choice import METHODS
-from ansible_collections.drover.llama.plugins.module_utils.builds.offers import gather
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "hosts": {"type": "list", "elements": "dict", "required": True},
-            "method": {"type": "str", "choices": ["auto", *METHODS], "default": "auto"},
-            "tag": {"type": "str", "default": ""},
-            "archive_names": {"type": "dict", "default": {}},
-            "archive_sha256": {"type": "dict", "default": {}},
-            "require_sha256": {"type": "bool", "default": True},
-            "cache": {"type": "path", "required": True},
-            "bundle": {"type": "path"},
-            "source": {"type": "str", "default": ""},
-            "source_sha256": {"type": "str", "default": "", "no_log": False},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(changed=False, offers=gather(**module.params))
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-
-
-if __name__ == "__main__":
-    main()

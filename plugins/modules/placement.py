@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -17,7 +16,7 @@ description:
     The same input gives the same plan.
   - A model that does not fit is no failure of this module. It returns a plan whose RV(plan.feasible) is false, which
     says in RV(plan.shortfall) what is missing and what would help.
-  - Touches no host. Run it once, on the controller.
+  - Touches no host. Run it once.
 options:
   model:
     description: The model, as RV(drover.llama.gguf_info#module:gguf) returned it.
@@ -121,6 +120,7 @@ options:
     default: 0.05
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.gguf_info
   - module: drover.llama.memory_info
@@ -138,7 +138,6 @@ EXAMPLES = r"""
     context_size: 8192
   register: placement
   run_once: true
-  delegate_to: localhost
 
 - name: Show the plan
   ansible.builtin.debug:
@@ -152,7 +151,6 @@ EXAMPLES = r"""
     leader: pi-1
     spread: all
   run_once: true
-  delegate_to: localhost
 
 - name: Use your own split of a model with 32 blocks
   drover.llama.placement:
@@ -164,7 +162,6 @@ EXAMPLES = r"""
       pi-2: 11
       pi-3: 10
   run_once: true
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -460,72 +457,3 @@ plan:
       elements: str
       sample: ["pi-1 leads because it is pinned."]
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.footprint import settings
-from ansible_collections.drover.llama.plugins.module_utils.placement import planner, policy, running
-
-NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host")
-
-
-def layers_by_host(split):
-    """The split with its numbers as numbers: within a dictionary, the argument specification leaves text as it is."""
-    converted = {
-        host: int(layers) if isinstance(layers, str) and layers.strip().isdigit() else layers
-        for host, layers in (split or {}).items()
-    }
-    return converted or None
-
-
-def main():
-    cache_types = list(settings.CACHE_TYPES)
-    module = AnsibleModule(
-        argument_spec={
-            "model": {"type": "dict", "required": True},
-            "hosts": {"type": "list", "elements": "dict", "required": True},
-            "leader": {"type": "str"},
-            "model_host": {"type": "str"},
-            "cluster": {"type": "str", "default": "main"},
-            "choice": {"type": "dict"},
-            "context_size": {"type": "int", "default": 4096},
-            "parallel": {"type": "int", "default": 1},
-            "cache_type_k": {"type": "str", "default": "f16", "choices": cache_types},
-            "cache_type_v": {"type": "str", "default": "f16", "choices": cache_types},
-            "batch_size": {"type": "int", "default": 2048},
-            "ubatch_size": {"type": "int", "default": 512},
-            "flash_attention": {"type": "str", "default": "auto", "choices": list(settings.FLASH_ATTENTION)},
-            "max_devices": {"type": "int", "default": policy.MAX_DEVICES},
-            "spread": {"type": "str", "default": "auto", "choices": list(policy.SPREADS)},
-            "split": {"type": "dict"},
-            # Said, since Ansible takes whatever has "token" in its name for a secret.
-            "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS, "no_log": False},
-            "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS, "no_log": False},
-            "previous": {"type": "list", "elements": "dict", "default": []},
-            "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
-        },
-        supports_check_mode=True,
-    )
-    given = module.params
-    wishes = {name: value for name, value in given.items() if name not in NOT_OF_THE_POLICY}
-    try:
-        plan = planner.make_plan(
-            given["model"],
-            given["hosts"],
-            # An empty text or dictionary is what a variable holds that nobody set.
-            policy.Policy.from_dict(
-                {**wishes, "leader": wishes["leader"] or None, "split": layers_by_host(wishes["split"])}
-            ),
-            cluster=given["cluster"],
-            previous=given["previous"],
-            choice=given["choice"],
-            model_host=given["model_host"] or None,
-        )
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    known = running.running_under(running.running_plans(given["previous"], given["cluster"]), plan["leader"])
-    module.exit_json(changed=False, plan=plan, running=known, places_the_same=running.places_the_same(known, plan))
-
-
-if __name__ == "__main__":
-    main()

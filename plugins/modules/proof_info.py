@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,8 +11,8 @@ version_added: "0.2.0"
 description:
   - Holds what workers hold in memory, and who is connected to them, against the plan. A leader that drops a worker may
     go on without it, and its answers do not tell.
-  - Only computes; run it on the controller, after a first completion. It takes what M(drover.llama.memory_info) and
-    M(drover.llama.port_info) return then.
+  - Only computes. Run it after a first completion, on what M(drover.llama.memory_info) and M(drover.llama.port_info)
+    return then.
 options:
   plan:
     description: The plan that the cluster runs by.
@@ -36,6 +35,7 @@ options:
         required: true
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.completion_info
   - module: drover.llama.memory_info
@@ -65,7 +65,6 @@ EXAMPLES = r"""
         connections: "{{ hostvars['pi-3'].seen.connections }}"
   register: proof
   run_once: true
-  delegate_to: localhost
   failed_when: proof.missing | length > 0
 """
 
@@ -80,40 +79,3 @@ missing:
       pi-2 holds 12 MiB where the plan puts 1.9 GiB of weights: see in the log of drover-server@main.service on pi-1 why
       pi-2 was left out.
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
-from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
-from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "plan": {"type": "dict", "required": True},
-            "workers": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "tally": {"type": "dict", "required": True},
-                    "connections": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
-        },
-        supports_check_mode=True,
-    )
-    try:
-        held = {}
-        for worker in module.params["workers"]:
-            tally = read_tally(worker["tally"])
-            held[tally["host"]] = held_part(tally, worker["connections"])
-        missing = missing_parts(read_plan(module.params["plan"]), held)
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, missing=missing)
-
-
-if __name__ == "__main__":
-    main()

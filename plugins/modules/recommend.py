@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -14,7 +13,7 @@ description:
     hosts and at which predicted speed.
   - The catalogue holds some forty files of open models between 0.5 and 671 billion parameters. Their sizes are those
     published, to three digits. Before anything is installed, the header of the real file decides.
-  - Touches no host. Run it once, on the controller.
+  - Touches no host. Run it once.
 options:
   hosts:
     description: One tally for each host, as RV(drover.llama.memory_info#module:tally) returned it.
@@ -38,6 +37,7 @@ options:
     default: 0.05
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+  - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.placement
   - module: drover.llama.memory_info
@@ -52,7 +52,6 @@ EXAMPLES = r"""
     minimum_tokens_per_second: 5
   register: answer
   run_once: true
-  delegate_to: localhost
 
 - name: Show the answer
   ansible.builtin.debug:
@@ -112,35 +111,3 @@ lines:
   elements: str
   sample: ["1. Llama 3.1 8B Q4_K_M (4.6 GiB): about 3.4 tokens/s on pi-1, pi-2"]
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.advice import recommend
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.placement.policy import DEFAULT_MARGIN
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "hosts": {"type": "list", "elements": "dict", "required": True},
-            "leader": {"type": "str"},
-            "context_size": {"type": "int", "default": 8192},
-            # Said, since Ansible takes whatever has "token" in its name for a secret.
-            "minimum_tokens_per_second": {
-                "type": "float",
-                "default": recommend.DEFAULT_TOKENS_PER_SECOND,
-                "no_log": False,
-            },
-            "margin": {"type": "float", "default": DEFAULT_MARGIN},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        recommendation = recommend.recommend(**module.params)
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, recommendation=recommendation, lines=recommend.recommendation_lines(recommendation))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,9 +11,9 @@ version_added: "0.2.0"
 description:
   - Packs the collection's Python code into C(drover.pyz), one file that every Python from 3.9 on runs without Ansible.
     Units on hosts are started by it.
-  - The file lies in the cache of the user who runs the module, named by its content. The same code gives the same bytes
-    on any machine.
-  - Run it once, on the controller, and not as root.
+  - The file lies on the controller, in the cache of the user who runs Ansible, named by its content. The same code
+    gives the same bytes on any machine.
+  - Run it once.
 options:
   collection_path:
     description:
@@ -22,6 +21,8 @@ options:
       - From a role of the collection, C({{ role_path | dirname | dirname }}).
     type: path
     required: true
+extends_documentation_fragment:
+  - drover.llama.on_the_controller
 attributes:
   check_mode:
     description: Can run in check mode and return the same information.
@@ -46,8 +47,6 @@ EXAMPLES = r"""
     collection_path: "{{ role_path | dirname | dirname }}"
   register: made
   run_once: true
-  delegate_to: localhost
-  become: false
 
 - name: Install the runtime
   ansible.builtin.copy:
@@ -63,7 +62,7 @@ runtime:
   type: dict
   contains:
     path:
-      description: Where it lies on the machine that the module ran on.
+      description: Where it lies on the controller.
       returned: success
       type: str
       sample: /home/me/.cache/drover/6f1ed002ab559585/drover.pyz
@@ -80,28 +79,3 @@ runtime:
       type: str
       sample: 6f1ed002ab559585f3c1
 """
-
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
-from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import expected_digest
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={"collection_path": {"type": "path", "required": True}},
-        supports_check_mode=True,
-    )
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    try:
-        path, version = cache_archive(module.params["collection_path"], os.path.join(cache, "drover"))
-        digest = expected_digest(path, module.params["collection_path"])
-    except DroverError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, runtime={"path": path, "version": version, "digest": digest})
-
-
-if __name__ == "__main__":
-    main()

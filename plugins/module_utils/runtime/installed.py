@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role host puts on every host, and whether a host has exactly that: then there is nothing to be done there."""
+"""What the role host puts on every host, and whether a host has exactly that: then nothing is to be done there."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
+from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
+from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+
+KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
+
+
+def settings_spec():
+    """One option for each setting, with its default."""
+    spec = {"host": {"type": "str", "required": True}}
+    for field in fields(Settings):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        spec[field.name] = {**KINDS[type(field.default)], "default": default}
+    return spec
+
+
+class ActionModule(BrainAction):
+    arguments = ArgumentSpecValidator(
+        {
+            "plan": {"type": "dict"},
+            "tallies": {"type": "list", "elements": "dict", "default": []},
+            "model": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "alias": {"type": "str", "required": True},
+                    "files": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+            "lend_to": {"type": "str"},
+            "programs": {"type": "dict", "default": {}},
+            "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
+        },
+        required_one_of=[("plan", "lend_to")],
+        mutually_exclusive=[("plan", "lend_to")],
+        required_by={"plan": ["model"]},
+    )
+
+    def answer(self, given):
+        return {"deployments": make_deployments(given)}
+
+
+def make_deployments(given):
+    """Host -> deployment, by the options of the module."""
+    wishes = settings_by_host(given["settings"])
+    tallies = [read_tally(tally) for tally in given["tallies"]]
+    if given["plan"] is not None:
+        return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
+    if len(tallies) != 1:
+        raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
+    host = tallies[0]["host"]
+    settings = Settings.from_dict(wishes.get(host, {}), host)
+    return {host: lone_worker(Cluster(given["lend_to"]), tallies[0], given["programs"].get(host, {}), settings)}

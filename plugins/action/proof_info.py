@@ -1,0 +1,35 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
+from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+
+
+class ActionModule(BrainAction):
+    arguments = ArgumentSpecValidator(
+        {
+            "plan": {"type": "dict", "required": True},
+            "workers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "tally": {"type": "dict", "required": True},
+                    "connections": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+        }
+    )
+
+    def answer(self, given):
+        held = {}
+        for worker in given["workers"]:
+            tally = read_tally(worker["tally"])
+            held[tally["host"]] = held_part(tally, worker["connections"])
+        return {"missing": missing_parts(read_plan(given["plan"]), held)}

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What actions make of their options before they ask the brain, and of its answer."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from module_utils.serving.deploy import deploy
+from unit.placement.fleets import MIB, model, plan_of, tally
+from unit.plugins.actions import PLAIN, ROOT, act, action_class, decorated, types_in
+from unit.serving.clusters import MODEL, PROGRAMS
+
+GGUF = model()
+HOSTS = [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)]
+PLAN = plan_of(GGUF, HOSTS)
+BY_HOST = {"pi-1": PROGRAMS, "pi-2": PROGRAMS}
+
+
+def ask(name, **args):
+    return act(action_class(name), args)
+
+
+def test_a_plan_is_plain_and_that_of_the_planner():
+    planned = ask("placement", model=decorated(GGUF), hosts=decorated(HOSTS), leader="", choice={}, split={})
+    assert types_in(planned) <= PLAIN
+    assert planned == {"changed": False, "plan": PLAN, "running": None, "places_the_same": False}
+
+
+def test_a_plan_that_runs_is_known():
+    planned = ask("placement", model=GGUF, hosts=HOSTS, previous=decorated([PLAN]))
+    assert planned["running"] == PLAN
+    assert planned["places_the_same"] is True
+
+
+@pytest.mark.parametrize("split", [{"pi-1": 5, "pi-2": 4}, {"pi-1": "5", "pi-2": " 4 "}])
+def test_a_split_may_be_text(split):
+    plan = ask("placement", model=GGUF, hosts=HOSTS, leader="pi-1", split=split)["plan"]
+    assert plan["policy"]["split"] == {"pi-1": 5, "pi-2": 4}
+    assert plan["leader_blocks"] == 5
+
+
+def test_a_split_that_is_no_number_is_refused_by_name():
+    refused = ask("placement", model=GGUF, hosts=HOSTS, split={"pi-1": "half"})
+    assert refused["failed"]
+    assert "number of layers for pi-1" in refused["msg"]
+
+
+def test_a_policy_that_cannot_be_is_refused():
+    refused = ask("placement", model=GGUF, hosts=HOSTS, margin="1.5")
+    assert refused["failed"]
+    assert "margin" in refused["msg"]
+
+
+def test_deployments_are_plain_and_those_of_the_brain():
+    deployed = ask("deployment", plan=decorated(PLAN), tallies=decorated(HOSTS), programs=BY_HOST, model=MODEL)
+    assert types_in(deployed) <= PLAIN
+    assert deployed == {"changed": False, "deployments": deploy(PLAN, HOSTS, BY_HOST, MODEL, {})}
+
+
+def test_wishes_may_be_text():
+    wishes = [{"host": host, "rpc_server_cache": "no", "rpc_server_cache_days": "7"} for host in BY_HOST]
+    deployed = ask("deployment", plan=PLAN, tallies=HOSTS, programs=BY_HOST, model=MODEL, settings=wishes)
+    workers = [one for one in deployed["deployments"].values() if one["part"] == "worker"]
+    assert workers
+    assert [one["cache"] for one in workers] == [None] * len(workers)
+
+
+def test_one_host_lends():
+    lent = ask("deployment", lend_to="night", tallies=HOSTS[:1], programs=BY_HOST)["deployments"]
+    assert (lent["pi-1"]["part"], lent["pi-1"]["cluster"]) == ("worker", "night")
+    refused = ask("deployment", lend_to="night", tallies=HOSTS)
+    assert refused["failed"]
+    assert refused["msg"] == "lend_to is for one host, and there are 2 tallies: give that host's."
+
+
+def test_the_runtime_is_kept_in_the_cache_of_who_runs_ansible(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    runtime = ask("runtime_archive", collection_path=str(ROOT))["runtime"]
+    assert runtime["path"].startswith(f"{tmp_path}/drover/")
+    assert os.path.isfile(runtime["path"])
+
+
+def test_a_worker_that_was_not_seen_takes_no_part():
+    assert len(ask("proof_info", plan=PLAN, workers=[])["missing"]) == len({one["host"] for one in PLAN["endpoints"]})
+
+
+def test_a_fleet_is_recommended_what_it_runs():
+    answer = ask("recommend", hosts=HOSTS, minimum_tokens_per_second="0.1")
+    assert answer["recommendation"]["fits"]
+    assert answer["lines"]
