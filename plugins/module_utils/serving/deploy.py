@@ -75,8 +75,8 @@ def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]
             for host, build in builds.items()
         )
         raise DroverError(
-            f"The hosts run different builds of llama.cpp, which do not work together: {told}. Bring them to one build, "
-            "or set placement_exclude to true on those that differ. No service was touched."
+            f"The hosts run different builds of llama.cpp, which do not work together: {told}. Bring them to one "
+            "build, or set placement_exclude to true on those that differ. No service was touched."
         )
 
 
