@@ -11,7 +11,8 @@ import re
 import subprocess
 
 import yaml
-from cluster import INVENTORY, LEADER, ROOT, WORKERS, host
+from cluster import INVENTORY, LEADER, ROOT, WORKERS, answers, host
+from playbook import play, succeeded
 
 HOSTS = [LEADER, *WORKERS]
 MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
@@ -24,9 +25,9 @@ def module(where: str, name: str, **arguments) -> dict:
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
         "ANSIBLE_STDOUT_CALLBACK": "minimal",
     }
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
@@ -96,3 +97,7 @@ def test_a_deployment_that_cannot_be_is_told_and_not_tried_again(api):
     told = worker.check_output("journalctl --unit drover-rpc@main --lines 20 --output cat")
     assert "The deployment has schema 9 where schema 1 was expected: run site.yml again, which writes it anew." in told
     worker.check_output("systemctl reset-failed drover-rpc@main; systemctl start drover-rpc@main")
+    # Its leader has lost it, and is back when it has all layers again.
+    succeeded(play("site"))
+    question, answer = answers()[0]
+    assert api.ask(question) == answer
