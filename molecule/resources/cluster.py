@@ -83,11 +83,11 @@ class Api:
 @pytest.fixture(scope="session")
 def plan() -> dict:
     """The plan that the leader runs."""
-    return json.loads(host(LEADER).file("/etc/drover/plan.json").content_string)
+    return json.loads(host(LEADER).file("/etc/drover/main/plan.json").content_string)
 
 
 @pytest.fixture(scope="session")
 def api() -> Api:
     """The cluster's API, with its key."""
-    key = host(LEADER).file("/etc/drover/api_key").content_string.strip()
+    key = host(LEADER).file("/etc/drover/main/api_key").content_string.strip()
     return Api(f"http://{address(LEADER)}:8080", key)

@@ -130,5 +130,5 @@ def test_a_model_that_is_on_the_leader_already(deployed_again, api):
     assert set(again.changed.values()) == {0}, again.changed
     question, answer = answers()[0]
     assert api.ask(question) == answer
-    assert OWN in leader.check_output("systemctl show --property ExecStart drover-server.service")
+    assert OWN in leader.check_output("systemctl show --property ExecStart drover-server@main.service")
     assert (listing(folder), leader.file(OWN).sha256sum) == before

@@ -44,6 +44,7 @@ def deploy(
             raise DroverError(
                 f"{host} takes part in the plan and has no tally: take stock of all hosts and plan again."
             )
+    _require_one_build(programs, plan["addresses"])
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     deployments = {leader: _leader(cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader])}
@@ -62,6 +63,25 @@ def deploy(
                 _memory_bytes(plan, hosts[host]),
             )
     return {host: deployments[host] for host in sorted(deployments)}
+
+
+def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]) -> None:
+    """Refuse hosts whose programs are of different builds, which do not understand each other."""
+    # What was compiled from a tarball may have no build number, and what is older than versions has no version.
+    builds = {host: _build(programs[host]) for host in hosts if programs.get(host, {}).get("server")}
+    if len({tuple(build.values()) for build in builds.values()}) > 1:
+        told = "; ".join(
+            f"{host} has {build['version']} (build {build['build']}, RPC {build['rpc_protocol']})"
+            for host, build in builds.items()
+        )
+        raise DroverError(
+            f"The hosts run different builds of llama.cpp, which do not work together: {told}. Bring them to one "
+            "build, or set placement_exclude to true on those that differ. No service was touched."
+        )
+
+
+def _build(programs: dict[str, Any]) -> dict[str, Any]:
+    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
 def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any], wishes: Settings) -> dict[str, Any]:
@@ -172,7 +192,7 @@ def _deployment(
         "cluster": cluster.name,
         "host": host,
         "part": part,
-        "build": {name: programs.get(name) for name in ("version", "build", "rpc_protocol")},
+        "build": _build(programs),
         "program": program,
         "arguments": arguments,
         "environment": environment or {},

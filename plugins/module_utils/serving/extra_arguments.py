@@ -13,7 +13,7 @@ from .flags import written
 
 NAME = "llama_server_extra_arguments"
 
-_MODEL = "set gguf_model_repo, gguf_model_url or gguf_model_path instead"
+_MODEL = "set gguf_model_path, gguf_model_url or gguf_model_leader_path instead"
 _PLACED = "take it out, or set placement_split to say which host holds how many layers"
 _MEMORY = "take it out, since it takes memory that is in no plan"
 _KEY = "set llama_server_api_key instead"

@@ -16,6 +16,8 @@ import re
 
 # (what the log says, what it means and what to do); {name} is filled in from the pattern.
 SYMPTOMS: list[tuple[str, str]] = [
+    # The runtime, which did not become llama-server at all.
+    (r"(?m)^(?:.*\]: )?drover: (?P<sentence>.+?)[.]?$", "{sentence}"),
     (
         r"Failed to connect to (?P<endpoint>\S+)",
         "the worker at {endpoint} did not take part: it is off, its RPC server does not run or belongs to another "
