@@ -141,7 +141,7 @@ VARIABLES = {
     "llama_server_extra_arguments": deployed(
         ["--no-warmup"], lambda seen: "--no-warmup" in seen.deployments[LEADER]["arguments"]
     ),
-    "llama_server_context_size": deployed(1536, lambda seen: seen.plan["policy"]["context_size"] == 1536),
+    "llama_server_context_size": elsewhere(REDEPLOY),
     "llama_server_parallel": deployed(2, lambda seen: seen.argument(LEADER, "--parallel") == "2"),
     "llama_server_cache_type_k": deployed("q8_0", lambda seen: seen.argument(LEADER, "--cache-type-k") == "q8_0"),
     "llama_server_cache_type_v": deployed("q8_0", lambda seen: seen.argument(LEADER, "--cache-type-v") == "q8_0"),

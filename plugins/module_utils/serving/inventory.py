@@ -114,11 +114,13 @@ def _shared_faults(hosts: list[Mapping[str, Any]]) -> list[str]:
 def _said(variables: Mapping[str, Any], name: str) -> str | None:
     """What a host says, as text, since an INI inventory makes text of it; None where that is open here.
 
-    What is made of a variable of a play is known in that play only, and asking raises an error of Ansible's.
+    What is made of a variable of a play is known in that play only. ansible-core 2.18 then answers with the template as
+    it stands, and later ones raise errors of their own.
     """
     if name not in variables:
         return ""
     try:
-        return str(variables[name])
+        said = str(variables[name])
     except Exception:
         return None
+    return None if "{{" in said else said

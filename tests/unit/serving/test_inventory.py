@@ -102,8 +102,9 @@ def test_no_value_is_shown():
     assert "secret" not in " ".join(faults({"gguf_model_url": "https://x/y?secret"}, {}))
 
 
-def test_a_value_that_only_a_play_knows_is_passed_over():
-    open_here = Host({"inventory_hostname": "pi-1", "gguf_model_path": RuntimeError})
+@pytest.mark.parametrize("answer", [RuntimeError, "{{ some_variable }}/model.gguf"])
+def test_a_value_that_only_a_play_knows_is_passed_over(answer):
+    open_here = Host({"inventory_hostname": "pi-1", "gguf_model_path": answer})
     other = Host({"inventory_hostname": "pi-2", "gguf_model_path": "/a"})
     assert setting_faults([open_here, other]) == []
     assert setting_faults([open_here]) == []
