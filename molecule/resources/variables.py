@@ -5,12 +5,14 @@
 
 Most are set at once and looked at in what one run of site.yml leaves (``deployed``), or in what plan.yml decides when
 the hosts are to compile llama.cpp (``compiled``). What cannot be set beside the others is set by a test that has a run
-of its own anyhow (``elsewhere``). tests/unit/checks/test_variables.py holds this table against the argument specs: a
-variable that is not here, or no longer there, fails.
+of its own anyhow (``elsewhere``). What the playbooks decide themselves is ``refused`` by name, all in one run.
+tests/unit/checks/test_variables.py holds this table against the argument specs: a variable that is not here, or no
+longer there, fails.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,11 @@ class Seen:
     plan: dict
     said: str
 
+    @property
+    def choice(self) -> dict:
+        """How every host gets llama.cpp."""
+        return self.facts[LEADER]["llama_cpp_choice"]
+
     def argument(self, host: str, flag: str) -> str | None:
         """What follows a flag in what a host's service runs with, or None."""
         arguments = self.deployments[host]["arguments"]
@@ -37,11 +44,11 @@ class Seen:
 class Case:
     """A value for a variable: of the whole cluster or of ``host`` only; ``look`` tells whether it took effect."""
 
-    run: str  # deployed, compiled, elsewhere or undecided
+    run: str  # deployed, compiled, elsewhere or refused
     value: Any = None
     look: Callable[[Seen], bool] | None = None
     host: str | None = None
-    where: str = ""  # the file that has the test, or what is undecided
+    where: str = ""  # the file that has the test
 
 
 def deployed(value: Any, look: Callable[[Seen], bool], host: str | None = None) -> Case:
@@ -59,14 +66,14 @@ def elsewhere(where: str) -> Case:
     return Case("elsewhere", where=where)
 
 
-def undecided(why: str) -> Case:
-    """Nothing looks at it yet: its test fails and says why."""
-    return Case("undecided", where=why)
+def refused(value: Any) -> Case:
+    """Set in the one inventory that is refused for it."""
+    return Case("refused", value)
 
 
 def recipe(seen: Seen) -> dict:
     """How the leader would compile llama.cpp."""
-    return seen.facts[LEADER]["llama_cpp_choice"]["hosts"][LEADER]["recipe"]
+    return seen.choice["hosts"][LEADER]["recipe"]
 
 
 def layers(device: dict) -> int:
@@ -80,22 +87,40 @@ ARCHIVE = "molecule/archive/tests/test_archive.py"
 SOURCE = "molecule/source/converge.yml"
 REDEPLOY = "molecule/redeploy/converge.yml"
 SETTINGS = "molecule/resources/inventory/group_vars/llama_cluster.yml"
-TAKES_FROM_ANOTHER = "it follows another variable: say which of the two counts when both are set"
-BY_PLAYBOOKS = "the playbooks set it: refuse it by name in an inventory, or let it take effect"
+WALKED = "molecule/default/tests/test_variables.py"
 
 VARIABLES = {
     "gguf_model_path": elsewhere(SETTINGS),
     "gguf_model_url": elsewhere(TRANSFERS),
     "gguf_model_leader_path": elsewhere(TRANSFERS),
+    "gguf_model_reader": refused(WORKER),
     "gguf_model_sha256": elsewhere(TRANSFERS),
     "gguf_model_token": elsewhere(TRANSFERS),
     "gguf_model_directory": elsewhere(TRANSFERS),
+    "gguf_model_cluster": refused("walked"),
+    "host_cluster": refused("walked"),
+    "host_deployment": refused({"schema": 1}),
+    "host_running": refused({"schema": 1}),
+    "host_installed": refused("walked"),
+    "host_notify": refused(["Restart llama-server"]),
+    "host_listeners": refused([{"port": 1}]),
+    "host_port": refused(1),
+    "host_address": refused("127.0.0.1"),
+    "host_unit": refused("walked.service"),
+    "host_purpose": refused("Walking"),
+    "host_danger": refused("it walks"),
+    "host_allow_public_address": refused(True),
+    "host_variables": refused("walked"),
+    "host_packages": refused(["hello"]),
+    "host_packages_remedy": refused("Walk."),
+    "host_packages_record": refused("/var/lib/drover/walked"),
     "llama_cpp_method": elsewhere(SOURCE),
     "llama_cpp_tag": elsewhere(SOURCE),
     "llama_cpp_mirror_url": elsewhere(ARCHIVE),
-    "llama_cpp_archive_names": undecided("set it to another name on the mirror, in the scenario archive"),
+    "llama_cpp_archive_names": elsewhere(ARCHIVE),
     "llama_cpp_archive_sha256": elsewhere(ARCHIVE),
-    "llama_cpp_require_sha256": undecided("set it to false beside an empty llama_cpp_archive_sha256"),
+    # Without a sha256 of the source, plan.yml ends here if it does not count.
+    "llama_cpp_require_sha256": compiled(False, lambda seen: seen.choice["method"] == "source"),
     "llama_cpp_source": elsewhere(SOURCE),
     "llama_cpp_source_sha256": elsewhere(SOURCE),
     "llama_cpp_cpu": compiled("native", lambda seen: "native" in recipe(seen)["kind"]),
@@ -104,18 +129,19 @@ VARIABLES = {
     "llama_cpp_build_jobs": compiled(3, lambda seen: recipe(seen)["jobs"] == 3),
     "llama_cpp_bundle": elsewhere("molecule/offline/tests/test_offline.py"),
     "llama_cpp_cache": elsewhere(SOURCE),
-    "llama_cpp_directory": undecided("set it in a scenario that has builds of its own, not packages"),
+    "llama_cpp_directory": elsewhere("molecule/archive/converge.yml"),
     "llama_cpp_keep_builds": elsewhere("molecule/upgrade/tests/test_upgrade.py"),
-    "llama_cpp_hosts": undecided(BY_PLAYBOOKS),
-    "llama_cpp_user": undecided("set it, llama_server_user and rpc_server_user where nothing was deployed"),
-    "llama_server_model": undecided(BY_PLAYBOOKS),
+    "llama_cpp_hosts": refused([LEADER]),
+    "llama_cpp_cluster": refused("walked"),
+    "llama_server_cluster": refused("walked"),
+    "llama_server_model": refused("/srv/walked.gguf"),
     "llama_server_alias": deployed("walked", lambda seen: seen.argument(LEADER, "--alias") == "walked"),
-    "llama_server_plan": undecided(BY_PLAYBOOKS),
-    "llama_server_arguments": undecided(BY_PLAYBOOKS),
+    "llama_server_plan": refused({"schema": 1}),
+    "llama_server_deployment": refused({"schema": 1}),
     "llama_server_extra_arguments": deployed(
         ["--no-warmup"], lambda seen: "--no-warmup" in seen.deployments[LEADER]["arguments"]
     ),
-    "llama_server_context_size": deployed(1536, lambda seen: seen.plan["policy"]["context_size"] == 1536),
+    "llama_server_context_size": elsewhere(REDEPLOY),
     "llama_server_parallel": deployed(2, lambda seen: seen.argument(LEADER, "--parallel") == "2"),
     "llama_server_cache_type_k": deployed("q8_0", lambda seen: seen.argument(LEADER, "--cache-type-k") == "q8_0"),
     "llama_server_cache_type_v": deployed("q8_0", lambda seen: seen.argument(LEADER, "--cache-type-v") == "q8_0"),
@@ -129,37 +155,51 @@ VARIABLES = {
     "llama_server_allow_public_address": elsewhere(REFUSALS),
     "llama_server_api_key": deployed("walked-key", lambda seen: seen.facts[LEADER]["api_key"] == "walked-key"),
     "llama_server_threads": deployed(2, lambda seen: seen.argument(LEADER, "--threads") == "2", LEADER),
-    "llama_server_restart": undecided("compare the server's MainPID before and after a second run"),
-    "llama_server_timeout": undecided("set it to 1 with a model that takes longer to load, and look for the sentence"),
-    "llama_server_binary": undecided(BY_PLAYBOOKS),
-    "llama_server_build": undecided(BY_PLAYBOOKS),
-    "llama_server_user": undecided("as llama_cpp_user"),
+    "llama_server_restart": elsewhere(WALKED),
+    "llama_server_timeout": elsewhere(WALKED),
+    "placement_cluster": refused("walked"),
+    "placement_hosts": refused([LEADER]),
     "placement_exclude": elsewhere(REDEPLOY),
     "placement_reserve_bytes": deployed(
         100 << 20, lambda seen: seen.facts[WORKER]["placement_tally"]["memory"]["reserve_bytes"] == 100 << 20, WORKER
     ),
-    "placement_leader": elsewhere(REFUSALS),
-    "placement_model_host": undecided(BY_PLAYBOOKS),
+    # The group llama_leader has another.
+    "placement_leader": compiled(WORKER, lambda seen: seen.plan["leader"] == WORKER),
+    "placement_model_host": refused(WORKER),
     "placement_spread": elsewhere(SETTINGS),
     "placement_split": deployed(
         {LEADER: 3, WORKER: 2, OTHER: 4},
         lambda seen: {one["host"]: layers(one) for one in seen.plan["devices"]} == {WORKER: 2, OTHER: 4},
     ),
+    "placement_prompt_tokens": deployed(640, lambda seen: seen.plan["policy"]["prompt_tokens"] == 640),
+    "placement_answer_tokens": deployed(320, lambda seen: seen.plan["policy"]["answer_tokens"] == 320),
     "placement_measure_links": elsewhere(REDEPLOY),
     "placement_max_devices": deployed(8, lambda seen: seen.plan["policy"]["max_devices"] == 8),
     "placement_margin": deployed(0.125, lambda seen: seen.plan["policy"]["margin"] == 0.125),
-    "placement_model": undecided(BY_PLAYBOOKS),
-    "placement_context_size": undecided(TAKES_FROM_ANOTHER),
-    "placement_parallel": undecided(TAKES_FROM_ANOTHER),
-    "placement_cache_type_k": undecided(TAKES_FROM_ANOTHER),
-    "placement_cache_type_v": undecided(TAKES_FROM_ANOTHER),
-    "placement_batch_size": undecided(TAKES_FROM_ANOTHER),
-    "placement_ubatch_size": undecided(TAKES_FROM_ANOTHER),
-    "placement_flash_attention": undecided(TAKES_FROM_ANOTHER),
-    "placement_address": undecided(TAKES_FROM_ANOTHER),
-    "placement_port": undecided(TAKES_FROM_ANOTHER),
-    "placement_disk_path": undecided(TAKES_FROM_ANOTHER),
+    "placement_model": refused({"schema": 1}),
+    "placement_choice": refused({"schema": 1}),
+    # What is served follows the plan, and the plan these, which come before llama_server_*.
+    "placement_context_size": compiled(1792, lambda seen: seen.plan["policy"]["context_size"] == 1792),
+    "placement_parallel": compiled(3, lambda seen: seen.plan["policy"]["parallel"] == 3),
+    "placement_cache_type_k": compiled("q8_0", lambda seen: seen.plan["policy"]["cache_type_k"] == "q8_0"),
+    "placement_cache_type_v": compiled("q8_0", lambda seen: seen.plan["policy"]["cache_type_v"] == "q8_0"),
+    "placement_batch_size": compiled(512, lambda seen: seen.plan["policy"]["batch_size"] == 512),
+    "placement_ubatch_size": compiled(64, lambda seen: seen.plan["policy"]["ubatch_size"] == 64),
+    "placement_flash_attention": compiled("on", lambda seen: seen.plan["policy"]["flash_attention"] == "on"),
+    # The address that it would have anyway, but as its owner's own wish.
+    "placement_address": compiled(
+        "{{ ansible_host }}",
+        lambda seen: (
+            seen.facts[OTHER]["placement_tally"]["network"]["address"] == seen.plan["addresses"][OTHER]["address"]
+        ),
+        OTHER,
+    ),
+    "placement_port": compiled(50098, lambda seen: seen.plan["addresses"][OTHER]["port"] == 50098, OTHER),
+    "placement_api_port": refused(8099),
+    "placement_threads": compiled(2, lambda seen: seen.plan["threads"][OTHER] == 2, OTHER),
+    "placement_disk_path": refused("/srv"),
     "placement_report": elsewhere("molecule/default/tests/test_plan.py"),
+    "rpc_server_cluster": refused("walked"),
     "rpc_server_address": elsewhere(REFUSALS),
     "rpc_server_port": deployed(50099, lambda seen: seen.deployments[OTHER]["listen"]["port"] == 50099, OTHER),
     "rpc_server_allowed_addresses": deployed(
@@ -169,10 +209,13 @@ VARIABLES = {
     "rpc_server_threads": deployed(2, lambda seen: seen.argument(WORKER, "--threads") == "2", WORKER),
     "rpc_server_cache": deployed(False, lambda seen: seen.deployments[OTHER]["cache"] is None, OTHER),
     "rpc_server_cache_days": deployed(3, lambda seen: seen.deployments[WORKER]["cache"]["days"] == 3),
-    "rpc_server_binary": undecided(BY_PLAYBOOKS),
-    "rpc_server_build": undecided(BY_PLAYBOOKS),
-    "rpc_server_user": undecided("as llama_cpp_user"),
+    "rpc_server_deployment": refused({"schema": 1}),
 }
+
+
+def as_ini(value: Any) -> Any:
+    """What an INI inventory makes of a value: a boolean or a number is text."""
+    return json.dumps(value) if isinstance(value, (bool, int, float)) else value
 
 
 def inventory(run: str) -> dict:
@@ -180,5 +223,5 @@ def inventory(run: str) -> dict:
     group, hosts = {}, {}
     for name, case in VARIABLES.items():
         if case.run == run:
-            (hosts.setdefault(case.host, {}) if case.host else group)[name] = case.value
+            (hosts.setdefault(case.host, {}) if case.host else group)[name] = as_ini(case.value)
     return {"llama_cluster": {"vars": group, "hosts": hosts}}

@@ -11,11 +11,13 @@ from cluster import LEADER, WORKERS, answers, host
 from playbook import play, refused, succeeded
 
 HOSTS = [LEADER, *WORKERS]
+DIRECTORY = "/opt/drover-builds"
 
 
 def test_every_host_runs_the_archive():
-    current = {host(name).check_output("readlink /opt/llama.cpp/current") for name in HOSTS}
+    current = {host(name).check_output(f"readlink {DIRECTORY}/current") for name in HOSTS}
     assert current == {f"{builds.TAG}-{builds.sha256(builds.archive_path())[:8]}"}
+    assert not any(host(name).file("/opt/llama.cpp").exists for name in HOSTS)
 
 
 def test_the_answers_are_right(api):
@@ -31,6 +33,7 @@ def settings(tag: str, **more) -> dict:
         "llama_cpp_mirror_url": (builds.cache() / "mirror").as_uri(),
         "llama_cpp_archive_sha256": {"x86_64": builds.sha256(builds.archive_path(tag))},
         "llama_cpp_cache": str(builds.cache()),
+        "llama_cpp_directory": DIRECTORY,
         **more,
     }
 
@@ -40,7 +43,7 @@ def untouched():
     """Whatever is refused in this file has left the hosts as they were."""
 
     def state():
-        look = "ls -la --full-time /opt/llama.cpp; systemctl show --property MainPID drover-server@main drover-rpc@main"
+        look = f"ls -la --full-time {DIRECTORY}; systemctl show --property MainPID drover-server@main drover-rpc@main"
         return {name: host(name).check_output(look) for name in HOSTS}
 
     before = state()
@@ -59,10 +62,13 @@ def test_a_wrong_checksum_is_refused():
 
 
 def test_an_archive_that_is_not_there_is_refused():
-    missing = {"x86_64": "ab" * 32}
+    missing = {
+        "llama_cpp_archive_names": {"x86_64": "of-another-name.tar.gz"},
+        "llama_cpp_archive_sha256": {"x86_64": "ab" * 32},
+    }
     refused(
-        play("site", settings={**settings(builds.TAG, llama_cpp_archive_sha256=missing), "llama_cpp_tag": "b1"}),
-        "b1/llama-b1-bin-ubuntu-x64.tar.gz could not be fetched to the controller",
+        play("site", settings={**settings(builds.TAG, **missing), "llama_cpp_tag": "b1"}),
+        "b1/of-another-name.tar.gz could not be fetched to the controller",
         "llama_cpp_mirror_url",
     )
 

@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "molecule" / "resources"))
 
+from module_utils.serving.inventory import DECIDED  # noqa: E402
 from variables import VARIABLES  # noqa: E402
 
 
@@ -33,9 +34,13 @@ def test_what_is_set_elsewhere_is_set_there(name):
     assert re.search(rf"\b{name}\b", (ROOT / VARIABLES[name].where).read_text(encoding="utf-8"))
 
 
+def test_what_the_playbooks_decide_is_what_they_refuse():
+    assert {name for name, case in VARIABLES.items() if case.run == "refused"} == set(DECIDED)
+
+
 def test_no_value_is_the_default():
     """A value that is the default shows nothing when it is seen."""
     defaults = {}
     for path in ROOT.glob("roles/*/defaults/main.yml"):
         defaults.update(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert [name for name, case in VARIABLES.items() if case.look and case.value == defaults[name]] == []
+    assert [name for name, case in VARIABLES.items() if case.run != "elsewhere" and case.value == defaults[name]] == []
