@@ -20,7 +20,7 @@ PORTS = {"rpc_server_port": 50053, "llama_server_port": 8081}
 def coder(tmp_path_factory):
     """The settings of a second cluster, which is deployed."""
     model = tmp_path_factory.mktemp("model") / "coder.gguf"
-    size = ["--blocks", "8", "--embedding", "256", "--feed-forward", "512"]
+    size = ["--blocks", "8", "--embedding", "512", "--feed-forward", "1024"]
     make_random_model.write(model, make_random_model.parse([str(model), *size]))
     settings = {"drover_cluster": "coder", "gguf_model_path": str(model), **PORTS}
     succeeded(play("site", settings=settings))
