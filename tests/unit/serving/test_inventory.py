@@ -57,14 +57,14 @@ class Host(Mapping):
             ],
         ),
         (
-            [{"placement_cluster": "x", "host_port": 1}, {"host_port": 1, "placement_cluster": "x"}],
+            [{"placement_cluster": "x", "llama_server_plan": {}}, {"llama_server_plan": {}, "placement_cluster": "x"}],
             [
-                "pi-1, pi-2 set host_port, placement_cluster (set drover_cluster instead), which the playbooks decide "
+                "pi-1, pi-2 set llama_server_plan, placement_cluster (set drover_cluster instead), which the playbooks decide "
                 "themselves: take them out of the inventory, or use the role by itself."
             ],
         ),
         # What a playbook of the same run has set itself is no inventory's.
-        ([{"host_running": {}, "placement_tally": {}}], []),
+        ([{"llama_server_plan": {}, "placement_tally": {}}], []),
         # A part of one host's own may differ.
         ([{"llama_server_threads": 1}, {}], []),
         # Text and number are one, and so is nothing and empty text.
