@@ -16,7 +16,7 @@ NETWORK = "10.213.27."
 
 @pytest.fixture(scope="module")
 def plan() -> dict:
-    return json.loads(host("head").file("/etc/drover/main/plan.json").content_string)
+    return json.loads(host("old-server").file("/etc/drover/main/plan.json").content_string)
 
 
 def test_the_network_that_all_share_is_taken_and_said(plan):
@@ -36,8 +36,8 @@ def test_the_workers_let_in_the_address_that_the_leader_really_has():
 
 def test_the_answers_are_right_through_ufw_and_firewalld(plan):
     assert sorted({device["host"] for device in plan["devices"]}) == ["pi-1", "pi-2"]
-    key = host("head").file("/etc/drover/main/api_key").content_string.strip()
-    api = Api(f"http://{plan['addresses']['head']['address']}:8080", key)
+    key = host("old-server").file("/etc/drover/main/api_key").content_string.strip()
+    api = Api(f"http://{plan['addresses']['old-server']['address']}:8080", key)
     for question, answer in answers():
         assert api.ask(question) == answer
 
@@ -65,7 +65,7 @@ def test_exactly_what_is_needed_is_open():
 def test_a_reload_of_the_owners_firewall_changes_nothing(plan):
     host("pi-1").check_output("ufw reload")
     host("pi-2").check_output("firewall-cmd --reload")
-    host("head").check_output("systemctl restart drover-server@main.service")
+    host("old-server").check_output("systemctl restart drover-server@main.service")
     succeeded(play("status"))
 
 

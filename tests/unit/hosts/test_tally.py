@@ -33,9 +33,9 @@ def builds(monkeypatch):
     """Stands in for the llama.cpp that is installed: returns the list of questions after it."""
     asked = []
 
-    def find(builds_path):
-        asked.append(builds_path)
-        return {"backends": ["CUDA", "CPU"]}
+    def find(builds_path, may_write):
+        asked.append((builds_path, may_write))
+        return {"devices": [{"name": "CUDA0", "description": "a card", "total_bytes": 1, "free_bytes": 1}]}
 
     monkeypatch.setattr(tally, "find_llama_cpp", find)
     return asked
@@ -97,7 +97,7 @@ def test_gpus_count_with_the_build_that_is_installed(machine, local, builds, mon
     monkeypatch.setattr(tally, "read_gpus", lambda tree, pids: [gpu(19 * GIB, False)])
     taken = tally.take_tally(machine("server_v2"), measure=False)
     assert [device["kind"] for device in taken["devices"]] == ["cpu", "cuda"]
-    assert builds == ["/opt/llama.cpp"]
+    assert builds == [("/opt/llama.cpp", True)]
     taken = tally.take_tally(machine("server_v2"), backends=["CPU"], measure=False)
     assert [device["kind"] for device in taken["devices"]] == ["cpu"]
     assert len(builds) == 1

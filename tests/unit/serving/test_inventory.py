@@ -59,8 +59,8 @@ class Host(Mapping):
         (
             [{"placement_cluster": "x", "llama_server_plan": {}}, {"llama_server_plan": {}, "placement_cluster": "x"}],
             [
-                "pi-1, pi-2 set llama_server_plan, placement_cluster (set drover_cluster instead), which the playbooks decide "
-                "themselves: take them out of the inventory, or use the role by itself."
+                "pi-1, pi-2 set llama_server_plan, placement_cluster (set drover_cluster instead), which the playbooks "
+                "decide themselves: take them out of the inventory, or use the role by itself."
             ],
         ),
         # What a playbook of the same run has set itself is no inventory's.
