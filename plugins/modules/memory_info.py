@@ -450,6 +450,13 @@ deployment:
   sample:
     cluster: main
     part: worker
+runs:
+  description:
+    - Whether the service of RV(deployment) runs, and was started after that, its units and the files that it needs were
+      written. A run of a playbook that was broken off may have written them and not restarted it.
+  returned: success
+  type: bool
+  sample: true
 listeners:
   description: Who listens on O(ports), as RV(drover.llama.port_info#module:listeners).
   returned: success
@@ -479,6 +486,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import CL
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
+from ansible_collections.drover.llama.plugins.module_utils.runtime.running import runs
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 
 
@@ -515,10 +523,12 @@ def main():
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
         )
+        deployment = read_deployments(Tree()).get(cluster)
         found = {
             "tally": tally,
             "plan": running_plan(cluster),
-            "deployment": read_deployments(Tree()).get(cluster),
+            "deployment": deployment,
+            "runs": runs(Tree(), Cluster(cluster), deployment),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
             "installed": installed_digest(Tree(), Cluster(cluster)),

@@ -50,7 +50,9 @@ def openings(deployment: dict[str, Any]) -> list[Opening]:
     if listen["address"].startswith("127."):
         return []  # no firewall stands in this machine's way to itself
     sources = [None] if deployment["allow"] is None else deployment["allow"]
-    return [Opening(source, listen["address"], listen["port"], label) for source in sources]
+    # The RPC server listens on IPv4 alone, and a firewall takes no rule from one version of IP to the other.
+    reach = [source for source in sources if source is None or source_network(source, "The deployment").version == 4]
+    return [Opening(source, listen["address"], listen["port"], label) for source in reach]
 
 
 def guard_script(table: str, port: int, allow: list[str]) -> str:
@@ -79,8 +81,8 @@ def _removal(table: str) -> str:
 def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
     """Put ``script`` in force, or without one no guard at all."""
     code, output = run(["nft", "-f", "-"], script or _removal(cluster.table))
-    if code is None and script is None:
-        return  # without nft there is no table either
+    if script is None:
+        return  # where there is no nft, or it is not allowed, there is no table either
     if code is None:
         raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..builds.known import known_problem
 from ..errors import DroverError
 from ..hosts.address import is_private
 from ..hosts.addresses import choose_addresses, source_addresses
@@ -45,6 +46,7 @@ def deploy(
                 f"{host} takes part in the plan and has no tally: take stock of all hosts and plan again."
             )
     _require_one_build(programs, plan["addresses"])
+    _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     deployments = {leader: _leader(cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader])}
@@ -78,6 +80,14 @@ def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]
             f"The hosts run different builds of llama.cpp, which do not work together: {told}. Bring them to one "
             "build, or set placement_exclude to true on those that differ. No service was touched."
         )
+
+
+def _refuse_bad_build(plan: dict[str, Any], build: int | None) -> None:
+    """Refuse a build that is known to fail on a plan like this; of packages the number is known only now."""
+    on_gpus = {device["host"] for device in plan["devices"] if device.get("kind", "cpu") != "cpu"}
+    problem = known_problem(build, sum(endpoint["host"] not in on_gpus for endpoint in plan["endpoints"]))
+    if problem:
+        raise DroverError(problem)
 
 
 def _build(programs: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any
 from .. import checks
 from ..placement.document import read_plan
 from ..serving.cluster import Cluster
+from ..text import counted
 from .table import layers_text
 
 COLUMNS = "{:<16} {:<8} {:<9} {:<8} {:>10}  {}"
@@ -133,7 +134,8 @@ def _speed(plan: dict[str, Any], hosts: Sequence[dict[str, Any]]) -> str:
     completion = next((state.get("completion") for state in hosts if state["host"] == plan["leader"]), None)
     if not completion:
         return "No completion"
-    return (
-        f"{completion['tokens_per_second']:.1f} tokens per second in a completion of "
-        f"{completion['completion_tokens']} tokens"
-    )
+    made = counted(completion["completion_tokens"], "token")
+    # Of a single token there is no speed to tell.
+    if completion["tokens_per_second"] is None:
+        return f"A completion of {made}"
+    return f"{completion['tokens_per_second']:.1f} tokens per second in a completion of {made}"

@@ -15,6 +15,8 @@ GOOD = {"held_bytes": GIB, "peers": ["10.0.0.1"]}
 
 def test_workers_that_hold_their_weights_and_have_the_leader_are_not_named():
     assert missing_parts(TWO, {"pi-1": GOOD, "pi-2": GOOD}) == []
+    # A little may have been swapped out.
+    assert missing_parts(TWO, {"pi-1": GOOD, "pi-2": {**GOOD, "held_bytes": GIB * 9 // 10}}) == []
 
 
 def test_a_leader_alone_needs_nobody():
@@ -27,7 +29,7 @@ def test_a_leader_alone_needs_nobody():
         (None, "pi-2 is planned to hold 1.0 GiB of weights and told nothing"),
         ({**GOOD, "peers": []}, "pi-2 takes no part, since the leader head has no connection to its RPC server"),
         ({**GOOD, "peers": ["127.0.0.1"]}, "pi-2 takes no part"),
-        ({**GOOD, "held_bytes": GIB - 1}, r"pi-2 holds 1024 MiB where the plan puts 1\.0 GiB of weights"),
+        ({**GOOD, "held_bytes": GIB * 3 // 4 - 1}, r"pi-2 holds 768 MiB where the plan puts 1\.0 GiB of weights"),
     ],
 )
 def test_a_worker_that_does_not_take_part_is_named(found, told):

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a host's service runs by what is written for it, or was started before that was written.
+
+A run that was broken off between writing and restarting has left exactly that, and nothing else tells the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ..hosts import cgroups
+from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+from .installed import FILES
+
+# Place of a process's start in /proc/PID/stat, counted behind the name in brackets (proc_pid_stat(5), starttime).
+STARTED = 19
+
+
+def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: float | None = None) -> bool:
+    """Tell whether the service of ``deployment`` runs, and was started after the deployment, its units and the files
+    that it needs were written. ``now`` is the moment, in seconds since the machine was started, and is for tests."""
+    if deployment is None:
+        return False
+    unit = cluster.server_unit if deployment.get("part") == "leader" else cluster.rpc_unit
+    starts = [_started(tree, pid) for pid in cgroups.unit_processes(tree, [unit])]
+    known = [start for start in starts if start is not None]
+    if not known:
+        return False
+    # Since its start the clock may have been set: what counts is how long ago it was.
+    age = (time.clock_gettime(time.CLOCK_BOOTTIME) if now is None else now) - min(known)
+    started = time.time() - age
+    files = deployment.get("files") if isinstance(deployment.get("files"), list) else []
+    paths = [cluster.deployment_path, *FILES.values(), *(str(file["path"]) for file in files or [] if "path" in file)]
+    return all(written <= started for written in map(_written, (tree.path(path) for path in paths)))
+
+
+def _started(tree: Tree, pid: int) -> float | None:
+    """Seconds from the machine's start to the process's, or None when it has just ended."""
+    fields = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    if len(fields) <= STARTED or not fields[STARTED].isdigit():
+        return None
+    return int(fields[STARTED]) / os.sysconf("SC_CLK_TCK")
+
+
+def _written(path: str) -> float:
+    """When the file was written; what is not there was never."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
