@@ -130,5 +130,6 @@ def test_a_model_that_is_on_the_leader_already(deployed_again, api):
     assert set(again.changed.values()) == {0}, again.changed
     question, answer = answers()[0]
     assert api.ask(question) == answer
-    assert OWN in leader.check_output("systemctl show --property ExecStart drover-server@main.service")
+    process = leader.check_output("systemctl show --property MainPID --value drover-server@main.service")
+    assert OWN in leader.file(f"/proc/{process}/cmdline").content_string.split("\0")
     assert (listing(folder), leader.file(OWN).sha256sum) == before
