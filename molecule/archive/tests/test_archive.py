@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import builds
 import pytest
 from cluster import LEADER, WORKERS, answers, host
@@ -17,7 +19,9 @@ DIRECTORY = "/opt/drover-builds"
 def test_every_host_runs_the_archive():
     current = {host(name).check_output(f"readlink {DIRECTORY}/current") for name in HOSTS}
     assert current == {f"{builds.TAG}-{builds.sha256(builds.archive_path())[:8]}"}
-    assert not any(host(name).file("/opt/llama.cpp").exists for name in HOSTS)
+    for name in HOSTS:
+        runs = json.loads(host(name).file("/etc/drover/main/deployment.json").content_string)["program"]
+        assert runs.startswith(f"{DIRECTORY}/{builds.TAG}-")
 
 
 def test_the_answers_are_right(api):
