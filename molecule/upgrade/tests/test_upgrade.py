@@ -61,8 +61,8 @@ def test_an_upgrade_to_what_runs_changes_nothing(inventory):
 
 
 def test_a_broken_build_is_rolled_back_by_itself(api):
-    # It says its version and speaks RPC, but it no longer knows an argument that it is started with.
-    builds.change("b9", lambda name, data: data.replace(b"--tensor-split\0", b"--tensor-spilt\0"))
+    # It says its version, has all flags and speaks RPC, but it no longer finds its way about in a model.
+    builds.change("b9", lambda name, data: data.replace(b"general.architecture\0", b"general.architectura\0"))
     digest = builds.sha256(builds.archive_path("b9"))
     broken = {**BACK, "llama_cpp_tag": "b9", "llama_cpp_archive_sha256": {"x86_64": digest}}
     run = play("upgrade", settings=broken)
@@ -84,7 +84,10 @@ def test_a_worker_left_on_another_build_is_named_before_the_leader_restarts(api)
     start = " ".join(json.loads(worker.file("/etc/drover/main/deployment.json").content_string)["arguments"])
     leader = process(LEADER, "drover-server@main")
     worker.check_output(f"mkdir -p {folder}")
-    worker.check_output(f"printf '[Service]\\nExecStart=\\nExecStart={program} {start}\\n' > {folder}/old.conf")
+    worker.check_output(
+        f"printf '[Service]\\nExecStart=\\nExecStart={program} {start}\\n"
+        f"Environment=LLAMA_CACHE=/var/cache/drover\\n' > {folder}/old.conf"
+    )
     worker.check_output("systemctl daemon-reload && systemctl restart drover-rpc@main")
     try:
         failed(play("site", settings=BACK), "pi-2 runs /usr/libexec/", "The leader was not restarted.")

@@ -27,8 +27,9 @@ def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
     follow in the order of ``split``. Raises ``DroverError`` for unknown hosts and numbers that do not add up.
     """
     for name in split:
-        if named(problem.fleet, name, "The split's host").excluded:
-            raise DroverError(f"The split gives layers to {name}, which is left out: change either.")
+        reason = named(problem.fleet, name, "The split's host").excluded
+        if reason:
+            raise DroverError(f"The split gives layers to {name}, which is left out ({reason}): change either.")
     count = problem.layers.count
     if sum(split.values()) != count:
         raise DroverError(
