@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..text import counted
+from .address import is_address
 from .machine import refuse_twins
 
 # From the best to the worst. A tunnel ends on the same cables as everything else, and encrypts.
@@ -56,7 +57,8 @@ def choose_addresses(tallies: Sequence[dict[str, Any]]) -> Addresses:
 
     The fastest one by what its slowest member's hardware says; private before public, wired before wireless before
     virtual before tunnels. Where several are equal, the one that Ansible came by, then that of the default routes. A
-    user's own address (``network.address``) always stands, and is where the others are looked for first.
+    user's own address (``network.address``) always stands, and is where the others are looked for first. A pod has a
+    name in its place, which is in no network.
 
     Raises DroverError, naming the host that the others do not share a network with, or the names of one machine.
     """
@@ -99,7 +101,8 @@ def source_addresses(tally: dict[str, Any], network: str | None) -> list[str]:
     entries = [entry for entry in tally["network"]["addresses"] if entry["kind"] != "loopback"]
     inside = [entry for entry in entries if network and IPv4Network(entry["network"]).overlaps(IPv4Network(network))]
     found = inside or [entry for entry in entries if entry["kind"] != "bridge"]
-    return list(dict.fromkeys([*([own] if own else []), *(entry["address"] for entry in found)]))
+    first = [own] if own and is_address(own) else []
+    return list(dict.fromkeys([*first, *(entry["address"] for entry in found)]))
 
 
 def _alone(tally: dict[str, Any]) -> Addresses:
@@ -116,7 +119,7 @@ def _alone(tally: dict[str, Any]) -> Addresses:
             IPv4Address(entry["address"]),
         )
 
-    entries = sorted(_own_choice(tally) or network["addresses"], key=rank)
+    entries = _own_choice(tally) or sorted(network["addresses"], key=rank)
     if not entries:
         raise DroverError(f"{tally['host']} tells no IPv4 address: set rpc_server_address on it.")
     return Addresses({tally["host"]: _entry(tally, entries[0])}, entries[0]["network"], [], [])
@@ -127,7 +130,9 @@ def _own_choice(tally: dict[str, Any]) -> list[dict[str, Any]]:
     own = tally["network"]["address"]
     if not own:
         return []
-    unknown = {"address": own, "network": f"{own}/32", "interface": None, "kind": "virtual", "speed_mbps": None}
+    # A name, as pods have one, stands for whatever address is behind it at the time.
+    network = f"{own}/32" if is_address(own) else None
+    unknown = {"address": own, "network": network, "interface": None, "kind": "virtual", "speed_mbps": None}
     known = [entry for entry in tally["network"]["addresses"] if entry["address"] == own]
     return known[:1] or [{**unknown, "private": True}]
 
@@ -147,7 +152,8 @@ def _offers(members: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 
 def _networks(offers: dict[str, list[dict[str, Any]]]) -> list[IPv4Network]:
-    return sorted({IPv4Network(entry["network"]) for entries in offers.values() for entry in entries})
+    found = {entry["network"] for entries in offers.values() for entry in entries}
+    return sorted(IPv4Network(network) for network in found if network)
 
 
 def _members_of(network: IPv4Network, offers: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -157,7 +163,9 @@ def _members_of(network: IPv4Network, offers: dict[str, list[dict[str, Any]]]) -
         inside = [
             entry
             for entry in entries
-            if IPv4Address(entry["address"]) in network and network.subnet_of(IPv4Network(entry["network"]))
+            if entry["network"]
+            and IPv4Address(entry["address"]) in network
+            and network.subnet_of(IPv4Network(entry["network"]))
         ]
         if inside:
             found[host] = min(inside, key=lambda entry: (_quality(entry), IPv4Address(entry["address"])))

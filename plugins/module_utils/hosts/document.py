@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import checks
 from ..errors import DroverError
+from .address import is_name
 from .interfaces import KINDS
 
 SCHEMA = 1
@@ -104,6 +105,11 @@ def _address(value: Any, name: str) -> None:
     _parsed(IPv4Address, value, name, "an IPv4 address")
 
 
+def _address_or_name(value: Any, name: str) -> None:
+    if not is_name(checks.text(value, name, REMEDY)):
+        _parsed(IPv4Address, value, name, "an IPv4 address or a name in the DNS such as pi-2.lan")
+
+
 def _network(value: Any, name: str) -> None:
     _parsed(IPv4Network, value, name, "an IPv4 network such as 10.0.0.0/24")
 
@@ -183,7 +189,7 @@ TALLY: Mapping[str, Check] = {
     "disk": _section({"path": _text, "free_bytes": _whole(), "models": _files}),
     "network": _section(
         {
-            "address": _or_null(_address),
+            "address": _or_null(_address_or_name),
             "addresses": _list(_section(ADDRESS)),
             "arrived_at": _or_null(_text),
             "default_interface": _or_null(_text),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..builds.known import known_problem
@@ -16,7 +16,7 @@ from ..hosts.devices import drive
 from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
-from .deployment import SCHEMA
+from .deployment import OWN_ADDRESS, SCHEMA
 from .settings import Settings
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
@@ -29,12 +29,14 @@ def deploy(
     programs: dict[str, dict[str, Any]],
     model: dict[str, Any],
     settings: dict[str, dict[str, Any]],
+    pods: Mapping[str, list[str]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Host -> deployment, for every host that takes part in ``plan``; one that holds no layer yet is a worker, too.
 
     ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
     its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
-    ``Settings``. Raises DroverError, one sentence, for a wish that cannot be had.
+    ``Settings``. ``pods``: the hosts whose part runs in a pod, with the addresses and networks that it comes from for
+    hosts outside. Raises DroverError, one sentence, for a wish that cannot be had.
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
@@ -49,17 +51,23 @@ def deploy(
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
-    deployments = {leader: _leader(cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader])}
-    let_in = source_addresses(hosts[leader], plan["network"])
+    pods = pods or {}
+    deployments = {
+        leader: _leader(
+            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], in_pod=leader in pods
+        )
+    }
+    let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
     for host, place in plan["addresses"].items():
         if host != leader:
             deployments[host] = _worker(
                 cluster,
                 host,
-                place["address"],
+                None if host in pods else place["address"],
                 place["port"],
                 plan["threads"][host],
-                let_in,
+                # Within Kubernetes a pod is known by its labels: its address is another one tomorrow.
+                [] if host in pods and leader in pods else let_in,
                 programs.get(host, {}),
                 wishes[host],
                 _memory_bytes(plan, hosts[host]),
@@ -107,7 +115,7 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
 def _worker(
     cluster: Cluster,
     host: str,
-    address: str,
+    address: str | None,
     port: int,
     threads: int,
     allow: Iterable[str],
@@ -115,7 +123,7 @@ def _worker(
     wishes: Settings,
     memory_bytes: int = 0,
 ) -> dict[str, Any]:
-    if not (wishes.rpc_server_allow_public_address or is_private(address)):
+    if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
             "has neither passwords nor encryption; set rpc_server_address to the host's private address (or "
@@ -129,7 +137,7 @@ def _worker(
         "worker",
         programs,
         program=programs.get("rpc_server") or "ggml-rpc-server",
-        arguments=worker_arguments(address, port, threads, cache, flags, build),
+        arguments=worker_arguments(address or OWN_ADDRESS, port, threads, cache, flags, build),
         environment={"LLAMA_CACHE": CACHE_FOLDER} if cache else {},
         listen={"address": address, "port": port},
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
@@ -145,10 +153,16 @@ def _leader(
     programs: dict[str, Any],
     model: dict[str, Any],
     wishes: Settings,
+    in_pod: bool,
 ) -> dict[str, Any]:
     host = plan["leader"]
-    address = wishes.llama_server_address or plan["addresses"][host]["address"]
-    if not (wishes.llama_server_allow_public_address or is_private(address)):
+    if in_pod and wishes.llama_server_address:
+        raise DroverError(
+            f"llama_server_address of {host} is {wishes.llama_server_address}, and it leads in a pod, which listens on "
+            "the address that Kubernetes gives it: take the setting back, and choose the Service's type and port."
+        )
+    address = None if in_pod else wishes.llama_server_address or plan["addresses"][host]["address"]
+    if not (address is None or wishes.llama_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The API of {host} would listen on {address}, which is not a private address, over plain HTTP; set "
             "llama_server_address to the host's private address (or llama_server_allow_public_address to true if "
@@ -165,7 +179,7 @@ def _leader(
         arguments=leader_arguments(
             plan,
             model,
-            address,
+            address or OWN_ADDRESS,
             wishes.llama_server_port,
             wishes.llama_server_threads or plan["threads"][host],
             keys,

@@ -9,10 +9,12 @@ A deployment is a dictionary of
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
-- ``listen``: ``address`` (IPv4) and ``port``; ``allow``: the addresses that may connect, or null for anyone,
+- ``listen``: ``address`` (IPv4; null: that of the pod, for which ``OWN_ADDRESS`` stands in the arguments) and ``port``;
+  ``allow``: the addresses that may connect, or null for anyone (for a worker in a pod: besides a leader in a pod),
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
-- ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
+- ``cache``: null, or ``directory`` of the tensor cache, the ``days`` after which files that were not read go, and, if
+  there is a bound, the ``bytes`` that it may take before a start.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from .cluster import Cluster
 
 SCHEMA = 1
 PARTS = ("leader", "worker")
+# A pod has its address when it starts, and another one each time: DROVER_ADDRESS in its environment.
+OWN_ADDRESS = "{address}"
 REMEDY = "run site.yml again, which writes it anew"
 
 _FIELDS: dict[str, Any] = {
@@ -54,7 +58,8 @@ def read_deployment(value: object) -> dict[str, Any]:
     text(found["program"], f"{_WHAT}'s program", REMEDY)
     _texts(found["arguments"], "arguments")
     _texts(found["environment"].values(), "environment")
-    text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
+    if found["listen"].get("address", "") is not None:
+        text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
     whole(found["listen"].get("port"), f"{_WHAT}'s listen port", 1, 65535, REMEDY)
     for address in found["allow"] or ():
         source_network(address, f"An address that {_WHAT.lower()} allows")
@@ -67,6 +72,7 @@ def read_deployment(value: object) -> dict[str, Any]:
     if found["cache"] is not None:
         text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
+        whole(found["cache"].get("bytes", 0), f"{_WHAT}'s cache bytes", 0, remedy=REMEDY)
     return found
 
 

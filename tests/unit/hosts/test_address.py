@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from module_utils.hosts.address import is_private
+from module_utils.hosts.address import is_address, is_name, is_private
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,30 @@ from module_utils.hosts.address import is_private
 )
 def test_is_private(address, private):
     assert is_private(address) is private
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "name"),
+    [
+        ("10.0.0.1", True, False),
+        ("10.0.0.256", False, False),
+        ("10.0.0", False, False),
+        ("fd00::1", False, False),
+        ("pi-2.lan", False, True),
+        ("kube-2.drover-main-workers.drover.svc", False, True),
+        ("1.pool.ntp.example", False, True),
+        ("pi-2", False, False),
+        ("Pi-2.lan", False, False),
+        ("pi_2.lan", False, False),
+        ("-pi.lan", False, False),
+        ("pi-.lan", False, False),
+        ("pi.lan.", False, False),
+        ("pi.lan\n", False, False),
+        (f"{'a' * 63}.lan", False, True),
+        (f"{'a' * 64}.lan", False, False),
+        (".".join(["abcdefg"] * 32), False, False),
+        ("", False, False),
+    ],
+)
+def test_what_is_an_address_and_what_a_name(text, address, name):
+    assert (is_address(text), is_name(text)) == (address, name)

@@ -225,6 +225,31 @@ def test_addresses_that_were_all_set_stand_wherever_they_are():
     assert chosen.chosen["c"]["interface"] is None
 
 
+def named(host, name=None):
+    """What a pod on ``host`` has: a name, and addresses that come and go."""
+    return tally(host, wanted=name or f"{host}.workers.drover.svc")
+
+
+def test_pods_are_reached_by_their_names():
+    chosen = choose_addresses([named("kube-1"), named("kube-2")])
+    assert addresses(chosen) == {host: f"{host}.workers.drover.svc" for host in ("kube-1", "kube-2")}
+    assert chosen.network is None
+    assert chosen.reasons == ["Every host is reached by the address that was set on it."]
+    assert choose_addresses([named("kube-1")]).chosen["kube-1"]["address"] == "kube-1.workers.drover.svc"
+
+
+def test_hosts_beside_pods_share_a_network_of_their_own():
+    chosen = choose_addresses([HEAD, *WORKERS, named("kube-1")])
+    assert addresses(chosen)["kube-1"] == "kube-1.workers.drover.svc"
+    assert addresses(chosen)["pi-2"] == "10.0.0.2"
+    assert chosen.network == "10.0.0.0/24"
+    assert chosen.reasons[-1] == "kube-1 is reached by kube-1.workers.drover.svc, which was set on it."
+
+
+def test_a_name_is_nothing_that_a_kernel_sends_from():
+    assert source_addresses(named("kube-1"), "10.0.0.0/24") == []
+
+
 def test_one_address_that_was_set_twice_stands():
     hosts = [{**tally(name, docker(), wanted="172.17.0.1"), "port": port} for name, port in (("a", 1), ("b", 2))]
     assert addresses(choose_addresses(hosts)) == {"a": "172.17.0.1", "b": "172.17.0.1"}

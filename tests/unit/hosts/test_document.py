@@ -29,6 +29,11 @@ def test_what_was_measured_of_the_link():
     assert read_tally({**GOOD, "network": network})["network"] == network
 
 
+@pytest.mark.parametrize("own", ["10.0.0.1", "pi-1.drover-main-workers.drover.svc", None])
+def test_the_owners_address_may_be_a_name(own):
+    assert read_tally({**GOOD, "network": {**GOOD["network"], "address": own}})["network"]["address"] == own
+
+
 def every_field(document, path=()):
     """The paths of all fields, those of the first item of lists among them."""
     items = document.items() if isinstance(document, dict) else list(enumerate(document))[:1]
@@ -82,6 +87,7 @@ def test_every_field_is_needed_and_has_its_type(path):
         (("devices", 1, "unified"), 0, "The tally of pi-1: devices[1]: unified is 0 but must be true or false"),
         (("disk", "models"), {"a.gguf": "big"}, "The tally of pi-1: disk: models['a.gguf'] is 'big' but"),
         (("network", "address"), "pi-1", "The tally of pi-1: network: address is 'pi-1' but must be an IPv4 address"),
+        (("network", "address"), "10.0.0.256", "The tally of pi-1: network: address is '10.0.0.256' but must be"),
         (("network", "addresses", 1, "network"), "10.0.0.1/24", "The tally of pi-1: network: addresses[1]: network is"),
         (("network", "addresses", 1, "kind"), "token ring", "The tally of pi-1: network: addresses[1]: kind is"),
         (("network", "addresses", 1, "prefix"), 33, "The tally of pi-1: network: addresses[1]: prefix is 33 but"),

@@ -69,6 +69,45 @@ def test_a_host_that_holds_no_layer_yet_is_a_worker_too():
     assert (spare["part"], spare["memory_bytes"], spare["listen"]["port"]) == ("worker", 0, 50060)
 
 
+def in_pods(*hosts, leads_from=("10.9.0.7", "10.244.1.0/24"), **changes):
+    """The deployments where the parts of ``hosts`` run in pods."""
+    places = {
+        host: {"address": f"{host}.workers.drover.svc" if host in hosts else place["address"], "port": place["port"]}
+        for host, place in plan()["addresses"].items()
+    }
+    programs = dict.fromkeys(("head", "pi-1", "pi-2"), PROGRAMS)
+    pods = {host: list(leads_from) for host in hosts}
+    return deploy(plan(addresses=places, **changes), tallies(), programs, MODEL, {}, pods)
+
+
+def test_a_pod_listens_on_whatever_address_it_has():
+    made = in_pods("head", "pi-1", "pi-2")
+    for host, port in (("head", 8080), ("pi-1", 50052), ("pi-2", 50060)):
+        assert made[host]["listen"] == {"address": None, "port": port}
+        assert made[host]["arguments"][made[host]["arguments"].index("--host") + 1] == "{address}"
+        assert read_deployment(copy.deepcopy(made[host])) == made[host]
+    # Kubernetes knows the leader by its labels.
+    assert (made["head"]["allow"], made["pi-1"]["allow"]) == (None, [])
+
+
+def test_a_worker_outside_lets_in_what_a_leader_in_a_pod_comes_from():
+    made = in_pods("head", "pi-1")
+    assert made["pi-1"]["allow"] == []
+    assert made["pi-2"]["allow"] == ["10.244.1.0/24", "10.9.0.7"]
+    assert made["pi-2"]["listen"] == {"address": "10.0.0.12", "port": 50060}
+
+
+def test_a_worker_in_a_pod_lets_in_a_leader_outside():
+    made = in_pods("pi-1")
+    assert made["pi-1"]["allow"] == ["10.0.0.1", "10.0.0.2"]
+    assert made["head"]["listen"]["address"] == "10.0.0.1"
+
+
+def test_a_leader_in_a_pod_has_no_address_to_choose():
+    with pytest.raises(DroverError, match=r"^llama_server_address of head is 10\.0\.0\.1, and it leads in a pod"):
+        deploy(plan(), tallies(), {}, MODEL, {"head": {"llama_server_address": "10.0.0.1"}}, {"head": []})
+
+
 def test_every_deployment_can_be_read_and_comes_by_host():
     deployments = deployed()
     assert list(deployments) == ["head", "pi-1", "pi-2"]
@@ -248,6 +287,7 @@ def test_settings_come_once_a_host():
         ({"memory_bytes": -1}, "The deployment's memory_bytes is -1"),
         ({"cache": {"days": 1}}, "The deployment's cache directory is None"),
         ({"cache": {"directory": "/c", "days": 0}}, "The deployment's cache days is 0"),
+        ({"cache": {"directory": "/c", "days": 1, "bytes": None}}, "The deployment's cache bytes is None"),
     ],
 )
 def test_what_is_no_deployment_is_refused_in_one_sentence(changes, told):
