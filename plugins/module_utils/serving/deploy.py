@@ -16,7 +16,7 @@ from ..hosts.devices import drive
 from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
-from .deployment import OWN_ADDRESS, SCHEMA
+from .deployment import ADDRESS, SCHEMA
 from .settings import Settings
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
@@ -137,7 +137,7 @@ def _worker(
         "worker",
         programs,
         program=programs.get("rpc_server") or "ggml-rpc-server",
-        arguments=worker_arguments(address or OWN_ADDRESS, port, threads, cache, flags, build),
+        arguments=worker_arguments(address or ADDRESS, port, threads, cache, flags, build),
         environment={"LLAMA_CACHE": CACHE_FOLDER} if cache else {},
         listen={"address": address, "port": port},
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
@@ -179,7 +179,7 @@ def _leader(
         arguments=leader_arguments(
             plan,
             model,
-            address or OWN_ADDRESS,
+            address or ADDRESS,
             wishes.llama_server_port,
             wishes.llama_server_threads or plan["threads"][host],
             keys,

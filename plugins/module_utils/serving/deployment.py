@@ -9,17 +9,21 @@ A deployment is a dictionary of
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
-- ``listen``: ``address`` (IPv4; null: that of the pod, for which ``OWN_ADDRESS`` stands in the arguments) and ``port``;
-  ``allow``: the addresses that may connect, or null for anyone (for a worker in a pod: besides a leader in a pod),
+- ``listen``: ``address`` (IPv4, or null in a pod, see below) and ``port``; ``allow``: the addresses that may connect, or
+  null for anyone (for a worker in a pod: besides a leader in a pod),
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
-- ``cache``: null, or ``directory`` of the tensor cache, the ``days`` after which files that were not read go, and, if
-  there is a bound, the ``bytes`` that it may take before a start.
+- ``cache``: null, or ``directory`` of the tensor cache, the ``days`` after which files that were not read go, and where
+  there is a bound, ``bytes``: what the files that are left at a start may take together, the last read ones first.
+
+A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null, and
+where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers by
+host names, in and outside pods.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from ..checks import choice, dictionary, document, text, whole
@@ -28,9 +32,10 @@ from .cluster import Cluster
 
 SCHEMA = 1
 PARTS = ("leader", "worker")
-# A pod has its address when it starts, and another one each time: DROVER_ADDRESS in its environment.
-OWN_ADDRESS = "{address}"
-REMEDY = "run site.yml again, which writes it anew"
+REMEDY = "run site.yml again (kubernetes.yml for pods), which writes it anew"
+# Whoever starts a pod tells its address here (status.podIP of the downward API).
+ADDRESS_VARIABLE = "DROVER_ADDRESS"
+ADDRESS = "{address}"
 
 _FIELDS: dict[str, Any] = {
     "cluster": str,
@@ -74,6 +79,28 @@ def read_deployment(value: object) -> dict[str, Any]:
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
         whole(found["cache"].get("bytes", 0), f"{_WHAT}'s cache bytes", 0, remedy=REMEDY)
     return found
+
+
+def at_address(deployment: dict[str, Any], address: str | None) -> dict[str, Any]:
+    """``deployment`` as it is in force where the environment tells ``address``; one that names its own is unchanged.
+
+    Raises DroverError when an address is needed and is none that llama.cpp's RPC server can listen on.
+    """
+    if deployment["listen"]["address"] is not None:
+        return deployment
+    try:
+        IPv4Address(address or "")
+    except ValueError as error:
+        told = f"{ADDRESS_VARIABLE} is {address!r}" if address else f"{ADDRESS_VARIABLE} is not set"
+        raise DroverError(
+            f"{told}, and {_WHAT.lower()} leaves the address to the pod: set it to the pod's IPv4 address, which "
+            "Kubernetes tells as status.podIP (llama.cpp's RPC has no IPv6)."
+        ) from error
+    return {
+        **deployment,
+        "arguments": [argument.replace(ADDRESS, str(address)) for argument in deployment["arguments"]],
+        "listen": {**deployment["listen"], "address": address},
+    }
 
 
 def source_network(value: object, name: str) -> IPv4Network | IPv6Network:
