@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node lends, as the document ``tally`` that hosts have: what was measured in a pod on it, within what the
+scheduler has left there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import DroverError
+from ..hosts.devices import drive
+from ..hosts.document import MOST, SCHEMA
+from ..hosts.memory import default_reserve
+from ..placement.cost import threads
+from .names import Names
+from .nodes import left_over
+from .settings import MODEL_FOLDER, Settings
+
+# As uname names the machines that Kubernetes names.
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}
+
+
+def lend(
+    entry: Mapping[str, Any],
+    measured: Mapping[str, Any] | None,
+    settings: Settings,
+    cluster: str,
+    held_bytes: int | None = None,
+    claim_bytes: int | None = None,
+) -> dict[str, Any]:
+    """The tally of the node whose stock is ``entry`` (see ``nodes``).
+
+    ``measured`` is what ``drover tally`` printed in a pod there; None where none ran, as in check mode, so that what
+    the API says must do: memory that nobody requests counts as free, and the processor's speed is unknown.
+
+    ``held_bytes`` is memory that this cluster's pods hold there, which comes back when they are replaced; None for what
+    they request. ``claim_bytes`` is the capacity of the claim that the model is in, if it is in one.
+
+    ``memory.usable_bytes`` = min(available + held, allocatable - others' requests) - reserve, at most what the owner
+    wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, so that a pod
+    that is planned can be scheduled. A host is reached by the name of its worker, or with the host's network by the
+    node's address. Raises DroverError for threads that nobody has there.
+    """
+    node, wishes, left = entry["node"], settings.of_node(entry["node"]), left_over(entry)
+    found = dict(measured) if measured else _unmeasured(entry)
+    held = entry["held"]["memory_bytes"] if held_bytes is None else held_bytes
+    memory = found["memory"]
+    reserve = default_reserve(memory["total_bytes"]) if wishes.reserve_bytes is None else wishes.reserve_bytes
+    chosen_out = node in settings.exclude
+    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    reserve = max(reserve, overhead)
+    usable = max(0, min(memory["available_bytes"] + held, left.memory_bytes) - reserve)
+    found.update(
+        {
+            "host": node,
+            # What is in an image is the same everywhere.
+            "machine": None,
+            "exclude": entry["reason"] if chosen_out else "",
+            # Those of hosts do not hold for pods.
+            "obstacles": [entry["reason"]] if entry["reason"] and not chosen_out else [],
+            "memory": {
+                **memory,
+                "limit_bytes": entry["allocatable"]["memory_bytes"],
+                "limit_used_bytes": entry["others"]["memory_bytes"] + held,
+                "held_bytes": held,
+                "others_bytes": 0,
+                "reserve_bytes": reserve,
+                "usable_bytes": usable if wishes.memory_bytes is None else min(usable, wishes.memory_bytes),
+            },
+            # None was asked for in the pod, so what is seen there cannot be used.
+            "gpus": [],
+            "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
+            "port": settings.rpc_port,
+            "network": _network(found["network"], entry, settings, Names(cluster, settings.namespace)),
+        }
+    )
+    if settings.model.claim:
+        # Whichever node leads mounts it; without a size, the step that fetches the model says whether there is room.
+        found["disk"] = {**found["disk"], "free_bytes": MOST if claim_bytes is None else claim_bytes}
+    return drive(found, [])
+
+
+def sources(entry: Mapping[str, Any], settings: Settings) -> list[str]:
+    """The addresses and networks that a pod on the node comes from in the eyes of hosts outside: the node's own, since
+    most networks translate, and that of its pods, since some do not."""
+    found = [entry["address"]] if entry["address"] else []
+    return found if settings.host_network else [*found, *entry["networks"]]
+
+
+def _threads(found: Mapping[str, Any], node: str, wished: int | None, millicores: int, left_out: bool) -> int:
+    room = max(1, millicores // 1000)
+    if not wished:
+        return min(threads({**found, "threads": None}), room)
+    if wished > room and not left_out:
+        raise DroverError(
+            f"kubernetes_nodes wishes for {wished} threads on {node}, where others' pods leave {millicores}m of CPU: "
+            f"wish for {room}, or lower their requests."
+        )
+    return wished
+
+
+def _network(measured: Mapping[str, Any], entry: Mapping[str, Any], settings: Settings, names: Names) -> dict[str, Any]:
+    return {
+        **measured,
+        "address": entry["address"] if settings.host_network else names.address(entry["node"]),
+        # Those of a pod go with it; and the node's own is told by its name in the API.
+        "addresses": [],
+        "arrived_at": None,
+        "default_interface": None,
+    }
+
+
+def _unmeasured(entry: Mapping[str, Any]) -> dict[str, Any]:
+    total = entry["allocatable"]["memory_bytes"]
+    taken = entry["others"]["memory_bytes"] + entry["held"]["memory_bytes"]
+    return {
+        "schema": SCHEMA,
+        "architecture": MACHINES.get(entry["machine"], entry["machine"] or "unknown"),
+        "os": {"id": None, "version_id": None},
+        "cpu": {
+            "model": "",
+            "cores": entry["cores"],
+            "physical_cores": entry["cores"],
+            "fast_cores": entry["cores"],
+            "isa": [],
+        },
+        "memory": {
+            "total_bytes": total,
+            "available_bytes": max(0, total - taken),
+            "arc_bytes": 0,
+            "huge_pages_bytes": 0,
+        },
+        "bandwidth_bytes_per_second": None,
+        "disk": {"path": MODEL_FOLDER, "free_bytes": entry["ephemeral_bytes"], "models": {}},
+        "network": {},
+    }
