@@ -31,13 +31,20 @@ _OURS = (NAME_LABEL, CLUSTER_LABEL, PART_LABEL, OWNER_LABEL, HOST_LABEL, "app.ku
 @dataclass(frozen=True)
 class Model:
     """Where the model lies for the leader: in the folder ``host_path`` of its node, or in an existing
-    PersistentVolumeClaim; ``file`` is its (first) file there. With a ``url`` an init step fetches it."""
+    PersistentVolumeClaim; ``file`` is its (first) file there. With a ``url`` an init step fetches it, holds it against
+    ``sha256`` (one for each shard), and sends the ``token`` in the Secret ``token_secret``."""
 
     file: str
     host_path: str | None = MODEL_FOLDER
     claim: str | None = None
     url: str | None = None
-    sha256: str | None = None
+    sha256: tuple[str, ...] = ()
+    token_secret: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the leader's pod has the file."""
+        return f"{MODEL_FOLDER}/{self.file}"
 
     @classmethod
     def checked(cls, value: object, name: str) -> Model:
@@ -226,7 +233,8 @@ _MODEL: dict[str, check.Check] = {
     "host_path": check.optional(check.path),
     "claim": check.optional(check.dns_name),
     "url": check.optional(_url),
-    "sha256": check.optional(_digest),
+    "sha256": check.listed(_digest),
+    "token_secret": check.optional(check.dns_name),
 }
 _CACHE: dict[str, check.Check] = {"host_path": check.path, "bytes": check.optional(check.size)}
 _INGRESS: dict[str, check.Check] = {

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The leader in Kubernetes: a Deployment of one pod, pinned to the node where its model lies or is going to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .names import DEPLOYMENT_ANNOTATION, LEADER, SECRET_ANNOTATION, Names, digest
+from .nodes import left_over
+from .pods import (
+    DROVER,
+    PROBE_PERIOD,
+    STAY,
+    Mount,
+    container,
+    guaranteed,
+    handing_over,
+    metadata,
+    model_volume,
+    own_address,
+    pod_metadata,
+    pod_spec,
+    probe,
+)
+from .settings import MODEL_FOLDER, Settings
+from .workers import documents, network, pinned
+
+API_KEY = "api_key"
+
+
+def leader(
+    deployment: Mapping[str, Any],
+    threads: int,
+    entry: Mapping[str, Any],
+    settings: Settings,
+    names: Names,
+    secret: str,
+    secret_version: str,
+) -> dict[str, Any]:
+    """The Deployment of the leader that ``deployment`` says, on the node whose stock is ``entry``.
+
+    ``secret`` holds the API's keys under ``api_key``; ``secret_version`` is any text that changes with them, since
+    llama-server reads them when it starts.
+    """
+    node, cluster = entry["node"], names.cluster.name
+    resources = guaranteed(
+        deployment["memory_bytes"] + settings.leader_overhead_bytes,
+        min(threads * 1000, left_over(entry).millicores),
+        settings.ephemeral_bytes,
+    )
+    mounts: list[Mount] = [("documents", names.cluster.folder, True), ("model", MODEL_FOLDER, True)]
+    volumes = [
+        documents(
+            [
+                (names.leader, "configMap", "deployment.json"),
+                (names.plan, "configMap", "plan.json"),
+                (secret, "secret", API_KEY),
+            ]
+        ),
+        model_volume(settings),
+    ]
+    steps = [
+        *fetching(settings, resources),
+        # A pod that ended for want of its workers would be tried again later and later.
+        container(settings, "await", [*DROVER, "await", "--cluster", cluster], resources, mounts, [own_address()]),
+    ]
+    server = container(
+        settings,
+        LEADER,
+        [*DROVER, "leader", "--cluster", cluster],
+        resources,
+        mounts,
+        [own_address()],
+        ports=[{"name": "api", "containerPort": deployment["listen"]["port"], "protocol": "TCP"}],
+        startupProbe=probe("ready", cluster, -(-settings.start_seconds // PROBE_PERIOD)),
+        readinessProbe=probe("ready", cluster, 2),
+        livenessProbe=probe("alive", cluster, 3),
+    )
+    spec = pod_spec(names, settings, entry, [server], volumes, steps, **network(settings))
+    spec["tolerations"] += STAY
+    annotations = {DEPLOYMENT_ANNOTATION: digest(deployment), SECRET_ANNOTATION: secret_version}
+    return pinned(
+        metadata(names, names.leader, names.labels(LEADER)),
+        names.selector(LEADER),
+        {"metadata": pod_metadata(names, settings, LEADER, node, annotations), "spec": spec},
+        # While the model loads, nothing is wrong.
+        progressDeadlineSeconds=settings.start_seconds + 600,
+    )
+
+
+def fetching(settings: Settings, resources: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps that bring the model from the web, if it has an address there: nothing when it is there already."""
+    model = settings.model
+    if not model.url:
+        return []
+    sums = ["--sha256", *model.sha256] if model.sha256 else []
+    token = []
+    if model.token_secret:
+        reference = {"name": model.token_secret, "key": "token"}
+        token = [{"name": "DROVER_TOKEN", "valueFrom": {"secretKeyRef": reference}}]
+    command = [*DROVER, "fetch", "--url", model.url, "--to", model.path, *sums]
+    return [
+        *([] if model.claim else [handing_over(settings, "model", MODEL_FOLDER, resources)]),
+        container(settings, "fetch", command, resources, [("model", MODEL_FOLDER, False)], token),
+    ]

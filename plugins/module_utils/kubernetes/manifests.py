@@ -1,0 +1,159 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a plan and its deployments to the objects that the API is given, in the order in which they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import DroverError
+from . import policies, security, services
+from .leader import leader
+from .names import LEADER, WORKER, Names
+from .pods import metadata
+from .settings import Settings
+from .workers import worker
+
+Manifest = dict[str, Any]
+# What a cluster may have in its namespace; in the order in which it is taken off, what would come back first.
+KINDS = (
+    ("apps/v1", "Deployment"),
+    ("v1", "Pod"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+    ("v1", "Service"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "ServiceAccount"),
+)
+
+
+def foundation(settings: Settings, cluster: str) -> list[Manifest]:
+    """What all pods of the cluster need, also those that take stock: the namespace, an account without any right, and
+    the policy that closes pods."""
+    names = Names(cluster, settings.namespace)
+    made: list[Manifest] = []
+    if settings.create_namespace:
+        about = {
+            "name": settings.namespace,
+            # Of all clusters in it.
+            "labels": {
+                **{key: value for key, value in names.labels().items() if value == "drover"},
+                security.LEVEL_LABEL: security.level(settings)[0],
+            },
+        }
+        made.append({"apiVersion": "v1", "kind": "Namespace", "metadata": about})
+    if not settings.service_account:
+        made.append(
+            {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": metadata(names, names.account, names.labels()),
+                "automountServiceAccountToken": False,
+            }
+        )
+    if not settings.host_network:
+        made.append(policies.closed(names))
+    return made
+
+
+def manifests(
+    plan: Mapping[str, Any],
+    deployments: Mapping[str, Mapping[str, Any]],
+    stock: Iterable[Mapping[str, Any]],
+    settings: Settings,
+    secret: str,
+    secret_version: str = "",
+) -> list[Manifest]:
+    """All objects of the cluster that runs ``plan`` but the Secret called ``secret`` with the keys of the API (see
+    ``leader``).
+
+    ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``. Hosts that are no
+    nodes are outside of the cluster, and run their part themselves. Raises DroverError for what cannot work.
+    """
+    names = Names(plan["cluster"], settings.namespace)
+    nodes = {entry["node"]: entry for entry in stock}
+    leads = plan["leader"]
+    workers = sorted(host for host in deployments if host in nodes and host != leads)
+    outside = [place for host, place in sorted(plan["addresses"].items()) if host not in nodes and host != leads]
+    port = deployments[leads]["listen"]["port"]
+    made = foundation(settings, plan["cluster"])
+    if not settings.host_network:
+        made += _open(names, settings, port, leads in nodes, [deployments[host] for host in workers], outside)
+    for host in workers:
+        made.append(_documents(names, names.worker(host), WORKER, {"deployment.json": deployments[host]}))
+    if leads in nodes:
+        made.append(_documents(names, names.plan, LEADER, {"plan.json": plan}))
+        made.append(_documents(names, names.leader, LEADER, {"deployment.json": deployments[leads]}))
+    else:
+        _require_reachable(leads, workers, settings)
+    made.append(services.workers_service(names, settings))
+    made.append(services.api_service(names, settings, leads in nodes, port))
+    if leads not in nodes:
+        made.append(services.outside_leader(names, deployments[leads]))
+    made.append(policies.budget(names))
+    threads = plan["threads"]
+    made += [worker(deployments[host], threads[host], nodes[host], settings, names) for host in workers]
+    if leads in nodes:
+        made.append(leader(deployments[leads], threads[leads], nodes[leads], settings, names, secret, secret_version))
+    if settings.ingress:
+        made.append(services.ingress(names, settings.ingress))
+    if settings.http_route:
+        made.append(services.http_route(names, settings, settings.http_route))
+    return made
+
+
+def superfluous(present: Iterable[Mapping[str, Any]], wanted: Sequence[Manifest]) -> list[Mapping[str, Any]]:
+    """Of the objects with the cluster's labels that are ``present`` in its namespace, those that are not ``wanted`` any
+    more, such as the Deployment of a worker that leads by now; in the order in which they are to be taken off. Secrets
+    and what others own, such as the ReplicaSet of a Deployment, stay."""
+    kept = {_key(manifest) for manifest in wanted}
+    order = [kind for _version, kind in KINDS if kind != "Secret"]
+    found = [
+        each
+        for each in present
+        if each["kind"] in order and _key(each) not in kept and not each["metadata"].get("ownerReferences")
+    ]
+    return sorted(found, key=lambda each: (order.index(each["kind"]), each["metadata"]["name"]))
+
+
+def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _open(
+    names: Names,
+    settings: Settings,
+    port: int,
+    leads: bool,
+    workers: Iterable[Mapping[str, Any]],
+    outside: Iterable[Mapping[str, Any]],
+) -> list[Manifest]:
+    sources = sorted({source for deployment in workers for source in deployment["allow"] or ()})
+    made = [policies.of_workers(names, settings, leads, sources)]
+    return [*made, policies.of_leader(names, settings, port, outside)] if leads else made
+
+
+def _require_reachable(leads: str, workers: Sequence[str], settings: Settings) -> None:
+    if workers and not settings.host_network:
+        raise DroverError(
+            f"{leads} leads from outside of the cluster, where the names of the workers' pods ({', '.join(workers)}) "
+            "mean nothing: set kubernetes_host_network to true, or leave the nodes out."
+        )
+
+
+def _documents(names: Names, name: str, part: str, contents: Mapping[str, Any]) -> Manifest:
+    # As JSON that is the same whenever the document is.
+    texts = {key: json.dumps(document, indent=2, sort_keys=True) + "\n" for key, document in contents.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(names, name, names.labels(part)),
+        "data": texts,
+    }

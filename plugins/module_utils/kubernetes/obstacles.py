@@ -1,0 +1,87 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in the way in the API's own objects, told before anything is changed: one sentence each, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import security
+from .names import Names
+from .settings import Settings
+
+# From the strictest to the most open; without a label everything is allowed.
+_LEVELS = (security.RESTRICTED, "baseline", security.PRIVILEGED)
+_NODE_PORTS = (30000, 32767)
+
+
+def namespace_faults(namespace: Mapping[str, Any] | None, settings: Settings) -> list[str]:
+    """``namespace`` is the API's object, None where there is none."""
+    name = settings.namespace
+    if namespace is None:
+        if settings.create_namespace:
+            return []
+        return [
+            f"There is no namespace {name}, and kubernetes_create_namespace is false: create it, or set the latter to true."
+        ]
+    if (namespace.get("status") or {}).get("phase") == "Terminating" or namespace["metadata"].get("deletionTimestamp"):
+        conditions = (namespace.get("status") or {}).get("conditions") or ()
+        why = next((each["message"] for each in conditions if each["status"] == "True" and each.get("message")), "")
+        told = f" ({why.rstrip('.')})" if why else ""
+        return [
+            f"The namespace {name} is being deleted{told}: wait until it is gone, or use another kubernetes_namespace."
+        ]
+    allowed = (namespace["metadata"].get("labels") or {}).get(security.LEVEL_LABEL, security.PRIVILEGED)
+    needed, reasons = security.level(settings)
+    if not settings.create_namespace and allowed in _LEVELS and _LEVELS.index(allowed) < _LEVELS.index(needed):
+        return [
+            f"The namespace {name} allows pods of the Pod Security Standard {allowed}, and {needed} is needed, since "
+            f"{_joined(reasons)}: change the wish, or the label {security.LEVEL_LABEL}."
+        ]
+    return []
+
+
+def service_faults(services: Iterable[Mapping[str, Any]], settings: Settings, cluster: str) -> list[str]:
+    """``services`` are those of all namespaces: one of them may have the port on the nodes already."""
+    port, names = settings.node_port, Names(cluster, settings.namespace)
+    if not port:
+        return []
+    for service in services:
+        about = service["metadata"]
+        own = (about["namespace"], about["name"]) == (settings.namespace, names.api_service)
+        spec = service["spec"]
+        taken = [entry.get("nodePort") for entry in spec.get("ports") or ()] + [spec.get("healthCheckNodePort")]
+        if port in taken and not own:
+            return [
+                f"The port {port} on the nodes is taken by the Service {about['namespace']}/{about['name']}: set "
+                "kubernetes_node_port to another one, or leave the choice to Kubernetes."
+            ]
+    if not _NODE_PORTS[0] <= port <= _NODE_PORTS[1]:
+        return [
+            f"kubernetes_node_port is {port}, and Kubernetes gives ports from {_NODE_PORTS[0]} to {_NODE_PORTS[1]}: use "
+            "one of them."
+        ]
+    return []
+
+
+def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[str]:
+    """``claim`` is the API's object of the model's claim, None where there is none."""
+    name = settings.model.claim
+    if not name:
+        return []
+    if claim is None:
+        return [
+            f"There is no PersistentVolumeClaim {name} in the namespace {settings.namespace}: create it, or correct kubernetes_model."
+        ]
+    phase = (claim.get("status") or {}).get("phase")
+    if phase == "Lost":
+        return [f"The volume of the PersistentVolumeClaim {name} is lost: give it another one."]
+    if claim["metadata"].get("deletionTimestamp"):
+        return [f"The PersistentVolumeClaim {name} is being deleted: use another one."]
+    return []
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return " and ".join(reason.rstrip(".") for reason in reasons)

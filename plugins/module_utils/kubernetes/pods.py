@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all of Drover's pods have in common, and the pieces that they are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import security
+from .names import NODE_ANNOTATION, Names
+from .nodes import HOSTNAME_LABEL
+from .quantities import cores_text
+from .settings import MIB, MODEL_FOLDER, Settings
+
+RUNTIME = "/usr/local/lib/drover"
+PYTHON = f"{RUNTIME}/python3"
+DROVER = [PYTHON, f"{RUNTIME}/drover.pyz"]
+TEMPORARY_BYTES = 64 * MIB
+# A probe waits twice for three seconds at most, and a slow machine takes a while to start it.
+PROBE_SECONDS = 15
+PROBE_PERIOD = 10
+# A pod that is pinned gains nothing by being evicted from a node that was out of sight for a while.
+STAY = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
+    for what in ("not-ready", "unreachable")
+]
+
+# Mounts of volumes: (name, path, read only).
+Mount = tuple[str, str, bool]
+
+
+def metadata(names: Names, name: str, labels: Mapping[str, str], **more: Any) -> dict[str, Any]:
+    """The metadata of an object in the namespace of ``names``."""
+    return {"name": name, "namespace": names.namespace, "labels": dict(labels), **more}
+
+
+def pod_metadata(
+    names: Names, settings: Settings, part: str, node: str, annotations: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The labels and annotations of a pod: ours, and the user's own."""
+    return {
+        "labels": {**settings.labels, **names.labels(part, node)},
+        "annotations": {**settings.annotations, NODE_ANNOTATION: node, **(annotations or {})},
+    }
+
+
+def pod_spec(
+    names: Names,
+    settings: Settings,
+    entry: Mapping[str, Any],
+    containers: list[dict[str, Any]],
+    volumes: list[dict[str, Any]],
+    steps: list[dict[str, Any]] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A pod on the node whose stock is ``entry``, which runs the init ``steps`` and then the ``containers``."""
+    spec: dict[str, Any] = {
+        "serviceAccountName": settings.service_account or names.account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": security.of_pod(),
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": HOSTNAME_LABEL, "operator": "In", "values": [entry["hostname"]]}]}
+                    ]
+                }
+            }
+        },
+        "tolerations": [dict(each) for each in settings.tolerations],
+        "containers": containers,
+        "volumes": [*volumes, temporary_volume()],
+        **more,
+    }
+    if steps:
+        spec["initContainers"] = steps
+    if settings.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+    if settings.priority_class:
+        spec["priorityClassName"] = settings.priority_class
+    return spec
+
+
+def container(
+    settings: Settings,
+    name: str,
+    command: list[str],
+    resources: Mapping[str, Any],
+    mounts: list[Mount],
+    environment: list[dict[str, Any]] | None = None,
+    security_context: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A container of the image that runs ``command``."""
+    return {
+        "name": name,
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": command,
+        "env": [{"name": "HOME", "value": "/tmp"}, *(environment or [])],
+        "resources": dict(resources),
+        "securityContext": dict(security_context or security.of_container()),
+        "volumeMounts": [
+            {"name": volume, "mountPath": path, **({"readOnly": True} if read_only else {})}
+            for volume, path, read_only in (*mounts, ("tmp", "/tmp", False))
+        ],
+        **more,
+    }
+
+
+def own_address() -> dict[str, Any]:
+    """The variable that tells a pod the address that Kubernetes gave it."""
+    return {"name": "DROVER_ADDRESS", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}
+
+
+def guaranteed(memory_bytes: int, millicores: int, ephemeral_bytes: int) -> dict[str, dict[str, str]]:
+    """Requests and limits that are the same: what is planned is there, and more is not."""
+    amounts = {"memory": str(memory_bytes), "cpu": cores_text(millicores), "ephemeral-storage": str(ephemeral_bytes)}
+    return {"requests": amounts, "limits": dict(amounts)}
+
+
+def probe(command: str, cluster: str, failures: int) -> dict[str, Any]:
+    """A probe that runs ``drover`` in the container. Never one that connects: the RPC server has one client."""
+    return {
+        "exec": {"command": [*DROVER, command, "--cluster", cluster]},
+        "periodSeconds": PROBE_PERIOD,
+        "timeoutSeconds": PROBE_SECONDS,
+        "failureThreshold": failures,
+    }
+
+
+def temporary_volume() -> dict[str, Any]:
+    return {"name": "tmp", "emptyDir": {"sizeLimit": str(TEMPORARY_BYTES)}}
+
+
+def node_folder(name: str, path: str) -> dict[str, Any]:
+    """A volume that is a folder of the node, made if it is not there."""
+    return {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+
+
+def model_volume(settings: Settings) -> dict[str, Any]:
+    """The volume that the model is in."""
+    if settings.model.claim:
+        return {"name": "model", "persistentVolumeClaim": {"claimName": settings.model.claim}}
+    return node_folder("model", settings.model.host_path or MODEL_FOLDER)
+
+
+def handing_over(settings: Settings, volume: str, path: str, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """A step that gives a new folder of the node, which is root's, to the user of the image."""
+    code = (
+        "import os, sys; path = sys.argv[1]; "
+        f"os.stat(path).st_uid == 0 and os.chown(path, {security.USER}, {security.USER})"
+    )
+    return container(
+        settings,
+        f"own-{volume}",
+        [PYTHON, "-c", code, path],
+        resources,
+        [(volume, path, False)],
+        security_context=security.of_root("CHOWN"),
+    )

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may talk to whom: NetworkPolicies, and the budget of pods that a drain may take away at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from .names import LEADER, PART_LABEL, WORKER, Names
+from .pods import metadata
+from .settings import Settings
+
+DNS_PORT = 53
+WEB_PORTS = (80, 443)
+
+Rules = list[dict[str, Any]]
+
+
+def closed(names: Names) -> dict[str, Any]:
+    """The policy that closes all of the cluster's pods, to which others add what is open."""
+    return _policy(names, names.prefix, None, [], [])
+
+
+def of_workers(names: Names, settings: Settings, from_leader: bool, sources: Iterable[str]) -> dict[str, Any]:
+    """The RPC port is open to the leader's pod (``from_leader``) and to ``sources``, addresses and networks outside. A
+    worker connects to nobody."""
+    peers = [_pods(names, LEADER)] if from_leader else []
+    peers += [_block(source) for source in sources]
+    # No peers at all would stand for everyone.
+    ingress = [{"from": peers, "ports": [_port(settings.rpc_port)]}] if peers else []
+    return _policy(names, names.workers_service, WORKER, ingress, [])
+
+
+def of_leader(
+    names: Names, settings: Settings, port: int, workers_outside: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The API's ``port`` is open to everyone, who needs a key. The leader connects to its workers' pods, to
+    ``workers_outside`` (``address``, ``port``), asks for names, and gets its model from the web if it is to."""
+    egress: Rules = [
+        {"to": [_pods(names, WORKER)], "ports": [_port(settings.rpc_port)]},
+        *({"to": [_block(each["address"])], "ports": [_port(each["port"])]} for each in workers_outside),
+        # Where names are asked differs from cluster to cluster: a pod, or an address of the node.
+        {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]},
+    ]
+    if settings.model.url:
+        # A server may send on to another one.
+        own = urlsplit(settings.model.url).port
+        egress.append({"ports": [_port(each) for each in sorted({*WEB_PORTS, *([own] if own else [])})]})
+    return _policy(names, names.leader, LEADER, [{"ports": [_port(port)]}], egress)
+
+
+def budget(names: Names) -> dict[str, Any]:
+    """A drain takes one of the cluster's pods after the other; what does not serve anyway holds up none."""
+    parts = {"key": PART_LABEL, "operator": "In", "values": [LEADER, WORKER]}
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(names, names.prefix, names.labels()),
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": names.selector(), "matchExpressions": [parts]},
+        },
+    }
+
+
+def _policy(names: Names, name: str, part: str | None, ingress: Rules, egress: Rules) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(names, name, names.labels(part)),
+        "spec": {
+            "podSelector": {"matchLabels": names.selector(part)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    }
+
+
+def _pods(names: Names, part: str) -> dict[str, Any]:
+    return {"podSelector": {"matchLabels": names.selector(part)}}
+
+
+def _block(source: str) -> dict[str, Any]:
+    return {"ipBlock": {"cidr": str(ip_network(source, strict=False))}}
+
+
+def _port(number: int, protocol: str = "TCP") -> dict[str, Any]:
+    return {"protocol": protocol, "port": number}

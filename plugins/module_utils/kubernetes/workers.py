@@ -1,0 +1,116 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A worker in Kubernetes: a Deployment of one pod that is pinned to its node, with what the plan puts there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..serving.cluster import Cluster
+from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
+from .nodes import left_over
+from .pods import (
+    DROVER,
+    STAY,
+    container,
+    guaranteed,
+    handing_over,
+    metadata,
+    node_folder,
+    own_address,
+    pod_metadata,
+    pod_spec,
+    probe,
+)
+from .settings import CACHE_FOLDER, Settings
+
+
+def worker(
+    deployment: Mapping[str, Any],
+    threads: int,
+    entry: Mapping[str, Any],
+    settings: Settings,
+    names: Names,
+) -> dict[str, Any]:
+    """The Deployment of the worker that ``deployment`` says, on the node whose stock is ``entry``."""
+    node, cluster = entry["node"], names.cluster.name
+    resources = guaranteed(
+        deployment["memory_bytes"] + settings.worker_overhead_bytes,
+        min(threads * 1000, left_over(entry).millicores),
+        settings.ephemeral_bytes,
+    )
+    mounts = [("documents", Cluster(cluster).folder, True)]
+    volumes = [documents([(names.worker(node), "configMap", "deployment.json")])]
+    steps = []
+    if deployment["cache"] and settings.cache:
+        mounts.append(("cache", CACHE_FOLDER, False))
+        volumes.append(node_folder("cache", settings.cache.host_path))
+        steps.append(handing_over(settings, "cache", CACHE_FOLDER, resources))
+    server = container(
+        settings,
+        WORKER,
+        [*DROVER, "worker", "--cluster", cluster],
+        resources,
+        mounts,
+        [own_address()],
+        ports=[{"name": "rpc", "containerPort": deployment["listen"]["port"], "protocol": "TCP"}],
+        readinessProbe=probe("ready", cluster, 2),
+    )
+    spec = pod_spec(
+        names,
+        settings,
+        entry,
+        [server],
+        volumes,
+        steps,
+        hostname=host_label(node),
+        subdomain=names.workers_service,
+        **network(settings),
+    )
+    spec["tolerations"] += STAY
+    return pinned(
+        metadata(names, names.worker(node), names.labels(WORKER, node)),
+        names.selector(WORKER, node),
+        {
+            "metadata": pod_metadata(names, settings, WORKER, node, {DEPLOYMENT_ANNOTATION: digest(deployment)}),
+            "spec": spec,
+        },
+    )
+
+
+def pinned(
+    about: Mapping[str, Any], selector: Mapping[str, str], template: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """A Deployment of one pod, of which there are never two: they would want the same memory."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": dict(about),
+        "spec": {
+            "replicas": 1,
+            "revisionHistoryLimit": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": dict(selector)},
+            "template": dict(template),
+            **more,
+        },
+    }
+
+
+def documents(files: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """A volume with the documents of a pod: ``(object, configMap or secret, key)``, by the name of the key."""
+    return {
+        "name": "documents",
+        "projected": {
+            # The group of the image may read, nobody else.
+            "defaultMode": 0o440,
+            "sources": [{kind: {"name": name, "items": [{"key": key, "path": key}]}} for name, kind, key in files],
+        },
+    }
+
+
+def network(settings: Settings) -> dict[str, Any]:
+    """The pod's network: one of its own, or the node's, where the cluster's names are known all the same."""
+    return {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"} if settings.host_network else {}
