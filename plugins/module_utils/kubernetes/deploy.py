@@ -25,8 +25,8 @@ def deploy_pods(
     """Host -> deployment, for every node and every host outside that takes part in ``plan``.
 
     ``programs`` of a node are those of the image; ``model`` is told as its leader has it (in a pod
-    ``settings.model.path``). ``wishes``: host -> what its owner wishes, by the names of the roles' variables (see ``serving.settings``). Raises
-    DroverError as ``serving.deploy`` does.
+    ``settings.model.path``). ``wishes``: host -> what its owner wishes, by the names of the roles' variables (see
+    ``serving.settings``). Raises DroverError as ``serving.deploy`` does.
     """
     pods = {entry["node"]: sources(entry, settings) for entry in stock if entry["node"] in plan["addresses"]}
     given = {host: dict((wishes or {}).get(host, {})) for host in plan["addresses"]}

@@ -24,7 +24,8 @@ def namespace_faults(namespace: Mapping[str, Any] | None, settings: Settings) ->
         if settings.create_namespace:
             return []
         return [
-            f"There is no namespace {name}, and kubernetes_create_namespace is false: create it, or set the latter to true."
+            f"There is no namespace {name}, and kubernetes_create_namespace is false: create it, or set the "
+            "latter to true."
         ]
     if (namespace.get("status") or {}).get("phase") == "Terminating" or namespace["metadata"].get("deletionTimestamp"):
         conditions = (namespace.get("status") or {}).get("conditions") or ()
@@ -60,8 +61,8 @@ def service_faults(services: Iterable[Mapping[str, Any]], settings: Settings, cl
             ]
     if not _NODE_PORTS[0] <= port <= _NODE_PORTS[1]:
         return [
-            f"kubernetes_node_port is {port}, and Kubernetes gives ports from {_NODE_PORTS[0]} to {_NODE_PORTS[1]}: use "
-            "one of them."
+            f"kubernetes_node_port is {port}, and Kubernetes gives ports from {_NODE_PORTS[0]} to {_NODE_PORTS[1]}: "
+            "use one of them."
         ]
     return []
 
@@ -73,7 +74,8 @@ def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[st
         return []
     if claim is None:
         return [
-            f"There is no PersistentVolumeClaim {name} in the namespace {settings.namespace}: create it, or correct kubernetes_model."
+            f"There is no PersistentVolumeClaim {name} in the namespace {settings.namespace}: create it, or correct "
+            "kubernetes_model."
         ]
     phase = (claim.get("status") or {}).get("phase")
     if phase == "Lost":

@@ -102,8 +102,8 @@ def _of_container(who: str, container: Mapping[str, Any], pod: Mapping[str, Any]
     reason = waiting.get("reason")
     if reason in _PULL:
         return (
-            f"{who} cannot get the image {container.get('image')} ({reason}: {_quoted(waiting.get('message'))}): put it "
-            "where nodes find it (images.yml), or set kubernetes_image_pull_secrets."
+            f"{who} cannot get the image {container.get('image')} ({reason}: {_quoted(waiting.get('message'))}): put "
+            "it where nodes find it (images.yml), or set kubernetes_image_pull_secrets."
         )
     if reason in _CONFIG:
         return f"{who} cannot be started ({reason}: {_quoted(waiting.get('message'))}): add what is missing."

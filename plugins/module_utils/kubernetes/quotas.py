@@ -26,8 +26,8 @@ def quota_faults(
     manifests: Sequence[Mapping[str, Any]],
     names: Names,
 ) -> list[str]:
-    """A sentence for each amount that ``quotas`` do not have left for the ``manifests``, when the cluster's own ``pods`` of
-    today are gone."""
+    """A sentence for each amount that ``quotas`` do not have left for the ``manifests``, when the cluster's own
+    ``pods`` of today are gone."""
     templates = list(_templates(manifests))
     standing = [pod["spec"] for pod in pods if is_own(pod, names) and counts(pod)]
     found = []
@@ -54,7 +54,7 @@ def quota_faults(
 
 def limit_faults(limit_ranges: Iterable[Mapping[str, Any]], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence for each bound of ``limit_ranges`` that a container or a pod of ``manifests`` is beyond."""
-    found = []
+    found: list[str] = []
     for limit_range in limit_ranges:
         for limit in (limit_range.get("spec") or {}).get("limits") or ():
             for template in _templates(manifests):

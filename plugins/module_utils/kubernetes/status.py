@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .names import LEADER, NODE_ANNOTATION, PART_LABEL, WORKER, Names
@@ -17,9 +17,10 @@ def part_states(
     plan: Mapping[str, Any],
     pods: Iterable[Mapping[str, Any]],
     namespace: str,
+    nodes: Collection[str],
     events: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """A dictionary for each host that takes part in ``plan`` and has a pod, or should have one, by name:
+    """A dictionary for each host that takes part in ``plan`` and is one of the ``nodes`` (names), in their order:
 
     - ``host``, ``part`` (``leader`` or ``worker``), ``pod`` (its name, or null),
     - ``ready``: whether it serves now; ``since``: when its program was started last, or null (as the API writes times),
@@ -37,13 +38,10 @@ def part_states(
         by_host[(metadata.get("annotations") or {}).get(NODE_ANNOTATION, ""), part] = pod
     known = list(events)
     found = []
-    for host, place in sorted(plan["addresses"].items()):
+    for host in sorted(filter(nodes.__contains__, plan["addresses"])):
         part = LEADER if host == plan["leader"] else WORKER
         pod_of_host = by_host.get((host, part))
-        if pod_of_host is not None:
-            found.append(_state(host, part, pod_of_host, known))
-        elif place["address"] == names.address(host):
-            found.append(_missing(host, part))
+        found.append(_state(host, part, pod_of_host, known) if pod_of_host else _missing(host, part))
     return found
 
 
@@ -55,7 +53,7 @@ def _age(pod: Mapping[str, Any]) -> tuple[bool, str]:
 
 def _state(host: str, part: str, pod: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    own = next((each for each in statuses if each["name"] == part), {})
+    own: Mapping[str, Any] = next((each for each in statuses if each["name"] == part), {})
     running = (own.get("state") or {}).get("running") or {}
     ended = (own.get("lastState") or {}).get("terminated") or (own.get("state") or {}).get("terminated")
     deleted = bool(pod["metadata"].get("deletionTimestamp"))
