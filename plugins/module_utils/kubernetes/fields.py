@@ -34,7 +34,9 @@ def record(kind: type[Record], value: object, name: str, rules: Mapping[str, Che
     that is missing or a value against its rule raises DroverError. ``name`` is that of the whole: of a nested one
     ``kubernetes_model``, of all of them empty."""
     given = checks.dictionary(value, name or "The Kubernetes settings")
-    needed = {field.name: field.default is MISSING for field in fields(cast(Any, kind))}
+    needed = {
+        field.name: field.default is MISSING and field.default_factory is MISSING for field in fields(cast(Any, kind))
+    }
     told = name or "The Kubernetes settings"
     for key in given:
         if key not in needed:

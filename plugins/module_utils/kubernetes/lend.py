@@ -113,14 +113,14 @@ def _network(measured: Mapping[str, Any], entry: Mapping[str, Any], settings: Se
 
 
 def _unmeasured(entry: Mapping[str, Any]) -> dict[str, Any]:
-    total = entry["allocatable"]["memory_bytes"]
+    total, machine = entry["allocatable"]["memory_bytes"], entry["machine"] or "unknown"
     taken = entry["others"]["memory_bytes"] + entry["held"]["memory_bytes"]
     return {
         "schema": SCHEMA,
-        "architecture": MACHINES.get(entry["machine"], entry["machine"] or "unknown"),
+        "architecture": MACHINES.get(machine, machine),
         "os": {"id": None, "version_id": None},
         "cpu": {
-            "model": "",
+            "model": machine,
             "cores": entry["cores"],
             "physical_cores": entry["cores"],
             "fast_cores": entry["cores"],

@@ -49,22 +49,28 @@ def service_faults(services: Iterable[Mapping[str, Any]], settings: Settings, cl
     port, names = settings.node_port, Names(cluster, settings.namespace)
     if not port:
         return []
+    own = (settings.namespace, names.api_service)
+    given: dict[int, tuple[str, str]] = {}
     for service in services:
-        about = service["metadata"]
-        own = (about["namespace"], about["name"]) == (settings.namespace, names.api_service)
-        spec = service["spec"]
-        taken = [entry.get("nodePort") for entry in spec.get("ports") or ()] + [spec.get("healthCheckNodePort")]
-        if port in taken and not own:
-            return [
-                f"The port {port} on the nodes is taken by the Service {about['namespace']}/{about['name']}: set "
-                "kubernetes_node_port to another one, or leave the choice to Kubernetes."
-            ]
-    if not _NODE_PORTS[0] <= port <= _NODE_PORTS[1]:
+        spec, place = service["spec"], (service["metadata"]["namespace"], service["metadata"]["name"])
+        ports = [entry.get("nodePort") for entry in spec.get("ports") or ()] + [spec.get("healthCheckNodePort")]
+        given.update({each: place for each in ports if each})
+    if port in given and given[port] != own:
+        return [
+            f"The port {port} on the nodes is taken by the Service {'/'.join(given[port])}: set kubernetes_node_port "
+            "to another one, or leave the choice to Kubernetes."
+        ]
+    # A cluster may have been set up with other ports, which is seen once one of them was given.
+    if all(_is_usual(each) for each in given) and not _is_usual(port):
         return [
             f"kubernetes_node_port is {port}, and Kubernetes gives ports from {_NODE_PORTS[0]} to {_NODE_PORTS[1]}: "
             "use one of them."
         ]
     return []
+
+
+def _is_usual(port: int) -> bool:
+    return _NODE_PORTS[0] <= port <= _NODE_PORTS[1]
 
 
 def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[str]:

@@ -56,6 +56,5 @@ def _rounded_up(value: object, name: str, times: Decimal) -> int:
 
 
 def _amount(number: str, suffix: str) -> Decimal:
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        return Decimal(number) * Decimal(10) ** int(suffix[1:])
-    return Decimal(number) * ({**_BINARY, **_DECIMAL}[suffix] if suffix else 1)
+    factor = {"": Decimal(1), **_BINARY, **_DECIMAL}.get(suffix)
+    return Decimal(number) * (Decimal(10) ** int(suffix[1:]) if factor is None else factor)
