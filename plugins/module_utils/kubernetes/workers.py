@@ -67,6 +67,8 @@ def worker(
         steps,
         hostname=host_label(node),
         subdomain=names.workers_service,
+        # As process 1 the RPC server is told to end in vain, and it has nothing to save.
+        terminationGracePeriodSeconds=1,
         **network(settings),
     )
     spec["tolerations"] += STAY

@@ -62,8 +62,8 @@ NO_PLACE = "0/3 nodes are available: 1 Insufficient memory, 2 node(s) didn't mat
                 },
                 node=None,
             ),
-            "The worker on kube-1 finds no place (0/3 nodes are available: 1 Insufficient memory, 2 node(s) didn't match "
-            "Pod's node affinity/selector): free what is missing there, or run kubernetes.yml again",
+            "The worker on kube-1 finds no place (0/3 nodes are available: 1 Insufficient memory, 2 node(s) didn't "
+            "match Pod's node affinity/selector): free what is missing there, or run kubernetes.yml again",
         ),
         (
             a_pod(status_of(waiting("CrashLoopBackOff"), last=ended(137, "OOMKilled"), phase="Running")),
