@@ -37,13 +37,11 @@ def leader(
     entry: Mapping[str, Any],
     settings: Settings,
     names: Names,
-    secret: str,
     secret_version: str,
 ) -> dict[str, Any]:
     """The Deployment of the leader that ``deployment`` says, on the node whose stock is ``entry``.
 
-    ``secret`` holds the API's keys under ``api_key``; ``secret_version`` is any text that changes with them, since
-    llama-server reads them when it starts.
+    ``secret_version`` is any text that changes with the keys of the API, since llama-server reads them when it starts.
     """
     node, cluster = entry["node"], names.cluster.name
     resources = guaranteed(
@@ -57,7 +55,7 @@ def leader(
             [
                 (names.leader, "configMap", "deployment.json"),
                 (names.plan, "configMap", "plan.json"),
-                (secret, "secret", API_KEY),
+                (names.secret, "secret", API_KEY),
             ]
         ),
         model_volume(settings),

@@ -68,11 +68,10 @@ def manifests(
     deployments: Mapping[str, Mapping[str, Any]],
     stock: Iterable[Mapping[str, Any]],
     settings: Settings,
-    secret: str,
     secret_version: str = "",
 ) -> list[Manifest]:
-    """All objects of the cluster that runs ``plan`` but the Secret called ``secret`` with the keys of the API (see
-    ``leader``).
+    """All objects of the cluster that runs ``plan`` but the Secret with the keys of the API (see ``secret``);
+    ``secret_version`` is any text that changes with it, such as its resourceVersion.
 
     ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``. Hosts that are no
     nodes are outside of the cluster, and run their part themselves. Raises DroverError for what cannot work.
@@ -101,7 +100,7 @@ def manifests(
     threads = plan["threads"]
     made += [worker(deployments[host], threads[host], nodes[host], settings, names) for host in workers]
     if leads in nodes:
-        made.append(leader(deployments[leads], threads[leads], nodes[leads], settings, names, secret, secret_version))
+        made.append(leader(deployments[leads], threads[leads], nodes[leads], settings, names, secret_version))
     if settings.ingress:
         made.append(services.ingress(names, settings.ingress))
     if settings.http_route:

@@ -35,7 +35,7 @@ class Names:
         self.namespace = namespace
         self.prefix = f"{DROVER}-{self.cluster.name}"
         self.account = self.prefix
-        self.api_service = f"{self.prefix}-api"
+        self.api_service = self.secret = f"{self.prefix}-api"
         self.workers_service = f"{self.prefix}-workers"
         self.plan = f"{self.prefix}-plan"
         self.leader = f"{self.prefix}-leader"

@@ -76,8 +76,9 @@ def _policy(names: Names, name: str, part: str | None, ingress: Rules, egress: R
         "spec": {
             "podSelector": {"matchLabels": names.selector(part)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": egress,
+            # The API drops what is empty, and would see a change in it each time.
+            **({"ingress": ingress} if ingress else {}),
+            **({"egress": egress} if egress else {}),
         },
     }
 

@@ -45,9 +45,7 @@ VERSIONS = ("1.37.0", "1.28.0")
 
 def made(cluster=None, secret_version="", **wishes):
     cluster = cluster or Cluster(**wishes)
-    return manifests(
-        cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "drover-main-api", secret_version
-    )
+    return manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, secret_version)
 
 
 def named(objects, kind, name):
@@ -90,6 +88,20 @@ def test_the_api_knows_every_field(way, version):
     for each in objects:
         # As the API gets it.
         kubernetes_validate.validate(json.loads(json.dumps(each)), version, strict=True)
+
+
+def empties(value, path=()):
+    """Where there is a null, or an empty list or dictionary."""
+    if value in (None, [], {}):
+        yield path
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from empties(item, (*path, key))
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
+def test_nothing_is_left_empty_which_the_api_would_drop_and_see_as_a_change_each_time(way):
+    for each in made(**ALL_WAYS[way]):
+        assert list(empties(each)) == []
 
 
 def test_one_thing_of_each_name_in_an_order_that_works():

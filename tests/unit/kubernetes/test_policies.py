@@ -42,7 +42,7 @@ class Firewall:
             return True
         mine = [each for each in self.policies if kind in each["policyTypes"] and _selects(each["podSelector"], own)]
         word = {"Egress": "to", "Ingress": "from"}[kind]
-        rules = [rule for each in mine for rule in each[kind.lower()]]
+        rules = [rule for each in mine for rule in each.get(kind.lower(), ())]
         return not mine or any(_passes(rule, word, peer, port, protocol) for rule in rules)
 
 
@@ -65,7 +65,7 @@ def _selects(selector, labels):
 
 def firewall(**wishes):
     cluster = Cluster(**wishes)
-    return Firewall(manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "s")), cluster
+    return Firewall(manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)), cluster
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_addresses_that_a_user_lets_in():
     cluster = Cluster()
     for host in ("kube-1", "kube-3"):
         cluster.deployments[host]["allow"] = ["10.7.0.0/16", "10.8.0.1"]
-    walls = Firewall(manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "s"))
+    walls = Firewall(manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings))
     assert walls.allows("10.7.1.1", WORKER, 50052)
     assert walls.allows("10.8.0.1", WORKER, 50052)
     assert not walls.allows("10.8.0.2", WORKER, 50052)

@@ -18,7 +18,7 @@ NAMES = Names("main", "drover")
 @pytest.fixture(scope="module")
 def objects():
     cluster = Cluster()
-    return manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "s")
+    return manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)
 
 
 def quota(hard, used=None, **spec):

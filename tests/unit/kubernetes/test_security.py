@@ -19,7 +19,7 @@ VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persiste
 def pods_of(**wishes):
     """The specification of every pod of a cluster, also of those that take stock."""
     cluster = Cluster(**wishes)
-    objects = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "drover-main-api")
+    objects = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)
     objects += tally_pods(cluster.stock, cluster.settings, "main")
     objects.append(courier_pod(cluster.stock[0], cluster.settings, "main"))
     return [
@@ -109,7 +109,7 @@ def test_root_is_a_step_and_never_what_stays():
 def test_the_namespace_is_labelled_with_what_is_needed():
     for wishes, name in ((CLAIM, "restricted"), ({}, "privileged")):
         cluster = Cluster(**wishes)
-        namespace = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, "s")[0]
+        namespace = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)[0]
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == name
 
 
