@@ -6,9 +6,11 @@ scheduler has left there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..checks import dictionary
 from ..errors import DroverError
 from ..hosts.devices import drive
 from ..hosts.document import MOST, SCHEMA
@@ -80,6 +82,25 @@ def lend(
         # Whichever node leads mounts it; without a size, the step that fetches the model says whether there is room.
         found["disk"] = {**found["disk"], "free_bytes": MOST if claim_bytes is None else claim_bytes}
     return drive(found, [])
+
+
+def read_log(log: str, node: str) -> dict[str, Any]:
+    """The tally in the log of the pod that took stock of ``node``, in which what was printed to standard error is, too.
+
+    Raises DroverError, with the last thing that was said, where there is none.
+    """
+    lines = log.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("{")]
+    ends = [number for number, line in enumerate(lines) if line.rstrip().endswith("}")]
+    try:
+        found = json.loads("\n".join(lines[starts[0] : ends[-1] + 1]))
+    except (IndexError, ValueError) as error:
+        said = lines[-1].strip() if lines else "nothing"
+        raise DroverError(
+            f"The pod that takes stock of {node} printed no tally, but last {said!r}: look at its log, and use an "
+            "image of this version of Drover."
+        ) from error
+    return dictionary(found, f"The tally of {node}")
 
 
 def sources(entry: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from module_utils.errors import DroverError
 from module_utils.hosts.address import is_name
 from module_utils.hosts.document import read_tally
-from module_utils.kubernetes.lend import lend, sources
+from module_utils.kubernetes.lend import lend, read_log, sources
 from unit.placement.fleets import model, plan_of
 
 from .objects import GIB, MIB, Cluster, container, measured, node, own_pod, pod, settings, stock_of
@@ -139,6 +141,29 @@ def test_no_two_nodes_have_the_same_name():
     names = ["a.b", "a-b", "a" * 64, "a" * 65]
     entries = stock_of([node(name) for name in names])
     assert len({lend(entry, None, settings(), "main")["network"]["address"] for entry in entries}) == len(names)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("drover: the clock is slow\n", ""), ("", "drover: {odd}.\n")])
+def test_a_tally_is_found_in_the_log(indent, before, after):
+    tally = measured("kube-1")
+    assert read_log(f"{before}{json.dumps(tally, indent=indent)}\n{after}", "kube-1") == tally
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("", "'nothing'"),
+        ("drover: it cannot be.\n", "'drover: it cannot be.'"),
+        ('{"schema": 1,\n', "'{\"schema\": 1,'"),
+    ],
+)
+def test_a_log_without_a_tally(log, said):
+    with pytest.raises(DroverError) as raised:
+        read_log(log, "kube-1")
+    assert str(raised.value).startswith(
+        f"The pod that takes stock of kube-1 printed no tally, but last {said}: look at"
+    )
 
 
 def test_where_a_pod_comes_from():
