@@ -49,7 +49,9 @@ def lend(
     found = dict(measured) if measured else _unmeasured(entry)
     held = entry["held"]["memory_bytes"] if held_bytes is None else held_bytes
     memory = found["memory"]
-    reserve = default_reserve(memory["total_bytes"]) if wishes.reserve_bytes is None else wishes.reserve_bytes
+    # A node that is a container sees the memory of the machine below it.
+    total = min(memory["total_bytes"], entry["allocatable"]["memory_bytes"])
+    reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
     overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
     reserve = max(reserve, overhead)

@@ -183,6 +183,12 @@ def test_the_planner_takes_nodes_as_it_takes_hosts():
     assert plan["endpoints"][0]["address"].endswith(".drover-main-workers.drover.svc")
 
 
+def test_a_node_that_is_a_container_keeps_a_share_of_its_own_memory():
+    (entry,) = stock_of([node("kube-1", memory="2Gi")])
+    made = lend(entry, measured("kube-1", 60 * GIB, 64 * GIB), settings(), "main")
+    assert made["memory"]["usable_bytes"] == 2 * GIB - 256 * MIB
+
+
 def test_in_check_mode_a_plan_is_made_of_what_the_api_says():
     entries = stock_of([node("kube-1", memory="2Gi"), node("kube-2", memory="2Gi")])
     tallies = [lend(entry, None, settings(), "main") for entry in entries]
