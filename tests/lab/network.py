@@ -78,6 +78,11 @@ def restore_forwarding() -> None:
         _FORWARD_BEFORE.unlink()
 
 
+def _burst(rate: int) -> int:
+    """Bytes that an idle cable saves up. A real one saves nothing; this is what the kernel needs to be in time."""
+    return max(32_000, rate // 8 // 400)
+
+
 def set_rate(interface: str, namespace: int, end: str, rate: int | None) -> None:
     """Limit a cable to so many bits per second each way, or lift the limit.
 
@@ -88,7 +93,7 @@ def set_rate(interface: str, namespace: int, end: str, rate: int | None) -> None
         # The default queue comes back when ours is deleted; there is none to delete on a fresh cable.
         run(*prefix, "tc", "qdisc", "del", "dev", device, "root", check=False)
         if rate is not None:
-            shape = ("tbf", "rate", f"{rate}bit", "burst", "256kb", "latency", "50ms")
+            shape = ("tbf", "rate", f"{rate}bit", "burst", str(_burst(rate)), "latency", "50ms")
             run(*prefix, "tc", "qdisc", "add", "dev", device, "root", *shape)
 
 

@@ -77,7 +77,7 @@ def traces(name):
 
 
 def the_rate_holds(host, command):
-    """4 MB at 16 Mbit/s are 2 s, less the first 256 kB: no machine is fast enough to be quicker."""
+    """4 MB at 16 Mbit/s are 2 s, less the first 32 kB: no machine is fast enough to be quicker."""
     lab("link", host, "--rate", "16mbit")
     assert "16mbit" in lab("status").stdout
     started = time.monotonic()
