@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from ..errors import DroverError
 # sysexits.h: what a host was told to run cannot be; and what may be in a while.
 EX_CONFIG = 78
 EX_TEMPFAIL = 75
-NOT_FEASIBLE = 1
+NO = 1
 
 
 class NotYet(DroverError):
@@ -53,24 +54,45 @@ def _run(given: argparse.Namespace, version: str) -> int:
     if given.command == "plan":
         from .plan import print_plan
 
-        return 0 if print_plan(given) else NOT_FEASIBLE
+        return 0 if print_plan(given) else NO
+    if given.command in ("ready", "alive"):
+        from .probes import lost, unready
+
+        reason = (unready if given.command == "ready" else lost)(given.cluster)
+        if reason:
+            print(f"drover: {reason}", file=sys.stderr)
+        return NO if reason else 0
+    if given.command == "await":
+        from .waiting import wait
+
+        _end_on_sigterm()
+        wait(given.cluster)
+        return 0
     print(version)
     return 0
+
+
+def _end_on_sigterm() -> None:
+    """Process 1 of a pod is told to end in vain unless it has asked to be told."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="drover",
         description="One private LLM endpoint, pooled over several machines through llama.cpp.",
-        epilog=f"Exit codes: 0 done, {NOT_FEASIBLE} a plan that is not feasible, 2 wrong usage, {EX_TEMPFAIL} try "
-        f"again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
+        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or not alive), "
+        f"2 wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     worker = commands.add_parser("worker", help="become the RPC server that this host's deployment names")
     leader = commands.add_parser("leader", help="become the llama-server that this host's deployment names")
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
-    for command in (worker, leader, firewall):
+    ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
+    alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
+    waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")
+    for command in (worker, leader, firewall, ready, alive, waiting):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
     tally.add_argument(
