@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="drover",
         description="One private LLM endpoint, pooled over several machines through llama.cpp.",
-        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or not alive), "
-        f"2 wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
+        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or not alive), 2 "
+        f"wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     worker = commands.add_parser("worker", help="become the RPC server that this host's deployment names")

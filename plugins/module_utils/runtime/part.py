@@ -71,8 +71,8 @@ def check_part(deployment: dict[str, Any], part: str) -> None:
 
 
 def check_file(path: str, size: int | None) -> None:
-    """Raise DroverError unless the file at ``path`` can be read and has ``size`` bytes, if that is known; NotYet while it
-    is not there, Unfinished for another size."""
+    """Raise DroverError unless the file at ``path`` can be read and has ``size`` bytes, if that is known: NotYet while
+    it is not there, Unfinished for another size."""
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno()).st_size

@@ -26,7 +26,7 @@ EVERYWHERE = "0.0.0.0"
 def unready(name: str, tree: Tree | None = None) -> str | None:
     """Why this host does not serve the cluster called ``name`` now, in one sentence; None when it does.
 
-    A worker does when its port listens. A leader does when llama-server says that it has its model (upstream: ``/health``
+    A worker does when its port listens. A leader does when llama-server says that it has its model (``/health``
     asks for no API key) and no worker was replaced since it was started. That is not all of health: of a worker that
     died or vanished, llama-server notices nothing until the next request.
     """

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``drover await``: an init step of a pod, which ends when what the pod's own program needs is there.
 
-Without it a pod would end for want of it, and Kubernetes starts a pod that ends again and again up to five minutes later.
+Without it a pod would end for want of it, and what ends again and again is started anew up to five minutes later.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from .part import Unfinished, check_file, load_deployment
 from .workers import with_addresses
 
 SECONDS = 2.0
+TOLD_SECONDS = 10.0
 
 
 def wait(name: str) -> None:
     """Wait until the files of this host's deployment in the cluster called ``name`` are there, whole (somebody may be
-    copying the model in), and the workers that it names have addresses. What is missing is told once, and anew when
-    something else is. Raises DroverError for what waiting does not mend, such as a file that may not be read."""
+    copying the model in), and the workers that it names have addresses. What is missing is told, and anew when that has
+    changed, but a file that grows not all the time. Raises DroverError for what waiting does not mend, such as a file
+    that may not be read."""
     deployment = load_deployment(Cluster(name))
-    told = None
+    told, next_time = None, 0.0
     while (missing := _missing(deployment)) is not None:
-        if missing != told:
+        if missing != told and time.monotonic() >= next_time:
             print(f"drover: {missing}", file=sys.stderr, flush=True)
-            told = missing
+            told, next_time = missing, time.monotonic() + TOLD_SECONDS
         time.sleep(SECONDS)
 
 

@@ -33,19 +33,21 @@ Addresses = Optional[list[str]]
 def with_addresses(arguments: Sequence[str]) -> list[str]:
     """``arguments`` of llama-server with the IPv4 address of each worker that they name by a host name.
 
-    Raises NotYet for a name that stands for no address, or for several: while a pod is replaced, its name stands for the
-    old one and the new one for a while.
+    Raises NotYet for a name that stands for no address, or for several: while a pod is replaced, its name stands for
+    the old one and the new one for a while.
     """
     entries = _entries(arguments)
     found = look_up(map(_host, entries), START_SECONDS)
     for name, addresses in found.items():
         if not addresses:
             told = "has no address" if addresses is not None else "cannot be looked up"
-            raise NotYet(f"The worker {_short(name)} is not there yet, since its name {name} {told}: start it, or {REMEDY}.")
+            raise NotYet(
+                f"The worker {_short(name)} is not there yet, since its name {name} {told}: start it, or {REMEDY}."
+            )
         if len(addresses) > 1:
             raise NotYet(
-                f"The worker {_short(name)} is being replaced, since its name {name} stands for {' and '.join(addresses)}: "
-                "wait until the old one is gone, or give it a name of one address."
+                f"The worker {_short(name)} is being replaced, since its name {name} stands for "
+                f"{' and '.join(addresses)}: wait until the old one is gone, or give it a name of one address."
             )
     known = {name: addresses[0] for name, addresses in found.items() if addresses}
     parts = [entry.partition(":") for entry in entries]
@@ -69,8 +71,8 @@ def strayed(tree: Tree, deployment: dict[str, Any], seconds: float, gone: bool =
             continue
         now = " and ".join(addresses) or "no address"
         return (
-            f"The worker {_short(name)} was replaced, since its name {name} stands for {now} and llama-server was started "
-            f"with {held}: start it anew."
+            f"The worker {_short(name)} was replaced, since its name {name} stands for {now} and llama-server was "
+            f"started with {held}: start it anew."
         )
     return None
 
@@ -104,7 +106,7 @@ def look_up(hosts: Iterable[str], seconds: float) -> dict[str, Addresses]:
 
 
 def _running_entries(tree: Tree, deployment: dict[str, Any]) -> list[str]:
-    """The ``--rpc`` of the process that runs ``deployment``: equal in every other argument. None of them: no such one."""
+    """The ``--rpc`` of the process that runs ``deployment``: equal in all other arguments. Empty: there is none."""
     wanted = [deployment["program"], *deployment["arguments"]]
     count = len(_entries(wanted))
     for pid in tree.names("/proc"):

@@ -9,15 +9,15 @@ A deployment is a dictionary of
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
-- ``listen``: ``address`` (IPv4, or null in a pod, see below) and ``port``; ``allow``: the addresses that may connect, or
-  null for anyone,
+- ``listen``: ``address`` (IPv4, or null, see below) and ``port``; ``allow``: the addresses that may connect, or null
+  for anyone,
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
 - ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
 
-A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null, and
-where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers by
-host names, in and outside pods.
+A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
+and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers
+by host names, in and outside pods.
 """
 
 from __future__ import annotations
