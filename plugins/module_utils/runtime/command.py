@@ -17,6 +17,8 @@ from ..errors import DroverError
 EX_CONFIG = 78
 EX_TEMPFAIL = 75
 NO = 1
+# Not an option: a process list shows arguments to everyone.
+TOKEN_VARIABLE = "DROVER_TOKEN"
 
 
 class NotYet(DroverError):
@@ -68,6 +70,12 @@ def _run(given: argparse.Namespace, version: str) -> int:
         _end_on_sigterm()
         wait(given.cluster)
         return 0
+    if given.command == "fetch":
+        from .fetch import fetch
+
+        _end_on_sigterm()
+        fetch(given)
+        return 0
     print(version)
     return 0
 
@@ -81,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="drover",
         description="One private LLM endpoint, pooled over several machines through llama.cpp.",
-        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or not alive), 2 "
-        f"wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
+        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or alive), "
+        f"2 wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     worker = commands.add_parser("worker", help="become the RPC server that this host's deployment names")
@@ -104,11 +112,19 @@ def _parser() -> argparse.ArgumentParser:
     tally.add_argument("--address", metavar="IPV4", help="address that the other hosts reach this one by")
     tally.add_argument("--port", type=int, metavar="N", help="port of the RPC server")
     tally.add_argument("--disk-path", metavar="FOLDER", help="where the model is going to be put")
+    tally.add_argument("--pod", action="store_true", help="in a pod, as any user: tell of the node that it runs on")
     tally.add_argument("--no-bandwidth", action="store_true", help="do not measure the memory's bandwidth")
     plan = commands.add_parser("plan", help="print which host would hold which layers, as JSON; touches no host")
     plan.add_argument("--model", required=True, metavar="FILE", help="a GGUF model, or the JSON of its gguf_info")
     plan.add_argument("--tally", required=True, nargs="+", metavar="FILE", help="what each host can lend, as JSON")
     plan.add_argument("--policy", metavar="FILE", help="what is wished of the plan, as JSON (default: nothing special)")
     plan.add_argument("--cluster", default="main", metavar="NAME", help="name of the cluster (default: main)")
+    fetch = commands.add_parser("fetch", help="fetch a model that is not there yet; a pod's init step")
+    fetch.add_argument("--url", required=True, metavar="URL", help="where it is; of a split model the first shard")
+    fetch.add_argument("--to", required=True, metavar="FILE", help="where it goes; other shards go beside it")
+    fetch.add_argument("--sha256", nargs="+", default=[], metavar="HEX", help="its checksum, one for each shard")
+    fetch.add_argument(
+        "--token-file", metavar="FILE", help=f"holds a bearer token (default: what {TOKEN_VARIABLE} holds, if anything)"
+    )
     commands.add_parser("version", help="print the version of Drover")
     return parser

@@ -16,8 +16,8 @@ A deployment is a dictionary of
 - ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
-and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers
-by host names, in and outside pods.
+and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers,
+in and outside pods, by host names.
 """
 
 from __future__ import annotations
