@@ -35,8 +35,8 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
     """Fetch the file behind ``url`` to ``path``, with its note (see store), and return its sha256.
 
     Until it is whole, has the ``sha256`` if one is given (64 small hexadecimal digits), and is on the disk, it is
-    beside ``path`` under another name. What is there of a fetch that was broken off is used, when the sha256 or the server's
-    own word tells that it belongs to the same file. ``token`` is for the server of ``url`` only.
+    beside ``path`` under another name. What is there of a fetch that was broken off is used, when the sha256 or the
+    server's own word tells that it belongs to the same file. ``token`` is for the server of ``url`` only.
 
     Raises DroverError, one sentence: nothing is kept of a file with another sha256, nor when the disk is full.
     """
@@ -45,6 +45,7 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
     first = attempts.until_answered(partial(file.ask, 0))
     # The checksum tells in the end, so that mirrors which call one file's version differently do not matter.
     version = "" if sha256 else first.version
+    may_go_on = bool(sha256 or version)
     with first.response, _Part(path, sha256 or version, first.size) as part:
         answer: Answer | None = None if part.size else first
         while answer is not None or part.size != first.size:
@@ -59,8 +60,8 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
             before = part.size
             reason = _receive(answer, part, tell)
             if reason:
-                attempts.failed(reason, progress=part.size > before)
-                if not (sha256 or version):
+                attempts.failed(reason, progress=may_go_on and part.size > before)
+                if not may_go_on:
                     part.restart()
             elif first.size is None:
                 break
@@ -165,10 +166,13 @@ class _Part:
 
     def _take_up(self, size: int | None) -> None:
         with self._sentence():
-            if size is None or os.fstat(self._file.fileno()).st_size > size:
+            there = os.fstat(self._file.fileno()).st_size
+            if size is None or there > size:
                 self._file.truncate(0)
+                there = 0
             self._file.seek(0)
-            for piece in iter(lambda: self._file.read(PIECE), b""):
+            while self.size < there:
+                piece = self._file.read(min(PIECE, there - self.size))
                 self._total.update(piece)
                 self.size += len(piece)
 

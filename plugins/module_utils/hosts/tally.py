@@ -61,9 +61,10 @@ def take_tally(
     that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
     there only when ``may_write``.
 
-    In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the node's,
-    nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what Drover's other
-    pods hold there, which machine it is (``machine`` is None) and its addresses: those told here are the pod's own.
+    In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the
+    node's, nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what
+    Drover's other pods hold there, which machine it is (``machine`` is None) and its addresses: those told here are the
+    pod's own.
 
     Raises DroverError for a setting that cannot be, such as an ``address`` that is not the machine's own.
     """

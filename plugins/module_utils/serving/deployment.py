@@ -16,8 +16,8 @@ A deployment is a dictionary of
 - ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
-and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may name workers,
-in and outside pods, by host names.
+and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
+names of workers, in and outside pods.
 """
 
 from __future__ import annotations
