@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from module_utils.hosts.document import read_tally
+from module_utils.hosts.tree import Tree
 from module_utils.runtime import command, probes, waiting, workers
+from module_utils.runtime.archive import write_archive
 from module_utils.serving import cluster
 from unit.runtime.pods import Pod, free_port
 
@@ -346,3 +352,29 @@ def test_a_port_that_is_taken_is_not_the_pods(make, monkeypatch, capsys):
         code, error = started(monkeypatch, capsys, "worker")
     assert code == 75
     assert "Another program holds 127.0.0.1:" in error
+
+
+# --- a pod as the kernel makes one ------------------------------------------------------------------------------------
+
+NEW = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"]
+# Read-only, an ordinary user without a single privilege, and hardly an environment.
+INSIDE = (
+    "mount --make-rprivate / && mount -o bind,remount,ro / && ip link set lo up && exec setpriv --reuid=10001 "
+    "--regid=10001 --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH=/usr/bin:/bin "
+)
+CAN = os.geteuid() == 0 and subprocess.run([*NEW, "sh", "-c", f"{INSIDE} true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not CAN, reason="only root can make namespaces, and not in every container")
+def test_a_node_is_tallied_from_inside_a_pod():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        os.chmod(folder, 0o755)
+        archive = f"{folder}/drover.pyz"
+        write_archive(str(Path(command.__file__).parents[1]), archive, "1")
+        program = f"python3 {archive} tally --pod --host node-1 --no-bandwidth"
+        told = subprocess.run([*NEW, "sh", "-c", INSIDE + program], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    tally = read_tally(json.loads(told.stdout))
+    assert (tally["host"], tally["machine"], tally["obstacles"]) == ("node-1", None, [])
+    assert tally["memory"]["total_bytes"] == Tree().table("/proc/meminfo")["MemTotal"] * 1024
+    assert [each["address"] for each in tally["network"]["addresses"]] == ["127.0.0.1"]
