@@ -9,15 +9,20 @@ A deployment is a dictionary of
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
-- ``listen``: ``address`` (IPv4) and ``port``; ``allow``: the addresses that may connect, or null for anyone,
+- ``listen``: ``address`` (IPv4, or null, see below) and ``port``; ``allow``: the addresses that may connect, or null
+  for anyone,
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
 - ``cache``: null, or ``directory`` of the tensor cache and the ``days`` after which files that were not read go.
+
+A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
+and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
+names of workers, in and outside pods.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from ..checks import choice, dictionary, document, text, whole
@@ -26,7 +31,10 @@ from .cluster import Cluster
 
 SCHEMA = 1
 PARTS = ("leader", "worker")
-REMEDY = "run site.yml again, which writes it anew"
+REMEDY = "run site.yml again (kubernetes.yml for pods), which writes it anew"
+# Whoever starts a pod tells its address here (status.podIP of the downward API).
+ADDRESS_VARIABLE = "DROVER_ADDRESS"
+ADDRESS = "{address}"
 
 _FIELDS: dict[str, Any] = {
     "cluster": str,
@@ -54,7 +62,8 @@ def read_deployment(value: object) -> dict[str, Any]:
     text(found["program"], f"{_WHAT}'s program", REMEDY)
     _texts(found["arguments"], "arguments")
     _texts(found["environment"].values(), "environment")
-    text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
+    if found["listen"].get("address", "") is not None:
+        text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
     whole(found["listen"].get("port"), f"{_WHAT}'s listen port", 1, 65535, REMEDY)
     for address in found["allow"] or ():
         source_network(address, f"An address that {_WHAT.lower()} allows")
@@ -68,6 +77,28 @@ def read_deployment(value: object) -> dict[str, Any]:
         text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
     return found
+
+
+def at_address(deployment: dict[str, Any], address: str | None) -> dict[str, Any]:
+    """``deployment`` as it is in force where the environment tells ``address``; one that names its own is unchanged.
+
+    Raises DroverError when an address is needed and is none that llama.cpp's RPC server can listen on.
+    """
+    if deployment["listen"]["address"] is not None:
+        return deployment
+    try:
+        IPv4Address(address or "")
+    except ValueError as error:
+        told = f"{ADDRESS_VARIABLE} is {address!r}" if address else f"{ADDRESS_VARIABLE} is not set"
+        raise DroverError(
+            f"{told}, and {_WHAT.lower()} leaves the address to the pod: set it to the pod's IPv4 address, which "
+            "Kubernetes tells as status.podIP (llama.cpp's RPC has no IPv6)."
+        ) from error
+    return {
+        **deployment,
+        "arguments": [argument.replace(ADDRESS, str(address)) for argument in deployment["arguments"]],
+        "listen": {**deployment["listen"], "address": address},
+    }
 
 
 def source_network(value: object, name: str) -> IPv4Network | IPv6Network:
