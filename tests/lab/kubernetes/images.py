@@ -82,7 +82,8 @@ def _archive(made: Path, tools: Path, folder: Path) -> None:
     base, kube, coredns, router, pause = (paths[name] for name in ("base", "kube", "coredns", "kube-router", "pause"))
     images = (
         oci.Image((*(_name(name) for name in _KUBE), f"{REGISTRY}/etcd:{_ETCD}"), (kube,)),
-        oci.Image((_name("kube-proxy"),), (base, kube)),
+        # In this order the node unpacks the larger layer once for both.
+        oci.Image((_name("kube-proxy"),), (kube, base)),
         oci.Image((f"{REGISTRY}/coredns:v{programs.COREDNS}",), (coredns,), (f"/{_BIN}/coredns",)),
         oci.Image((KUBE_ROUTER,), (base, router), (f"/{_BIN}/kube-router",)),
         oci.Image((PAUSE,), (pause,), (f"/{_BIN}/pause",)),

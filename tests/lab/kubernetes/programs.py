@@ -51,9 +51,14 @@ def key() -> str:
     return f"programs-{VERSION}-{own_architecture()}-{digest}"
 
 
+def folder() -> Path:
+    """Where they are kept."""
+    return state.cache() / FOLDER / key()
+
+
 def there() -> bool:
     """Whether nothing needs compiling: they are in the cache, or there is an archive of them."""
-    return (state.cache() / FOLDER / key()).exists() or ready_made() is not None
+    return folder().exists() or ready_made() is not None
 
 
 def ensure(lab: str, say) -> Path:
@@ -71,13 +76,18 @@ def ensure(lab: str, say) -> Path:
     return kept.ensure(lab, FOLDER, key(), make, say, "the programs of Kubernetes")
 
 
+def in_use() -> set:
+    """Keys of the programs that some lab's nodes run."""
+    return {Path(path.read_text()).name for path in state.STATE.glob("[a-z]*/hosts/*/programs")}
+
+
 def ready_made() -> Path | None:
     """The archive of ready-made programs for this machine, None where there is none."""
     if not (named := os.environ.get(_VARIABLE)):
         return None
-    if not (folder := Path(named)).is_dir():
+    if not Path(named).is_dir():
         raise LabError(f"{_VARIABLE} names {named}, which is no folder: correct it, or unset it to compile.")
-    archive = folder / f"programs-{VERSION}-{own_architecture()}.tar.xz"
+    archive = Path(named) / f"programs-{VERSION}-{own_architecture()}.tar.xz"
     return archive if archive.exists() else None
 
 

@@ -106,7 +106,10 @@ def test_adding_a_host_at_the_end_moves_nobody():
         ({"name": "My Lab"}, "name 'My Lab' is not right"),
         ({"name": None}, "name None is not right"),
         ({"name": "trailing-"}, "name 'trailing-' is not right"),
-        ({"hots": {}}, "the spec: 'hots' is not known: the keys are hosts, internet, name, networks, subnet"),
+        (
+            {"hots": {}},
+            "the spec: 'hots' is not known: the keys are hosts, internet, kubernetes, name, networks, subnet",
+        ),
         ({"hosts": {}}, "hosts is empty"),
         ({"hosts": ["a"]}, "hosts must be a mapping"),
         ({"hosts": None}, "hosts must be a mapping"),
