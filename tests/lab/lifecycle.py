@@ -20,11 +20,12 @@ def up(reference: str, say) -> LabSpec:
     """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
     lab = spec.load(reference)
     hosts = {name: machines.choose(lab.name, wanted) for name, wanted in lab.hosts.items()}
-    requirements.check(lab.architectures)
+    requirements.check(lab.architectures, must_compile(lab))
     directory = state.lab_directory(lab.name)
     with state.hold(directory, lambda: say(f"waiting for another command on lab {lab.name}")):
         state.write(state.spec_path(lab.name), spec.find(reference).read_text(encoding="utf-8"))
         kept.remove_partial(lab.name)
+        cluster_images = cluster.prepare(lab, say) if lab.kubernetes else None
         recipes = {
             name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, hosts[name].recipe)
             for name, wanted in lab.hosts.items()
@@ -34,8 +35,7 @@ def up(reference: str, say) -> LabSpec:
         def have_image(recipe: image.Recipe) -> None:
             images[recipe] = image.ensure(lab.name, recipe, say)
 
-        _in_parallel(have_image, dict.fromkeys(recipes.values()))
-        cluster_images = cluster.prepare(lab, say) if lab.kubernetes else None
+        in_parallel(have_image, dict.fromkeys(recipes.values()))
         with state.hold(state.STATE):
             network.forward_packets()
         ssh.ensure_key(lab.name)
@@ -49,11 +49,16 @@ def up(reference: str, say) -> LabSpec:
             wanted, recipe = lab.hosts[name], recipes[name]
             say(f"{name}: {_bring_up(lab, wanted, hosts[name], recipe, images[recipe])}")
 
-        _in_parallel(bring_up, lab.hosts)
+        in_parallel(bring_up, lab.hosts)
         inventory.write(lab)
         if lab.kubernetes:
             cluster.up(lab, *cluster_images, say)
     return lab
+
+
+def must_compile(lab: LabSpec | None) -> bool:
+    """Whether the lab is to have Kubernetes, and its programs are not at hand."""
+    return lab is not None and lab.kubernetes is not None and not programs.there()
 
 
 def _remove_old_cluster(lab: LabSpec, recipes: dict) -> None:
@@ -63,7 +68,7 @@ def _remove_old_cluster(lab: LabSpec, recipes: dict) -> None:
         if machines.existing(lab.name, first.name).made_from() == fingerprint:
             return
     state.kubeconfig_path(lab.name).unlink(missing_ok=True)
-    _in_parallel(lambda node: machines.existing(lab.name, node.name).destroy(), lab.nodes)
+    in_parallel(lambda node: machines.existing(lab.name, node.name).destroy(), lab.nodes)
 
 
 def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recipe, made: Path) -> str:
@@ -108,7 +113,7 @@ def down(lab: str, say) -> None:
     if lab in state.labs():
         with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
             kept.remove_partial(lab)
-            _in_parallel(lambda name: machines.existing(lab, name).destroy(), state.hosts(lab))
+            in_parallel(lambda name: machines.existing(lab, name).destroy(), state.hosts(lab))
             limits.Group(names.group(lab)).remove()
             network.remove(lab)
             state.remove_tree(state.lab_directory(lab))
@@ -150,7 +155,7 @@ def existing(lab: str) -> LabSpec:
     return spec.load(str(state.spec_path(lab)))
 
 
-def _in_parallel(action, items) -> None:
+def in_parallel(action, items) -> None:
     """Run the action for every item at once; the first failure is raised after all have ended."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         for future in [pool.submit(action, item) for item in items]:
