@@ -61,6 +61,7 @@ def traces(name):
     """All that shows on the machine that a lab of this name is, or was, there."""
     wanted = [names.bridge(name), names.table(name), f"/{name}", f"{name}-", f"-{name}"]
     found = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=True).stdout.splitlines()
+    found += subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout.splitlines()
     found += subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
     found += Path("/proc/self/mountinfo").read_text().splitlines()
     found += [str(path) for path in Path("/sys/fs/cgroup").rglob(f"{names.CGROUP}/*")]
