@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-long lint unit lab lab-emulated oracle limits molecule molecule-source \
+.PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
 	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers bench clean lab-setup
 
 VENV := .venv
@@ -40,7 +40,7 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated
+		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -54,6 +54,10 @@ lab: lab-setup ## The hosts that the other tests stand on: limits, cables, power
 lab-emulated: lab-setup ## The same of the emulated host, which molecule-mixed needs, too
 	@$(LAB) setup tests/lab/specs/mixed.yml
 	$(PYTHON) -m pytest -q tests/lab/test_virtual_machine.py
+
+lab-kubernetes: lab-setup ## And of a lab whose hosts are a Kubernetes cluster
+	@$(LAB) setup tests/lab/specs/kubernetes.yml
+	$(PYTHON) -m pytest -q tests/lab/test_kubernetes.py
 
 oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
 	@tests/checks/oracle

@@ -101,7 +101,7 @@ VARIABLES = {
     # Handed over by the roles that enter this one; names so common may stand in an inventory for other ends.
     "host_cluster": elsewhere("roles/rpc_server/tasks/configure.yml"),
     "host_deployment": elsewhere("roles/rpc_server/tasks/configure.yml"),
-    "host_running": elsewhere("roles/host/tasks/configure.yml"),
+    "host_running": elsewhere("roles/host/vars/main.yml"),
     "host_installed": elsewhere("roles/host/tasks/main.yml"),
     "host_notify": elsewhere("roles/rpc_server/tasks/configure.yml"),
     "host_listeners": elsewhere("roles/host/tasks/preflight.yml"),

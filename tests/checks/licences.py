@@ -12,7 +12,7 @@ from pathlib import Path
 
 MARK = "SPDX-License-Identifier: GPL-3.0-or-later"
 # Prose, data without comments, the licence itself, and files so short that they hold no work of ours.
-FREE_OF_HEADERS = {".md", ".json", ".gguf", ".j2", ".txt", ".toml", ".cfg", ".svg", ".html", ".png", ".xml"}
+FREE_OF_HEADERS = {".md", ".json", ".gguf", ".j2", ".txt", ".toml", ".cfg", ".svg", ".html", ".png", ".xml", ".sum"}
 FREE_NAMES = {"LICENSE", ".gitignore", "galaxy.yml", "runtime.yml", "changelog.yaml", "config.yaml"}
 
 

@@ -10,11 +10,16 @@ import json
 import os
 import shlex
 import sys
+import tarfile
 import time
+from pathlib import Path
 
 from . import lifecycle, machines, network, requirements, sizes, spec, ssh, state
 from .errors import LabError
 from .host import Host
+from .kubernetes import cluster
+
+_HOST = "a host's name, or LAB/HOST"
 
 
 def main(arguments: list | None = None) -> int:
@@ -36,6 +41,8 @@ def up(options) -> None:
     lab = lifecycle.up(options.spec, _say)
     print(f"lab {lab.name} is up after {time.monotonic() - started:.1f} s")
     print(f"inventory: {state.inventory_path(lab.name)}")
+    if lab.kubernetes:
+        print(f"kubeconfig: {state.kubeconfig_path(lab.name)}")
 
 
 def down(options) -> None:
@@ -51,6 +58,22 @@ def inventory(options) -> None:
     if not path.exists():
         raise LabError(f"Lab {options.spec} is not up: `lab up {options.spec}` brings it up.")
     print(path)
+
+
+def kubeconfig(options) -> None:
+    path = state.kubeconfig_path(_lab_name(options.spec))
+    if not path.exists():
+        raise LabError(f"Lab {options.spec} is not up with Kubernetes: `lab up` with a spec that has it brings it up.")
+    print(path)
+
+
+def load(options) -> None:
+    archive = Path(options.archive)
+    if not archive.is_file() or not tarfile.is_tarfile(archive):
+        raise LabError(f"{archive} is no OCI archive: give a tar with the layout of an OCI image.")
+    lab, nodes = _nodes(options.host)
+    lifecycle.in_parallel(lambda node: cluster.load(lab, node, archive), nodes)
+    _say(f"{', '.join(node.name for node in nodes)}: {archive.name} is there")
 
 
 def status(options) -> None:
@@ -92,7 +115,7 @@ def _cable(end: str) -> str:
 
 
 def link(options) -> None:
-    lab, machine = _running_host(options)
+    lab, machine = _running_host(options.host)
     cards = _cards(options, lab.hosts[machine.name])
     if options.plugged is not None:
         machine.plug(options.plugged, cards)
@@ -101,7 +124,7 @@ def link(options) -> None:
 
 
 def limit(options) -> None:
-    _, machine = _running_host(options)
+    _, machine = _running_host(options.host)
     if options.memory is None and options.cpu is None:
         raise LabError("Which limit? Give --memory, --cpu or both.")
     if options.memory is not None:
@@ -111,7 +134,7 @@ def limit(options) -> None:
 
 
 def run(options) -> None:
-    lab, machine = _running_host(options)
+    lab, machine = _running_host(options.host)
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise LabError("What should run? Give the command after --.")
@@ -122,17 +145,17 @@ def run(options) -> None:
 
 
 def kill(options) -> None:
-    _, machine = _host(options)
+    _, machine = _host(options.host)
     machine.kill()
 
 
 def start(options) -> None:
-    lab, machine = _host(options)
+    lab, machine = _host(options.host)
     lifecycle.start(lab, machine.name)
 
 
 def transferred(options) -> None:
-    lab, machine = _running_host(options)
+    lab, machine = _running_host(options.host)
     cards = _cards(options, lab.hosts[machine.name])
     print(json.dumps(network.transferred([end for number, end in machine.cables().items() if number in cards])))
 
@@ -142,7 +165,8 @@ def doctor(options) -> None:
 
 
 def setup(options) -> None:
-    packages = requirements.setup(spec.load(options.spec).architectures if options.spec else set())
+    lab = spec.load(options.spec) if options.spec else None
+    packages = requirements.setup(lab.architectures if lab else set(), lifecycle.must_compile(lab))
     if packages:
         _say(f"installed {' '.join(packages)}")
 
@@ -160,12 +184,12 @@ def _lab_name(reference: str) -> str:
     return reference if reference in state.labs() else spec.load(reference).name
 
 
-def _host(options) -> tuple:
+def _host(reference: str) -> tuple:
     """(lab, machine) of a host given as ``HOST`` or, where several labs have one of that name, ``LAB/HOST``."""
-    wanted, _, name = options.host.rpartition("/")
+    wanted, _, name = reference.rpartition("/")
     labs = [lab for lab in state.labs() if name in state.hosts(lab) and wanted in ("", lab)]
     if not labs:
-        raise LabError(f"There is no host {options.host} in any lab that is up: `lab status` lists them.")
+        raise LabError(f"There is no host {reference} in any lab that is up: `lab status` lists them.")
     if len(labs) > 1:
         choices = ", ".join(f"{lab}/{name}" for lab in labs)
         raise LabError(f"Several labs have a host {name}: say which, one of {choices}.")
@@ -173,6 +197,23 @@ def _host(options) -> tuple:
     if name not in lab.hosts:
         raise LabError(f"Host {name} is no longer in the spec of lab {lab.name}: `lab up` takes it away.")
     return lab, machines.choose(lab.name, lab.hosts[name])
+
+
+def _nodes(reference: str) -> tuple:
+    """(lab, nodes) of a node given as a host is, or of all of a lab's nodes given as ``all`` or ``LAB/all``."""
+    wanted, _, name = reference.rpartition("/")
+    if name != "all":
+        lab, machine = _running_host(reference)
+        nodes = [node for node in lab.nodes if node.name == machine.name]
+        if not nodes:
+            raise LabError(f"Host {name} of lab {lab.name} is no node of Kubernetes: give one of a spec that has it.")
+        return lab, nodes
+    labs = [lab for lab in state.labs() if state.kubeconfig_path(lab).exists() and wanted in ("", lab)]
+    if len(labs) != 1:
+        choices = ", ".join(f"{lab}/all" for lab in labs) or "none is up: `lab up` with a spec that has it"
+        raise LabError(f"{reference} means no one lab with Kubernetes: {choices}.")
+    lab = lifecycle.existing(labs[0])
+    return lab, lab.nodes
 
 
 def _cards(options, wanted: spec.HostSpec) -> list:
@@ -185,10 +226,10 @@ def _cards(options, wanted: spec.HostSpec) -> list:
     return [cards[options.network]]
 
 
-def _running_host(options) -> tuple:
-    lab, machine = _host(options)
+def _running_host(reference: str) -> tuple:
+    lab, machine = _host(reference)
     if not machine.running():
-        raise LabError(f"Host {machine.name} of lab {lab.name} is not running: `lab start {options.host}` boots it.")
+        raise LabError(f"Host {machine.name} of lab {lab.name} is not running: `lab start {reference}` boots it.")
     return lab, machine
 
 
@@ -196,11 +237,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description="Real systemd hosts on one machine, to test Drover on.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, action, text: str, host_argument: bool = False) -> argparse.ArgumentParser:
+    def command(name: str, action, text: str, host_argument: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(action=action)
         if host_argument:
-            added.add_argument("host", metavar="HOST", help="a host's name, or LAB/HOST")
+            added.add_argument("host", metavar="HOST", help=host_argument)
         return added
 
     command("up", up, "bring a lab up, or up to date with its spec").add_argument("spec", metavar="SPEC")
@@ -208,21 +249,24 @@ def _parser() -> argparse.ArgumentParser:
     taken.add_argument("spec", metavar="SPEC", nargs="?", help="a spec, or a lab's name")
     taken.add_argument("--all", action="store_true", help="every lab")
     command("inventory", inventory, "print the path of a lab's inventory").add_argument("spec", metavar="SPEC")
+    command("kubeconfig", kubeconfig, "print the path of a lab's kubeconfig").add_argument("spec", metavar="SPEC")
+    loaded = command("load", load, "give a node, or all, the images of an OCI archive", f"{_HOST}, or all")
+    loaded.add_argument("archive", metavar="FILE")
     command("status", status, "list the hosts of all labs")
-    linked = command("link", link, "change a host's cables", True)
+    linked = command("link", link, "change a host's cables", _HOST)
     cable = linked.add_mutually_exclusive_group(required=True)
     cable.add_argument("--rate", help="so much each way, like 100mbit")
     cable.add_argument("--unlimited", action="store_true", help="as fast as it goes")
     cable.add_argument("--down", dest="plugged", action="store_const", const=False, help="pull the cable")
     cable.add_argument("--up", dest="plugged", action="store_const", const=True, help="plug it in")
-    limits = command("limit", limit, "change a host's limits", True)
+    limits = command("limit", limit, "change a host's limits", _HOST)
     limits.add_argument("--memory", help="like 1GiB, or none")
     limits.add_argument("--cpu", help="cores, like 0.5, or none")
-    ran = command("run", run, "run a command on a host over SSH", True)
+    ran = command("run", run, "run a command on a host over SSH", _HOST)
     ran.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD")
-    command("kill", kill, "cut a host's power", True)
-    command("start", start, "boot a host again after kill", True)
-    counted = command("bytes", transferred, "print the bytes over a host's cables since it booted, as JSON", True)
+    command("kill", kill, "cut a host's power", _HOST)
+    command("start", start, "boot a host again after kill", _HOST)
+    counted = command("bytes", transferred, "print the bytes over a host's cables since it booted, as JSON", _HOST)
     for one in (linked, counted):
         one.add_argument("--network", metavar="NAME", help="only the cable to this network; all without it")
     command("doctor", doctor, "check that the machine has what the lab needs")

@@ -12,6 +12,7 @@ from . import cpuinfo, meminfo, names, packages, state
 from .command import run
 from .host import Host, known_hosts
 from .image import Recipe
+from .kubernetes import node
 from .spec import HostSpec, LabSpec
 
 
@@ -39,6 +40,8 @@ class Container(Host):
             directory.mkdir(parents=True)
         state.write(self.directory / "lower", str(image / "root"))
         self.lay_out(lab, spec, self.upper)
+        if spec.pods:
+            node.lay_out(lab, spec, self.directory, self.upper)
         self.finish(fingerprint)
 
     def bring_up_to_date(self, lab: LabSpec, spec: HostSpec) -> None:
@@ -81,9 +84,13 @@ class Container(Host):
             "--timezone=off",
             "--link-journal=no",
         ]
+        if spec.pods:
+            command = node.start_command(self.directory, self.group, command)
+        else:
+            command = ["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", *command]
         with self.console.open("wb") as console:
             subprocess.Popen(
-                self.group.command(["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", *command]),
+                self.group.command(command),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -115,7 +122,7 @@ class Container(Host):
 
     @staticmethod
     def is_inside(pid: int) -> bool:
-        """Whether this is the host's first process."""
+        """Whether this is the host's first process, and not that of one of its pods."""
         status = Path(f"/proc/{pid}/status").read_text()
         ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
-        return len(ids) > 1 and ids[-1] == "1"
+        return len(ids) == 2 and ids[1] == "1"

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import names, state
+from . import kept, state
 from .command import run
-from .errors import LabError
-from .limits import Group
 
 BASE_PACKAGES = (
     "ca-certificates",
@@ -39,6 +34,8 @@ BASE_PACKAGES = (
 
 # Package lists of a moving suite soon name packages that its mirror no longer has.
 MAX_AGE_SECONDS = 7 * 24 * 3600
+
+FOLDER = "images"  # of the cache
 
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
@@ -164,73 +161,18 @@ def debian_mirror(repositories: str) -> str | None:
 
 def ensure(lab: str, wanted: Recipe, say) -> Path:
     """The directory of a recipe's image; made when it is missing, or too old and not in use."""
-    images = state.cache() / "images"
-    final = images / wanted.key
-    with state.hold(state.cache() / "locks" / wanted.key, lambda: say(f"waiting for another lab to make {wanted.key}")):
-        if final.exists() and not (_age(final) > MAX_AGE_SECONDS and wanted.key not in in_use()):
-            return final
-        say(f"making the root file system {wanted.key} (kept for the next time)")
-        started = time.monotonic()
-        partial = images / f"{wanted.key}.partial-{lab}"
-        state.remove_tree(partial)
-        (partial / "root").mkdir(parents=True)
-        _build(lab, wanted, partial)
-        state.remove_tree(final)
-        partial.rename(final)
-        remove_unused(MAX_AGE_SECONDS)
-        say(f"made {wanted.key} in {time.monotonic() - started:.0f} s")
-    return final
 
+    def make(place: kept.Workplace) -> None:
+        wanted.prepare()
+        (place.directory / "root").mkdir()
+        place.run(wanted.command(place.directory / "root"))
+        wanted.finish(place.directory, place.run)
+        kept.remove_unused(FOLDER, in_use(), MAX_AGE_SECONDS)
 
-def _build(lab: str, wanted: Recipe, partial: Path) -> None:
-    log = partial / "build.log"
-    group = Group(f"{_builds(lab)}/{wanted.key}")
-    group.create()
+    def still_good(image: Path) -> bool:
+        return kept.age_of(image) <= MAX_AGE_SECONDS or image.name in in_use()
 
-    def run_in_group(command: list) -> None:
-        with log.open("ab") as output:
-            result = subprocess.run(
-                group.command(command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "TMPDIR": str(partial), "LC_ALL": "C.UTF-8"},
-                start_new_session=True,
-            )
-        if result.returncode != 0:
-            complaints = re.findall(r"^E: .*", log.read_text(errors="replace"), re.MULTILINE) or ["see the log"]
-            raise LabError(f"{command[0]} could not make {wanted.key}: {complaints[0]} (log: {log}).")
-
-    wanted.prepare()
-    try:
-        run_in_group(wanted.command(partial / "root"))
-        wanted.finish(partial, run_in_group)
-    finally:
-        group.remove()
-
-
-def _builds(lab: str) -> str:
-    """The control group that the images which a lab makes have theirs in: several are made at once."""
-    return names.group(lab, ".image")
-
-
-def remove_partial(lab: str) -> None:
-    """Take away what a cut-off build of this lab left."""
-    Group(_builds(lab)).remove()
-    for partial in (state.cache() / "images").glob(f"*.partial-{lab}"):
-        state.remove_tree(partial)
-
-
-def remove_unused(age: float) -> list:
-    """Delete the images that no lab uses and that are older than so many seconds; returns their keys."""
-    used = in_use()
-    stale = [
-        path for path in (state.cache() / "images").glob("*") if ".partial-" not in path.name and _age(path) >= age
-    ]
-    unused = [path for path in stale if path.name not in used]
-    for path in unused:
-        state.remove_tree(path)
-    return [path.name for path in unused]
+    return kept.ensure(lab, FOLDER, wanted.key, make, say, "the root file system", still_good)
 
 
 def in_use() -> set:
@@ -240,7 +182,3 @@ def in_use() -> set:
         with suppress(FileNotFoundError):  # its lab is just going down
             keys.add(json.loads(path.read_text())["image"])
     return keys
-
-
-def _age(image: Path) -> float:
-    return time.time() - image.stat().st_mtime

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from . import binfmt, image, inventory, limits, machines, meminfo, names, network, requirements, spec, ssh, state
+from . import binfmt, image, inventory, kept, limits, machines, meminfo, names, network, requirements, spec, ssh, state
 from .errors import LabError
 from .host import Host
+from .kubernetes import cluster, programs
 from .spec import HostSpec, LabSpec
 
 
@@ -19,11 +20,12 @@ def up(reference: str, say) -> LabSpec:
     """Bring a lab up, or bring it up to date: hosts that run and are unchanged are left alone."""
     lab = spec.load(reference)
     hosts = {name: machines.choose(lab.name, wanted) for name, wanted in lab.hosts.items()}
-    requirements.check(lab.architectures)
+    requirements.check(lab.architectures, must_compile(lab))
     directory = state.lab_directory(lab.name)
     with state.hold(directory, lambda: say(f"waiting for another command on lab {lab.name}")):
         state.write(state.spec_path(lab.name), spec.find(reference).read_text(encoding="utf-8"))
-        image.remove_partial(lab.name)
+        kept.remove_partial(lab.name)
+        cluster_images = cluster.prepare(lab, say) if lab.kubernetes else None
         recipes = {
             name: image.recipe(wanted.suite, wanted.architecture, wanted.packages, hosts[name].recipe)
             for name, wanted in lab.hosts.items()
@@ -33,7 +35,7 @@ def up(reference: str, say) -> LabSpec:
         def have_image(recipe: image.Recipe) -> None:
             images[recipe] = image.ensure(lab.name, recipe, say)
 
-        _in_parallel(have_image, dict.fromkeys(recipes.values()))
+        in_parallel(have_image, dict.fromkeys(recipes.values()))
         with state.hold(state.STATE):
             network.forward_packets()
         ssh.ensure_key(lab.name)
@@ -41,14 +43,32 @@ def up(reference: str, say) -> LabSpec:
         for stale in set(state.hosts(lab.name)) - set(lab.hosts):
             say(f"{stale}: no longer in the spec, taken away")
             machines.existing(lab.name, stale).destroy()
+        _remove_old_cluster(lab, recipes)
 
         def bring_up(name: str) -> None:
             wanted, recipe = lab.hosts[name], recipes[name]
             say(f"{name}: {_bring_up(lab, wanted, hosts[name], recipe, images[recipe])}")
 
-        _in_parallel(bring_up, lab.hosts)
+        in_parallel(bring_up, lab.hosts)
         inventory.write(lab)
+        if lab.kubernetes:
+            cluster.up(lab, *cluster_images, say)
     return lab
+
+
+def must_compile(lab: LabSpec | None) -> bool:
+    """Whether the lab is to have Kubernetes, and its programs are not at hand."""
+    return lab is not None and lab.kubernetes is not None and not programs.there()
+
+
+def _remove_old_cluster(lab: LabSpec, recipes: dict) -> None:
+    """Take all nodes away when the control plane must be made anew: what they know of it is of no use any more."""
+    for first in lab.nodes[:1]:
+        fingerprint = machines.fingerprint(lab, first, recipes[first.name])
+        if machines.existing(lab.name, first.name).made_from() == fingerprint:
+            return
+    state.kubeconfig_path(lab.name).unlink(missing_ok=True)
+    in_parallel(lambda node: machines.existing(lab.name, node.name).destroy(), lab.nodes)
 
 
 def _bring_up(lab: LabSpec, wanted: HostSpec, machine: Host, recipe: image.Recipe, made: Path) -> str:
@@ -92,8 +112,8 @@ def down(lab: str, say) -> None:
     """Take a lab away: all of it, whatever state an earlier run has left it in. Nothing happens when there is none."""
     if lab in state.labs():
         with state.hold(state.lab_directory(lab), lambda: say(f"waiting for another command on lab {lab}")):
-            image.remove_partial(lab)
-            _in_parallel(lambda name: machines.existing(lab, name).destroy(), state.hosts(lab))
+            kept.remove_partial(lab)
+            in_parallel(lambda name: machines.existing(lab, name).destroy(), state.hosts(lab))
             limits.Group(names.group(lab)).remove()
             network.remove(lab)
             state.remove_tree(state.lab_directory(lab))
@@ -120,7 +140,9 @@ def release_machine() -> None:
 def clean(say) -> None:
     """Delete what is cached and not used by any lab."""
     with state.hold(state.STATE):
-        for key in image.remove_unused(0):
+        deleted = kept.remove_unused(image.FOLDER, image.in_use(), 0)
+        deleted += kept.remove_unused(programs.FOLDER, programs.in_use(), 0)
+        for key in deleted:
             say(f"deleted {key}")
         for folder in ("packages", "sources", "builds"):
             state.remove_tree(state.cache() / folder)
@@ -133,7 +155,7 @@ def existing(lab: str) -> LabSpec:
     return spec.load(str(state.spec_path(lab)))
 
 
-def _in_parallel(action, items) -> None:
+def in_parallel(action, items) -> None:
     """Run the action for every item at once; the first failure is raised after all have ended."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         for future in [pool.submit(action, item) for item in items]:

@@ -32,12 +32,12 @@ class Layout:
     version: int
     memory: Path
     cpu: Path
-    trees: tuple  # hierarchies without a limit in them, which systemd keeps its process tree in
+    others: tuple  # the other hierarchies of version 1: systemd's process tree, and what a node of Kubernetes divides
 
 
 def layout(mountinfo: str) -> Layout:
     """Read the layout out of ``/proc/self/mountinfo``; LabError when memory or cpu control is missing."""
-    controllers, trees, unified = {}, [], None
+    controllers, unified = {}, None
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
@@ -48,8 +48,9 @@ def layout(mountinfo: str) -> Layout:
             for option in options.split(","):
                 controllers.setdefault(option, where)
     if "memory" in controllers and "cpu" in controllers:
-        trees = [tree for tree in (controllers.get("name=systemd"), unified) if tree]
-        return Layout(1, controllers["memory"], controllers["cpu"], tuple(trees))
+        memory, cpu = controllers["memory"], controllers["cpu"]
+        others = dict.fromkeys([*controllers.values(), *([unified] if unified else [])])
+        return Layout(1, memory, cpu, tuple(other for other in others if other not in (memory, cpu)))
     if unified and "memory" not in controllers and "cpu" not in controllers:
         return Layout(2, unified, unified, ())
     raise LabError("No control groups for memory and cpu are mounted: the lab needs cgroup version 1 or 2.")
@@ -91,17 +92,26 @@ class Group:
         self.layout = where or layout(Path("/proc/self/mountinfo").read_text())
 
     def _directories(self) -> list:
-        roots = dict.fromkeys((self.layout.memory, self.layout.cpu, *self.layout.trees))
+        roots = dict.fromkeys((self.layout.memory, self.layout.cpu, *self.layout.others))
         return [root / self.path for root in roots]
 
     def create(self) -> None:
         for directory in self._directories():
             directory.mkdir(parents=True, exist_ok=True)
+        parents = list(Path(self.path).parents)[::-1]
         if self.layout.version == 2:
-            # Version 2 hands a controller down level by level.
-            parents = list(Path(self.path).parents)[::-1]
+            # Version 2 hands a controller down level by level: all there are, since a node of Kubernetes wants most.
             for parent in parents:
-                _write(self.layout.memory / parent / "cgroup.subtree_control", "+memory +cpu", f"{parent}")
+                given = (self.layout.memory / parent / "cgroup.controllers").read_text().split()
+                handed = " ".join(f"+{controller}" for controller in given)
+                _write(self.layout.memory / parent / "cgroup.subtree_control", handed, f"{parent}")
+            return
+        # A new cpuset has no processors and no memory, so that nothing can join it, until it is given its parent's.
+        for root in self.layout.others:
+            for directory in (root / level for level in [*parents[1:], self.path]):
+                for file in ("cpuset.cpus", "cpuset.mems"):
+                    if (directory / file).exists() and not (directory / file).read_text().strip():
+                        _write(directory / file, (directory.parent / file).read_text(), f"{file} of {self.path}")
 
     def limit_memory(self, limit: int | None) -> None:
         """Bytes, or None for no limit; LabError when more than that is in use already."""
@@ -140,10 +150,10 @@ class Group:
 
     def memory_kills(self) -> int:
         """How many processes the kernel has killed for want of memory since the group was made."""
-        # A host on version 1 sees no memory controller, so there are no groups below this one to count.
-        file = "memory.oom_control" if self.layout.version == 1 else "memory.events"
-        lines = (self.layout.memory / self.path / file).read_text().splitlines()
-        return int(dict(line.split() for line in lines)["oom_kill"])
+        root = self.layout.memory / self.path
+        # Version 2 counts for the groups below, too: those of a node's pods.
+        files = [root / "memory.events"] if self.layout.version == 2 else root.rglob("memory.oom_control")
+        return sum(int(dict(line.split() for line in file.read_text().splitlines())["oom_kill"]) for file in files)
 
     def command(self, arguments: list) -> list:
         """The arguments as a command that joins this group before it runs them."""

@@ -13,6 +13,7 @@ from . import image
 from .container import Container
 from .errors import LabError
 from .host import Host
+from .kubernetes import node
 from .requirements import own_architecture
 from .spec import HostSpec, LabSpec
 from .virtual_machine import VirtualMachine
@@ -26,6 +27,8 @@ def choose(lab: str, spec: HostSpec) -> Host:
     if spec.architecture == VirtualMachine.ARCHITECTURE:
         if len(spec.cards) > 1:
             raise LabError(f"host {spec.name}: an emulated host has one network card: give it one network.")
+        if spec.pods:
+            raise LabError(f"host {spec.name}: an emulated host is no node of Kubernetes: write architecture: {own}.")
         return VirtualMachine(lab, spec.name)
     raise LabError(
         f"host {spec.name}: architecture {spec.architecture} is not this machine's ({own}), and of others the lab has "
@@ -50,4 +53,5 @@ def fingerprint(lab: LabSpec, spec: HostSpec, recipe: image.Recipe) -> dict:
         "default_route": spec.default_route,
         "internet": lab.internet,
         **choose(lab.name, spec).fingerprint(spec),
+        **({"kubernetes": node.fingerprint(lab)} if spec.pods else {}),
     }

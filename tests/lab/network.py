@@ -32,6 +32,10 @@ def create(lab: LabSpec) -> None:
             run("ip", "address", "flush", "dev", bridge)
             run("ip", "address", "add", address, "dev", bridge)
         run("ip", "link", "set", bridge, "up")
+    # To the pods of each node by the node. No other route of the bridge is of that kind.
+    run("ip", "route", "flush", "dev", names.bridge(lab.name), "proto", "static")
+    for node in lab.nodes:
+        run("ip", "route", "add", str(node.pods), "via", node.address, "proto", "static")
     run("nft", "-f", "-", stdin=rules(lab))
 
 
@@ -40,12 +44,14 @@ def rules(lab: LabSpec) -> str:
     # For IPv4 and IPv6: what is kept in is kept in by both.
     table, bridges = f"inet {names.table(lab.name)}", [names.bridge(lab.name, one.number) for one in lab.networks]
     chains = {"between": "filter hook forward priority 0", "out": "nat hook postrouting priority 100"}
+    pods = [lab.kubernetes.pods] if lab.kubernetes else []  # then there is one network, and they are in it
     rules = []
     for network, bridge in zip(lab.networks, bridges):
         if lab.internet:
             # Networks are apart: who is in two of them reaches both, and this machine's routes lead nobody across.
             rules += [f'between iifname "{bridge}" oifname "{one}" drop' for one in bridges if one != bridge]
-            rules.append(f"out ip saddr {network.subnet} ip daddr != {network.subnet} masquerade")
+            own = f"{{ {', '.join(map(str, [network.subnet, *pods]))} }}"
+            rules.append(f"out ip saddr {own} ip daddr != {own} masquerade")
         else:
             rules.append(f'between iifname "{bridge}" oifname != "{bridge}" drop')
             rules.append(f'between iifname != "{bridge}" oifname "{bridge}" drop')
@@ -78,6 +84,11 @@ def restore_forwarding() -> None:
         _FORWARD_BEFORE.unlink()
 
 
+def _burst(rate: int) -> int:
+    """Bytes that an idle cable saves up. A real one saves nothing; this is what the kernel needs to be in time."""
+    return max(32_000, rate // 8 // 400)
+
+
 def set_rate(interface: str, namespace: int, end: str, rate: int | None) -> None:
     """Limit a cable to so many bits per second each way, or lift the limit.
 
@@ -88,7 +99,7 @@ def set_rate(interface: str, namespace: int, end: str, rate: int | None) -> None
         # The default queue comes back when ours is deleted; there is none to delete on a fresh cable.
         run(*prefix, "tc", "qdisc", "del", "dev", device, "root", check=False)
         if rate is not None:
-            shape = ("tbf", "rate", f"{rate}bit", "burst", "256kb", "latency", "50ms")
+            shape = ("tbf", "rate", f"{rate}bit", "burst", str(_burst(rate)), "latency", "50ms")
             run(*prefix, "tc", "qdisc", "add", "dev", device, "root", *shape)
 
 
@@ -138,7 +149,8 @@ def _refuse_overlap(lab: LabSpec) -> None:
     for route in json.loads(run("ip", "-json", "-4", "route", "show", "table", "main") or "[]"):
         if route["dst"] == "default" or route.get("dev") in own:
             continue
-        for subnet in (network.subnet for network in lab.networks):
+        cluster = [lab.kubernetes.pods, lab.kubernetes.services] if lab.kubernetes else []
+        for subnet in (*(network.subnet for network in lab.networks), *cluster):
             if ipaddress.IPv4Network(route["dst"], strict=False).overlaps(subnet):
                 raise LabError(
                     f"subnet {subnet} of lab {lab.name} overlaps with {route['dst']} on {route.get('dev')}: "

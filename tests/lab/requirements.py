@@ -34,6 +34,8 @@ NEEDED_TO_EMULATE = {
     "mke2fs": "e2fsprogs",
     "depmod": "kmod",
 }
+# What compiles the programs of Kubernetes where there are none; kubernetes/programs.py says which Go is new enough.
+NEEDED_TO_COMPILE = {"go": "golang-go"}
 OWN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -42,29 +44,42 @@ def own_architecture() -> str:
     return OWN_ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-def missing(architectures: set = frozenset(), there=None) -> list:
-    """The Debian packages that hosts of these architectures need and that are not installed."""
-    needed = {**NEEDED, **(NEEDED_TO_EMULATE if architectures - {own_architecture()} else {})}
+def missing(architectures: set = frozenset(), compiling: bool = False, there=None) -> list:
+    """The Debian packages that hosts of these architectures need and that are not installed.
+
+    ``compiling`` tells whether the programs of Kubernetes must be compiled for them.
+    """
+    needed = {
+        **NEEDED,
+        **(NEEDED_TO_EMULATE if architectures - {own_architecture()} else {}),
+        **(NEEDED_TO_COMPILE if compiling else {}),
+    }
     return sorted({package for sign, package in needed.items() if not (there or _there)(sign)})
 
 
-def check(architectures: set = frozenset(), system: str = sys.platform, user: int | None = None, there=None) -> None:
+def check(
+    architectures: set = frozenset(),
+    compiling: bool = False,
+    system: str = sys.platform,
+    user: int | None = None,
+    there=None,
+) -> None:
     """LabError unless this is Linux, we are root, and everything is installed for hosts of these architectures."""
     if system != "linux":
         raise LabError(f"The lab runs on Linux only, and this is {system}: use a Linux machine or virtual machine.")
     if (os.geteuid() if user is None else user) != 0:
         raise LabError("The lab must run as root, since it makes containers, bridges and limits: use sudo.")
-    if packages := missing(architectures, there):
+    if packages := missing(architectures, compiling, there):
         command = "`lab setup` with the spec" if architectures else "`lab setup`"
         raise LabError(f"The lab needs the Debian packages {' '.join(packages)}: {command} installs them.")
 
 
-def setup(architectures: set) -> list:
-    """Install with apt what is missing for hosts of these architectures; LabError naming it where there is no apt.
+def setup(architectures: set, compiling: bool) -> list:
+    """Install with apt what ``missing`` names; LabError naming it where there is no apt.
 
     Returns the packages that were installed.
     """
-    packages = missing(architectures)
+    packages = missing(architectures, compiling)
     if not packages:
         return []
     if not shutil.which("apt-get"):
@@ -74,7 +89,7 @@ def setup(architectures: set) -> list:
     if os.geteuid() != 0:
         raise LabError("Installing packages must be done as root: use sudo.")
     with state.hold(state.cache() / "locks" / "setup"):
-        packages = missing(architectures)  # another lab may have installed them meanwhile
+        packages = missing(architectures, compiling)  # another lab may have installed them meanwhile
         if packages:
             run("apt-get", "update", timeout=600)
             environment = ("env", "DEBIAN_FRONTEND=noninteractive")

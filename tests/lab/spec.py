@@ -14,7 +14,9 @@ from pathlib import Path
 
 import yaml
 
+from . import fields
 from .errors import LabError
+from .kubernetes.spec import Kubernetes, with_nodes
 from .sizes import parse_cpu, parse_memory, parse_rate
 
 SHIPPED = Path(__file__).parent / "specs"
@@ -26,7 +28,6 @@ MAX_NETWORKS = 4
 # Host addresses start here: the bridge has .1, and a few below stay free for experiments by hand.
 _FIRST_ADDRESS = 11
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}(?<!-)")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _SUITE = re.compile(r"[a-z][a-z-]*")
@@ -76,6 +77,7 @@ class HostSpec:
     link: int | None  # bits per second
     groups: tuple
     vars: dict
+    pods: ipaddress.IPv4Network | None = None  # the addresses of a node's pods; None for a host that is no node
 
     @property
     def address(self) -> str:
@@ -90,6 +92,13 @@ class LabSpec:
     networks: tuple
     internet: bool
     hosts: dict
+    kubernetes: Kubernetes | None = None
+
+    @property
+    def nodes(self) -> list:
+        """The hosts that are nodes of the lab's cluster, the control plane first."""
+        nodes = [host for host in self.hosts.values() if host.pods]
+        return sorted(nodes, key=lambda host: host.name != self.kubernetes.control_plane)
 
     @property
     def architectures(self) -> set:
@@ -102,7 +111,7 @@ def find(reference: str) -> Path:
     if path.is_file():
         return path
     shipped = SHIPPED / f"{reference}.yml"
-    if _NAME.fullmatch(reference) and shipped.is_file():
+    if fields.NAME.fullmatch(reference) and shipped.is_file():
         return shipped
     names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yml")))
     raise LabError(f"There is no lab spec {reference!r}: give the path of a YAML file, or one of the shipped {names}.")
@@ -121,38 +130,39 @@ def load(reference: str) -> LabSpec:
 
 def parse(document) -> LabSpec:
     """Check a spec (as loaded from YAML) and fill in what it leaves out."""
-    document = _mapping(document, "the spec")
-    _refuse_unknown(document, {"name", "subnet", "networks", "internet", "hosts"}, "the spec")
-    name = _text(document.get("name"), _NAME, "name", "small letters, digits and dashes, like my-lab")
+    document = fields.mapping(document, "the spec")
+    fields.refuse_unknown(document, {"name", "subnet", "networks", "internet", "hosts", "kubernetes"}, "the spec")
+    name = fields.text(document.get("name"), fields.NAME, "name", "small letters, digits and dashes, like my-lab")
     networks = _networks(name, document)
     internet = document.get("internet", True)
     if not isinstance(internet, bool):
         raise LabError(f"internet {internet!r} must be true or false.")
-    hosts = _mapping(document.get("hosts"), "hosts")
+    hosts = fields.mapping(document.get("hosts"), "hosts")
     if not hosts:
         raise LabError("hosts is empty: a lab needs at least one host.")
     for subnet in (network.subnet for network in networks):
         if len(hosts) > subnet.num_addresses - _FIRST_ADDRESS - 1:
             raise LabError(f"subnet {subnet} has no room for {len(hosts)} hosts: choose a wider one, such as a /24.")
-    return LabSpec(
+    lab = LabSpec(
         name=name,
         networks=networks,
         internet=internet,
         hosts={host: _host(host, values, networks, index) for index, (host, values) in enumerate(hosts.items())},
     )
+    return with_nodes(lab, document["kubernetes"]) if "kubernetes" in document else lab
 
 
 def _networks(lab: str, document: dict) -> tuple:
     if "networks" not in document:
-        return (Network("lab", 0, _subnet(document.get("subnet", _default_subnet(lab)))),)
+        return (Network("lab", 0, fields.subnet(document.get("subnet", _default_subnet(lab)))),)
     if "subnet" in document:
         raise LabError("the spec has both subnet and networks: give networks, each with its subnet.")
-    subnets = _mapping(document["networks"], "networks")
+    subnets = fields.mapping(document["networks"], "networks")
     if not 1 <= len(subnets) <= MAX_NETWORKS:
         raise LabError(f"networks has {len(subnets)} entries: a lab has 1 to {MAX_NETWORKS} networks.")
     for name in subnets:
-        _text(name, _NAME, "network name", "small letters, digits and dashes, like house")
-    networks = tuple(Network(name, number, _subnet(text)) for number, (name, text) in enumerate(subnets.items()))
+        fields.text(name, fields.NAME, "network name", "small letters, digits and dashes, like house")
+    networks = tuple(Network(name, number, fields.subnet(text)) for number, (name, text) in enumerate(subnets.items()))
     for one, other in itertools.combinations(networks, 2):
         if one.subnet.overlaps(other.subnet):
             raise LabError(f"subnet {one.subnet} of network {one.name} overlaps with {other.subnet} of {other.name}.")
@@ -160,13 +170,15 @@ def _networks(lab: str, document: dict) -> tuple:
 
 
 def _host(name, values, networks: tuple, index: int) -> HostSpec:
-    name = _text(name, _NAME, "host name", "small letters, digits and dashes, like pi-1")
+    name = fields.text(name, fields.NAME, "host name", "small letters, digits and dashes, like pi-1")
     where = f"host {name}"
-    values = _mapping({} if values is None else values, where)
-    _refuse_unknown(values, _HOST_KEYS, where)
+    values = fields.mapping({} if values is None else values, where)
+    fields.refuse_unknown(values, _HOST_KEYS, where)
     # A host has the same number in every network.
     cards = {network.name: Card(network, str(network.subnet[_FIRST_ADDRESS + index])) for network in networks}
-    joined = _list(values.get("networks", [networks[0].name]), _NAME, f"{where}: networks", "names of networks")
+    joined = fields.list_of(
+        values.get("networks", [networks[0].name]), fields.NAME, f"{where}: networks", "names of networks"
+    )
     default_route = values.get("default_route", joined[0] if joined else None)
     if not joined or not set(joined) <= set(cards) or len(set(joined)) < len(joined):
         choices = ", ".join(cards)
@@ -176,63 +188,22 @@ def _host(name, values, networks: tuple, index: int) -> HostSpec:
     architecture = values.get("architecture", "amd64")
     if architecture not in ("amd64", "arm64"):
         raise LabError(f"{where}: architecture {architecture!r} is not known: choose amd64 or arm64.")
-    packages = _list(values.get("packages", []), _PACKAGE, f"{where}: packages", "Debian package names")
-    groups = _list(values.get("groups", [DEFAULT_GROUP]), _GROUP, f"{where}: groups", "inventory group names")
+    packages = fields.list_of(values.get("packages", []), _PACKAGE, f"{where}: packages", "Debian package names")
+    groups = fields.list_of(values.get("groups", [DEFAULT_GROUP]), _GROUP, f"{where}: groups", "inventory group names")
     return HostSpec(
         name=name,
         cards=tuple(cards[network] for network in joined),
         default_route=default_route,
-        suite=_text(values.get("suite", "forky"), _SUITE, f"{where}: suite", "a Debian suite such as forky"),
+        suite=fields.text(values.get("suite", "forky"), _SUITE, f"{where}: suite", "a Debian suite such as forky"),
         architecture=architecture,
         packages=tuple(sorted(set(packages))),
-        memory=None if values.get("memory") is None else _at(where, parse_memory, values["memory"]),
-        cpu=None if values.get("cpu") is None else _at(where, parse_cpu, values["cpu"]),
-        link=None if values.get("link") is None else _at(where, parse_rate, values["link"]),
+        memory=None if values.get("memory") is None else fields.at(where, parse_memory, values["memory"]),
+        cpu=None if values.get("cpu") is None else fields.at(where, parse_cpu, values["cpu"]),
+        link=None if values.get("link") is None else fields.at(where, parse_rate, values["link"]),
         groups=tuple(groups),
-        vars=_mapping(values.get("vars", {}), f"{where}: vars"),
+        vars=fields.mapping(values.get("vars", {}), f"{where}: vars"),
     )
 
 
 def _default_subnet(name: str) -> str:
     return f"10.213.{hashlib.sha256(name.encode()).digest()[0]}.0/24"
-
-
-def _subnet(value) -> ipaddress.IPv4Network:
-    try:
-        subnet = ipaddress.IPv4Network(value)
-    except (ValueError, TypeError):
-        raise LabError(f"subnet {value!r} is not an IPv4 network: write it like 10.213.7.0/24.") from None
-    if not subnet.is_private:
-        raise LabError(f"subnet {subnet} is not private: choose one within 10.0.0.0/8 or 192.168.0.0/16.")
-    return subnet
-
-
-def _mapping(value, what: str) -> dict:
-    if not isinstance(value, dict):
-        raise LabError(f"{what} must be a mapping of names to values, not {value!r}.")
-    return value
-
-
-def _refuse_unknown(values: dict, known: set, what: str) -> None:
-    for key in values:
-        if key not in known:
-            raise LabError(f"{what}: {key!r} is not known: the keys are {', '.join(sorted(known))}.")
-
-
-def _text(value, pattern, what: str, expected: str) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise LabError(f"{what} {value!r} is not right: expected {expected}.")
-    return value
-
-
-def _list(value, pattern, what: str, expected: str) -> list:
-    if not isinstance(value, list):
-        raise LabError(f"{what} must be a list of {expected}, not {value!r}.")
-    return [_text(item, pattern, what, expected) for item in value]
-
-
-def _at(where: str, parse_value, value):
-    try:
-        return parse_value(value)
-    except LabError as error:
-        raise LabError(f"{where}: {error}") from None

@@ -45,29 +45,43 @@ def command(lab: str, address: str, *arguments: str, connect_timeout: int = 10) 
     return ["ssh", *options, "-i", str(state.key_path(lab)), f"root@{address}", *arguments]
 
 
+def run_in_group(lab: str, arguments: list, given=b"", seconds: float | None = None) -> subprocess.CompletedProcess:
+    """Run an SSH client in a control group of the lab, so that `down` ends it too when `up` was cut off.
+
+    ``given`` is its standard input: bytes, or an open file.
+    """
+    group = Group(names.group(lab, ".ssh"))
+    group.create()
+    source = {"input": given} if isinstance(given, bytes) else {"stdin": given}
+    return subprocess.run(group.command(arguments), capture_output=True, timeout=seconds, **source)
+
+
+def on_host(lab: str, host: str, address: str, line: str, given=b"", seconds: float = 60) -> str:
+    """What a line of shell, run as root on a host, printed; LabError with its last words when it fails."""
+    try:
+        done = run_in_group(lab, command(lab, address, line), given, seconds)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"Host {host} did not finish within {seconds:g} s: {line!r}.") from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or b"nothing").decode(errors="replace").splitlines()
+        raise LabError(f"On host {host} {line!r} failed ({done.returncode}): {said[-1]}")
+    return done.stdout.decode()
+
+
 def wait_until_up(lab: str, host: str, address: str, seconds: float, patience: int, alive) -> str:
     """Wait for SSH and for systemd to have finished booting; one attempt waits ``patience`` seconds for an answer.
-
-    The SSH clients are in a control group of the lab, so that `down` ends them too when `up` was cut off.
 
     Returns "" when everything on the host is well, else the names of the units that failed. ``alive`` tells whether
     the host still runs, so that one that died is not waited for.
     """
-    group = Group(names.group(lab, ".ssh"))
-    group.create()
     deadline = time.monotonic() + seconds
+    asked = command(lab, address, "systemctl is-system-running --wait", connect_timeout=patience)
     while time.monotonic() < deadline:
-        result = subprocess.run(
-            group.command(command(lab, address, "systemctl is-system-running --wait", connect_timeout=patience)),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        answer = result.stdout.strip()
+        answer = run_in_group(lab, asked).stdout.decode().strip()
         if answer == "running":
             return ""
         if answer == "degraded":
-            failed = run(*command(lab, address, "systemctl list-units --failed --plain --no-legend"))
+            failed = on_host(lab, host, address, "systemctl list-units --failed --plain --no-legend")
             return ", ".join(line.split()[0] for line in failed.splitlines() if line.strip())
         if not alive():
             raise LabError(f"Host {host} has stopped while booting: `lab up` again shows whether that was chance.")

@@ -43,6 +43,11 @@ def inventory_path(lab: str) -> Path:
     return lab_directory(lab) / "inventory.yml"
 
 
+def kubeconfig_path(lab: str) -> Path:
+    """How to reach the lab's cluster as its administrator."""
+    return lab_directory(lab) / "kubeconfig"
+
+
 def spec_path(lab: str) -> Path:
     """A copy of the spec that the lab was last brought up from."""
     return lab_directory(lab) / "spec.yml"

@@ -95,7 +95,7 @@ def test_a_deployment_that_cannot_be_is_told_and_not_tried_again(api):
     finally:
         worker.check_output(f"cat > {path} <<'END'\n{kept.rstrip()}\nEND")
     told = worker.check_output("journalctl --unit drover-rpc@main --lines 20 --output cat")
-    assert "The deployment has schema 9 where schema 1 was expected: run site.yml again, which writes it anew." in told
+    assert "The deployment has schema 9 where schema 1 was expected: run site.yml again (kubernetes.yml for" in told
     worker.check_output("systemctl reset-failed drover-rpc@main; systemctl start drover-rpc@main")
     # Its leader has lost it, and is back when it has all layers again.
     succeeded(play("site"))

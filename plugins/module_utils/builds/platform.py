@@ -21,8 +21,9 @@ from ..hosts.os_release import read_os_release
 from ..hosts.tree import Tree
 from . import elf
 
-SECONDS = 30
-# Takes a command and returns what it prints, nothing when it is not there or fails.
+# apt goes through all of its lists at first, which a small or emulated host takes its time for.
+SECONDS = 120
+# Takes a command and returns what it prints, nothing when it is not there or fails; raises subprocess.TimeoutExpired.
 Run = Callable[[list[str]], str]
 LIBSTDCXX = "libstdc++.so.6"
 # Where the loader looks without its cache, and where Debian keeps them.
@@ -96,7 +97,11 @@ def libstdcxx_version(tree: Tree, architecture: str, run: Run) -> str | None:
 
     The loader's cache comes first, since only it tells the order of folders that were added to the usual ones.
     """
-    cached = re.findall(rf"^\s*{re.escape(LIBSTDCXX)} \(.*\) => (/.+)$", run(["ldconfig", "-p"]), re.MULTILINE)
+    try:
+        listed = run(["ldconfig", "-p"])
+    except subprocess.TimeoutExpired:
+        listed = ""
+    cached = re.findall(rf"^\s*{re.escape(LIBSTDCXX)} \(.*\) => (/.+)$", listed, re.MULTILINE)
     usual = [f"{folder.format(machine=architecture)}/{LIBSTDCXX}" for folder in LIBRARY_FOLDERS]
     for path in [*cached, *usual]:
         try:
@@ -112,12 +117,16 @@ def read_package(tree: Tree, package: str | None, run: Run) -> dict:
     """Ask this machine's package manager for ``package`` (a name, or None to ask nothing).
 
     Returns ``manager``, ``candidate`` (the version that it would install) and ``known``, which is false when its lists
-    were never fetched, so that nobody can say.
+    were never fetched or it did not answer in time, so that nobody can say.
     """
     for manager, (program, ask, has_lists) in _MANAGERS.items():
         if shutil.which(program):
-            candidate = ask(package, run) if package else None
-            return {"manager": manager, "candidate": candidate, "known": bool(candidate) or has_lists(tree, run)}
+            try:
+                candidate = ask(package, run) if package else None
+                known = bool(candidate) or has_lists(tree, run)
+            except subprocess.TimeoutExpired:
+                candidate, known = None, False
+            return {"manager": manager, "candidate": candidate, "known": known}
     return {"manager": None, "candidate": None, "known": True}
 
 
@@ -170,7 +179,10 @@ def _cpu_and_memory(tree: Tree, system: str) -> tuple[dict, dict]:
 
 
 def _output(command: list[str]) -> str:
-    """What ``command`` prints, and nothing when it is not there or fails. Administrators' programs count as there."""
+    """What ``command`` prints, and nothing when it is not there or fails. Administrators' programs count as there.
+
+    Raises subprocess.TimeoutExpired when it does not end in ``SECONDS``.
+    """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     program = shutil.which(command[0], path=path)
     if program is None:
@@ -185,6 +197,6 @@ def _output(command: list[str]) -> str:
             check=False,
             env={"LC_ALL": "C", "PATH": path, "HOME": os.environ.get("HOME", "/")},
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return ""
     return result.stdout.decode("utf-8", "replace") if result.returncode == 0 else ""

@@ -10,6 +10,7 @@ without one is not trusted, and one with the right note is not read again to fin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -36,13 +37,13 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
     say), ``expected_sha256`` (name -> checksum, of what is missing) and ``problem``: why the disk cannot take what is
     missing, or None.
     """
-    sums = [_checked_sum(value) for value in sha256] or [""] * len(files)
+    sums = [checked_sum(value) for value in sha256] or [""] * len(files)
     if len(sums) != len(files):
         raise DroverError(
             f"There are {len(sums)} sha256 for {len(files)} files of the model: give one for each, in their order."
         )
     sources = {file["name"]: _source(file, total) for file, total in zip(files, sums)}
-    missing, present_bytes = [], 0
+    missing, present_bytes, wanted_bytes = [], 0, sum(file["file_bytes"] for file in files)
     for file in files:
         path = os.path.join(directory, file["name"])
         held = os.stat(path).st_size if os.path.isfile(path) else None
@@ -58,7 +59,7 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
         "expected_sha256": {
             file["name"]: total for file, total in zip(files, sums) if total and file["name"] in missing
         },
-        "problem": _disk_problem(directory, files, present_bytes) if missing else None,
+        "problem": disk_problem(directory, files[0]["name"], wanted_bytes - present_bytes) if missing else None,
     }
 
 
@@ -66,12 +67,38 @@ def check_sums(directory: str, expected: Mapping[str, str]) -> None:
     """Read the files in ``directory`` whose names ``expected`` has, and raise DroverError for a wrong sha256."""
     for name, wanted in expected.items():
         path = os.path.join(directory, name)
-        found = _sum_of(path)
-        if found != _checked_sum(wanted):
+        found = sum_of(path)
+        if found != checked_sum(wanted):
             raise DroverError(
                 f"{path} has the sha256 {found} where {wanted} was expected: fetch the file again, or correct the "
                 "sha256 that was given"
             )
+
+
+def holds(path: str, sha256: str = "") -> bool:
+    """Whether the file at ``path`` is one that was placed whole, and has this ``sha256`` if one is given.
+
+    Its note tells, unless the file was written since. A file without such a note counts when it has the sha256, for
+    which it is read whole; then it gets its note, so that the next time is quick.
+    """
+    note = _read_note(path)
+    try:
+        fresh = os.stat(path).st_mtime_ns <= os.stat(path + NOTE).st_mtime_ns
+    except OSError:
+        fresh = False
+    if note and fresh and (not sha256 or note == f"sha256 {sha256}"):
+        return True
+    if not sha256 or not os.path.isfile(path) or sum_of(path) != sha256:
+        return False
+    with contextlib.suppress(OSError):  # a folder that may only be read
+        write_note(path, sha256)
+    return True
+
+
+def write_note(path: str, sha256: str) -> None:
+    """Note that the file at ``path`` is whole and has this ``sha256``. Raises OSError."""
+    with open(path + NOTE, "w", encoding="utf-8") as file:
+        file.write(f"sha256 {sha256}\n")
 
 
 def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLDER) -> tuple[list[str], list[dict]]:
@@ -103,7 +130,7 @@ def _source(file: Mapping[str, Any], total: str) -> str:
     return f"size {file['file_bytes']} modified {file['modified']}"
 
 
-def _checked_sum(value: object) -> str:
+def checked_sum(value: object) -> str:
     """A sha256 in small letters."""
     found = value.lower() if isinstance(value, str) else ""
     if not _SUM.fullmatch(found):
@@ -121,8 +148,8 @@ def _read_note(path: str) -> str | None:
     return line[:-1] if line.endswith("\n") else None
 
 
-def _disk_problem(directory: str, files: Sequence[Mapping[str, Any]], present_bytes: int) -> str | None:
-    needed = sum(file["file_bytes"] for file in files) - present_bytes
+def disk_problem(directory: str, name: str, needed: int) -> str | None:
+    """Why ``directory``, which need not be there, cannot take ``needed`` bytes more of the model ``name``, or None."""
     folder = os.path.abspath(directory)
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
@@ -131,12 +158,13 @@ def _disk_problem(directory: str, files: Sequence[Mapping[str, Any]], present_by
     if free > needed:
         return None
     return (
-        f"{directory} has {size_text(free)} free, and {files[0]['name']} needs {size_text(needed)} there: free some "
+        f"{directory} has {size_text(free)} free, and {name} needs {size_text(needed)} there: free some "
         "space, or keep models on a larger disk"
     )
 
 
-def _sum_of(path: str) -> str:
+def sum_of(path: str) -> str:
+    """The sha256 of the file at ``path``, which is read whole."""
     total = hashlib.sha256()
     try:
         with open(path, "rb") as file:

@@ -96,8 +96,9 @@ def unit_processes(tree: Tree, units: Collection[str]) -> list[int]:
     ]
 
 
-def memory_rooms(tree: Tree, units: Collection[str]) -> list[tuple[int, int]]:
-    """The memory limits that bound ``units``: a list of ``(limit_bytes, used_bytes)``, the tightest level first.
+def memory_rooms(tree: Tree, units: Collection[str] | None) -> list[tuple[int, int]]:
+    """The memory limits that bound ``units``: a list of ``(limit_bytes, used_bytes)``, the tightest level first. None
+    for ``units`` stands for those that are not bounded as we are: we are in a pod, and asked about its node.
 
     ``used_bytes`` is what the processes within that limit hold and the kernel cannot take back: usage without the page
     cache (the file lists of the kernel's page reclaim; shared memory is not on them).
@@ -105,7 +106,7 @@ def memory_rooms(tree: Tree, units: Collection[str]) -> list[tuple[int, int]]:
     cgroup-v1/memory.rst (hierarchical_memory_limit also tells of limits above a container, which it cannot see).
     """
     found = hierarchy(tree, "memory")
-    if found is None:
+    if found is None or units is None:
         return []
     rooms = {}
     for path in service_paths(tree, found, units):
@@ -116,10 +117,11 @@ def memory_rooms(tree: Tree, units: Collection[str]) -> list[tuple[int, int]]:
     return sorted(rooms.values(), key=lambda room: (room[0] - room[1], room[0]))
 
 
-def cpu_quota(tree: Tree, units: Collection[str]) -> float | None:
-    """CPUs that the tightest quota on ``units`` is worth (a float such as 1.5), or None without one."""
+def cpu_quota(tree: Tree, units: Collection[str] | None) -> float | None:
+    """CPUs that the tightest quota on ``units`` (see ``memory_rooms``) is worth (a float such as 1.5), or None without
+    one."""
     found = hierarchy(tree, "cpu")
-    if found is None:
+    if found is None or units is None:
         return None
     quotas = []
     for path in service_paths(tree, found, units):

@@ -40,7 +40,7 @@ ARM_FEATURES = {
 }
 
 
-def read_cpu(tree: Tree, units: Collection[str], online: int | None = None) -> dict[str, Any]:
+def read_cpu(tree: Tree, units: Collection[str] | None, online: int | None = None) -> dict[str, Any]:
     """Describe the processor of the machine in ``tree``.
 
     ``cores`` are the threads that services may really use: those that the kernel would run us on (``online``, a count;

@@ -25,7 +25,7 @@ def default_reserve(total: int) -> int:
 
 
 def read_memory(
-    tree: Tree, units: Collection[str], reserve: int | None = None, others: int = 0, held_by_gpu: int = 0
+    tree: Tree, units: Collection[str] | None, reserve: int | None = None, others: int = 0, held_by_gpu: int = 0
 ) -> dict[str, Any]:
     """Tally the memory of the machine in ``tree``, in bytes.
 
@@ -35,8 +35,8 @@ def read_memory(
     - ``held_bytes`` is the anonymous and shared memory of the processes of ``units``, and ``held_by_gpu``, which a GPU
       without memory of its own has taken for them: it comes back when they restart, so it counts as available.
     - ``others_bytes`` is ``others``: what other clusters have planned here and do not hold yet.
-    - ``limit_bytes`` is the cgroup limit with the least room, or None. ``limit_used_bytes`` is what the processes
-      within that limit, ``units`` among them, hold for good.
+    - ``limit_bytes`` is the cgroup limit with the least room, or None (as with ``units`` None, see ``memory_rooms``).
+      ``limit_used_bytes`` is what the processes within that limit, ``units`` among them, hold for good.
     - ``usable_bytes`` = min(available + held, limit - (limit_used - held)) - others - reserve. MemAvailable may speak
       of the whole machine while the limit is what really binds (a container without lxcfs), so what other processes
       hold within the limit is taken off it.
@@ -46,7 +46,7 @@ def read_memory(
     available = meminfo.get("MemAvailable", meminfo.get("MemFree", 0) + meminfo.get("Cached", 0)) * KIB
     arc = min(arc_bytes(tree), max(0, total - available))
     available += arc
-    held = held_bytes(tree, cgroups.unit_processes(tree, units)) + held_by_gpu
+    held = held_bytes(tree, cgroups.unit_processes(tree, units or ())) + held_by_gpu
     # A limit above the machine's memory bounds nothing; v1 says "no limit" by such a number.
     rooms = [(limit, used) for limit, used in cgroups.memory_rooms(tree, units) if limit < total]
     limit, limit_used = rooms[0] if rooms else (None, None)

@@ -51,6 +51,7 @@ def take_tally(
     measure: bool = True,
     cache_file: str = CACHE_FILE,
     may_write: bool = True,
+    pod: bool = False,
 ) -> dict[str, Any]:
     """The tally of the machine in ``tree``: what it can lend to ``cluster``. Sizes in bytes.
 
@@ -60,6 +61,11 @@ def take_tally(
     that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
     there only when ``may_write``.
 
+    In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the
+    node's, nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what
+    Drover's other pods hold there, which machine it is (``machine`` is None) and its addresses: those told here are the
+    pod's own.
+
     Raises DroverError for a setting that cannot be, such as an ``address`` that is not the machine's own.
     """
     if reserve_bytes is not None:
@@ -67,7 +73,7 @@ def take_tally(
     if threads is not None:
         checks.whole(threads, "threads", 1)
     checks.whole(port, "port", 1, 65535)
-    units = units_of(Cluster(cluster))
+    units = None if pod else units_of(Cluster(cluster))
     if platform.system() == "Darwin":
         parts = read_apple(reserve_bytes)
     else:
@@ -78,14 +84,18 @@ def take_tally(
     tally = {
         "schema": SCHEMA,
         "host": host or socket.gethostname(),
-        "machine": machine_digest(tree),
+        "machine": None if pod else machine_digest(tree),
         "exclude": exclusion(exclude),
-        "obstacles": find_obstacles(tree),
+        "obstacles": [] if pod else find_obstacles(tree),
         "architecture": platform.machine(),
         "os": read_os(tree),
         "cpu": cpu,
         "memory": memory,
-        "bandwidth_bytes_per_second": (bandwidth(tree, cpu, memory, quota, cache_file, may_write) if measure else None),
+        "bandwidth_bytes_per_second": (
+            bandwidth(tree, cpu, _within_pod(tree, memory) if pod else memory, quota, cache_file, may_write)
+            if measure
+            else None
+        ),
         "gpus": gpus,
         "disk": read_disk(tree, disk_path),
         "network": network,
@@ -98,8 +108,14 @@ def take_tally(
     return drive(tally, backends)
 
 
-def _read_linux(tree: Tree, cluster: str, units: tuple[str, ...], reserve: int | None) -> dict[str, Any]:
-    gpus = read_gpus(tree, cgroups.unit_processes(tree, units))
+def _within_pod(tree: Tree, memory: dict[str, Any]) -> dict[str, Any]:
+    """``memory`` with no more usable than the pod that measures may take itself, or the kernel would end it."""
+    rooms = [limit - used for limit, used in cgroups.memory_rooms(tree, ())]
+    return {**memory, "usable_bytes": max(0, min([memory["usable_bytes"], *rooms]))}
+
+
+def _read_linux(tree: Tree, cluster: str, units: tuple[str, ...] | None, reserve: int | None) -> dict[str, Any]:
+    gpus = read_gpus(tree, cgroups.unit_processes(tree, units or ()))
     others = others_bytes(tree, read_deployments(tree), cluster)
     # No process's own figures tell what it holds of the machine's memory by way of a GPU.
     held_by_gpu = sum(gpu["held_bytes"] for gpu in gpus if gpu["unified"])
@@ -107,7 +123,9 @@ def _read_linux(tree: Tree, cluster: str, units: tuple[str, ...], reserve: int |
     for gpu in gpus:
         if gpu["unified"]:
             gpu["usable_bytes"] = min(gpu["usable_bytes"], memory["usable_bytes"])
-    return {"cpu": read_cpu(tree, units), "memory": memory, "gpus": gpus}
+    # The kernel may run a pod on some of its node's processors only.
+    online = os.cpu_count() if units is None else None
+    return {"cpu": read_cpu(tree, units, online), "memory": memory, "gpus": gpus}
 
 
 def read_os(tree: Tree) -> dict[str, Any]:

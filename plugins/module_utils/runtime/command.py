@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,9 @@ from ..errors import DroverError
 # sysexits.h: what a host was told to run cannot be; and what may be in a while.
 EX_CONFIG = 78
 EX_TEMPFAIL = 75
-NOT_FEASIBLE = 1
+NO = 1
+# Not an option: a process list shows arguments to everyone.
+TOKEN_VARIABLE = "DROVER_TOKEN"
 
 
 class NotYet(DroverError):
@@ -53,24 +56,51 @@ def _run(given: argparse.Namespace, version: str) -> int:
     if given.command == "plan":
         from .plan import print_plan
 
-        return 0 if print_plan(given) else NOT_FEASIBLE
+        return 0 if print_plan(given) else NO
+    if given.command in ("ready", "alive"):
+        from .probes import lost, unready
+
+        reason = (unready if given.command == "ready" else lost)(given.cluster)
+        if reason:
+            print(f"drover: {reason}", file=sys.stderr)
+        return NO if reason else 0
+    if given.command == "await":
+        from .waiting import wait
+
+        _end_on_sigterm()
+        wait(given.cluster)
+        return 0
+    if given.command == "fetch":
+        from .fetch import fetch
+
+        _end_on_sigterm()
+        fetch(given)
+        return 0
     print(version)
     return 0
+
+
+def _end_on_sigterm() -> None:
+    """Process 1 of a pod is told to end in vain unless it has asked to be told."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="drover",
         description="One private LLM endpoint, pooled over several machines through llama.cpp.",
-        epilog=f"Exit codes: 0 done, {NOT_FEASIBLE} a plan that is not feasible, 2 wrong usage, {EX_TEMPFAIL} try "
-        f"again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
+        epilog=f"Exit codes: 0 done or yes, {NO} no (a plan that is not feasible, a part that is not ready or alive), "
+        f"2 wrong usage, {EX_TEMPFAIL} try again later, {EX_CONFIG} anything else that is wrong, told in one sentence.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     worker = commands.add_parser("worker", help="become the RPC server that this host's deployment names")
     leader = commands.add_parser("leader", help="become the llama-server that this host's deployment names")
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
-    for command in (worker, leader, firewall):
+    ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
+    alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
+    waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")
+    for command in (worker, leader, firewall, ready, alive, waiting):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
     tally.add_argument(
@@ -82,11 +112,19 @@ def _parser() -> argparse.ArgumentParser:
     tally.add_argument("--address", metavar="IPV4", help="address that the other hosts reach this one by")
     tally.add_argument("--port", type=int, metavar="N", help="port of the RPC server")
     tally.add_argument("--disk-path", metavar="FOLDER", help="where the model is going to be put")
+    tally.add_argument("--pod", action="store_true", help="in a pod, as any user: tell of the node that it runs on")
     tally.add_argument("--no-bandwidth", action="store_true", help="do not measure the memory's bandwidth")
     plan = commands.add_parser("plan", help="print which host would hold which layers, as JSON; touches no host")
     plan.add_argument("--model", required=True, metavar="FILE", help="a GGUF model, or the JSON of its gguf_info")
     plan.add_argument("--tally", required=True, nargs="+", metavar="FILE", help="what each host can lend, as JSON")
     plan.add_argument("--policy", metavar="FILE", help="what is wished of the plan, as JSON (default: nothing special)")
     plan.add_argument("--cluster", default="main", metavar="NAME", help="name of the cluster (default: main)")
+    fetch = commands.add_parser("fetch", help="fetch a model that is not there yet; a pod's init step")
+    fetch.add_argument("--url", required=True, metavar="URL", help="where it is; of a split model the first shard")
+    fetch.add_argument("--to", required=True, metavar="FILE", help="where it goes; other shards go beside it")
+    fetch.add_argument("--sha256", nargs="+", default=[], metavar="HEX", help="its checksum, one for each shard")
+    fetch.add_argument(
+        "--token-file", metavar="FILE", help=f"holds a bearer token (default: what {TOKEN_VARIABLE} holds, if anything)"
+    )
     commands.add_parser("version", help="print the version of Drover")
     return parser

@@ -16,11 +16,16 @@ from typing import Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
-from ..serving.deployment import REMEDY, read_deployment
+from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
 from .command import NotYet
 from .documents import load_document
+from .workers import with_addresses
 
 DAY = 86400
+
+
+class Unfinished(DroverError):
+    """A file that is not whole, or another one. Files appear whole, but for those that are copied into a pod."""
 
 
 def become(name: str, part: str) -> int:
@@ -30,8 +35,10 @@ def become(name: str, part: str) -> int:
     if deployment["cache"]:
         prune_cache(deployment["cache"]["directory"], deployment["cache"]["days"])
     program = deployment["program"]
+    # A leader that was started with addresses never learns that a worker has another one by now.
+    arguments = with_addresses(deployment["arguments"])
     try:
-        os.execve(program, [program, *deployment["arguments"]], {**os.environ, **deployment["environment"]})
+        os.execve(program, [program, *arguments], {**os.environ, **deployment["environment"]})
     except OSError as error:
         raise DroverError(
             f"{program} cannot be started ({error.strerror}): install llama.cpp built for this machine, and {REMEDY}."
@@ -39,14 +46,14 @@ def become(name: str, part: str) -> int:
 
 
 def load_deployment(cluster: Cluster) -> dict[str, Any]:
-    """This host's deployment in ``cluster``."""
+    """This host's deployment in ``cluster``, with the address that this host, or pod, has."""
     path = cluster.deployment_path
     if not os.path.exists(path):
         raise DroverError(f"This host runs nothing for the cluster {cluster.name}, since there is no {path}: {REMEDY}.")
     deployment = read_deployment(load_document(path, "a deployment"))
     if deployment["cluster"] != cluster.name:
         raise DroverError(f"{path} is for the cluster {deployment['cluster']}: {REMEDY}.")
-    return deployment
+    return at_address(deployment, os.environ.get(ADDRESS_VARIABLE))
 
 
 def check_part(deployment: dict[str, Any], part: str) -> None:
@@ -59,8 +66,23 @@ def check_part(deployment: dict[str, Any], part: str) -> None:
     if not (os.path.isabs(program) and os.path.isfile(program) and os.access(program, os.X_OK)):
         raise DroverError(f"{program} is no program that can be run here: install llama.cpp and {REMEDY}.")
     for file in deployment["files"]:
-        _check_file(file["path"], file["bytes"])
+        check_file(file["path"], file["bytes"])
     _check_address(**deployment["listen"])
+
+
+def check_file(path: str, size: int | None) -> None:
+    """Raise DroverError unless the file at ``path`` can be read and has ``size`` bytes, if that is known: NotYet while
+    it is not there, Unfinished for another size."""
+    try:
+        with open(path, "rb") as file:
+            found = os.fstat(file.fileno()).st_size
+    except FileNotFoundError as error:
+        # Its disk may be mounted late.
+        raise NotYet(f"{path} is not there: mount its disk, or {REMEDY}.") from error
+    except OSError as error:
+        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
+    if size is not None and found != size:
+        raise Unfinished(f"{path} has {found} bytes where {size} were expected: {REMEDY}.")
 
 
 def prune_cache(directory: str, days: int, now: float | None = None) -> None:
@@ -76,19 +98,6 @@ def prune_cache(directory: str, days: int, now: float | None = None) -> None:
                     os.unlink(path)
             except OSError:
                 continue
-
-
-def _check_file(path: str, size: int | None) -> None:
-    try:
-        with open(path, "rb") as file:
-            found = os.fstat(file.fileno()).st_size
-    except FileNotFoundError as error:
-        # Its disk may be mounted late.
-        raise NotYet(f"{path} is not there: mount its disk, or {REMEDY}.") from error
-    except OSError as error:
-        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
-    if size is not None and found != size:
-        raise DroverError(f"{path} has {found} bytes where {size} were expected: {REMEDY}.")
 
 
 def _check_address(address: str, port: int) -> None:

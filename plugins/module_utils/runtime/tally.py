@@ -24,5 +24,6 @@ def print_tally(given: argparse.Namespace) -> None:
         port=given.port or PORT,
         disk_path=given.disk_path or DISK_PATH,
         measure=not given.no_bandwidth,
+        pod=given.pod,
     )
     print_document(tally)

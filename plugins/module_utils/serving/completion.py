@@ -86,6 +86,14 @@ def complete(
         time.sleep(POLL_SECONDS)
 
 
+def health(url: str, timeout: float) -> str | None:
+    """None when the server at ``url`` says that it has its model, else in a few words why not. It asks for no key.
+
+    Waits at most ``timeout`` seconds for each step. Raises DroverError for what llama-server does not say.
+    """
+    return _Server(url, None).health(timeout)
+
+
 def read_api_key(path: str) -> str:
     """The first API key in the file at ``path`` (one a line, comments with ``#``), as llama-server reads it."""
     try:

@@ -206,13 +206,34 @@ def test_memory_that_services_hold_is_not_there_to_compile_with(monkeypatch):
     assert platform.read_platform(Tree(), run=silent)["memory_bytes"] == 0
 
 
-@pytest.mark.parametrize(
-    ("script", "expected"), [("echo found", "found\n"), ("echo found; exit 1", ""), ("exec sleep 60", "")]
-)
-def test_a_command_that_fails_or_hangs_says_nothing(tmp_path, monkeypatch, script, expected):
-    (tmp_path / "asked").write_text(f"#!/bin/sh\n{script}\n")
-    (tmp_path / "asked").chmod(0o755)
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Makes a program of this name, which may take 0.3 s, of a shell script."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(platform, "SECONDS", 0.3)
+
+    def make(name, script):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return make
+
+
+@pytest.mark.parametrize(("script", "expected"), [("echo found", "found\n"), ("echo found; exit 1", "")])
+def test_a_command_that_fails_says_nothing(asked, script, expected):
+    asked("asked", script)
     assert platform._output(["asked"]) == expected
     assert platform._output(["asked-of-nobody"]) == ""
+
+
+def test_a_package_manager_that_does_not_answer_in_time_has_not_said_no(asked, tmp_path):
+    asked("apt-cache", "exec sleep 60")
+    tree = plant(tmp_path / "tree", {"/var/lib/apt/lists/mirror_main_Packages": ""})
+    expected = {"manager": "apt", "candidate": None, "known": False}
+    assert platform.read_package(tree, "llama.cpp", platform._output) == expected
+
+
+def test_the_loader_s_usual_folders_are_looked_in_when_it_does_not_answer_in_time(asked, tmp_path, monkeypatch):
+    asked("ldconfig", "exec sleep 60")
+    monkeypatch.setattr(platform, "LIBRARY_FOLDERS", ("/nowhere",))
+    assert platform.libstdcxx_version(Tree(str(tmp_path)), "x86_64", platform._output) is None

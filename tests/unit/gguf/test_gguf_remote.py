@@ -10,7 +10,7 @@ import struct
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.gguf import reader, remote
+from module_utils.gguf import reader, remote, web
 from unit.gguf import raw_gguf as raw
 from unit.gguf.web_site import Page, serve
 
@@ -353,7 +353,7 @@ def test_a_host_that_does_not_exist(monkeypatch):
 
 
 def test_a_server_that_says_nothing(site, monkeypatch):
-    monkeypatch.setattr(remote, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(web, "TIMEOUT_SECONDS", 0.05)
     site.pages["/model.gguf"] = Page(model_of(10)[0], hold=0.2)
     assert "could not be read after 5 attempts" in refused(site.url("/model.gguf"))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,13 +41,14 @@ class Request:
 class Site:
     """`pages` by path, and the `requests` that came."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, scheme: str):
         self.port = port
+        self.scheme = scheme
         self.pages: dict[str, Page] = {}
         self.requests: list[Request] = []
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
+        return f"{self.scheme}://{host}:{self.port}{path}"
 
     @property
     def tokens(self) -> list[str | None]:
@@ -58,10 +60,15 @@ class Site:
 
 
 @contextlib.contextmanager
-def serve():
-    """Start a server on a port of its own and yield its site."""
+def serve(certificate=None, key=None):
+    """Start a server on a port of its own and yield its site; over TLS with a ``certificate`` and ``key`` (paths)."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.site = Site(server.server_address[1])
+    server.site = Site(server.server_address[1], "https" if certificate else "http")
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_arguments: None  # who does not trust it hangs up
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -95,10 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def give(self, page, drop_after):
         start, end = 0, len(page.content)
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         headers = dict(page.extra_headers)
+        if self.headers.get("If-Range") not in (None, headers.get("ETag"), headers.get("Last-Modified")):
+            wanted = None
         if wanted and page.ranges:
-            start, end = int(wanted[1]), min(int(wanted[2]) + 1, end, int(wanted[1]) + page.range_limit)
+            last = int(wanted[2] or end)
+            start, end = int(wanted[1]), min(last + 1, end, int(wanted[1]) + page.range_limit)
             if start >= len(page.content):
                 self.answer(416, {"Content-Range": f"bytes */{len(page.content)}"})
                 return

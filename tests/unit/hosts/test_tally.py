@@ -156,3 +156,35 @@ def test_the_modules_documentation_names_every_field(monkeypatch):
     fields = yaml.safe_load(re.search(r'RETURN = r"""(.*?)"""', text, re.DOTALL)[1])["tally"]["contains"]
     monkeypatch.setattr(tally, "read_gpus", lambda tree, pids: [gpu(GIB, False)])
     documented(fields, tally.take_tally(Tree(), backends=[], measure=False), "tally")
+
+
+def test_in_a_pod_the_node_is_told_and_not_what_bounds_the_pod(machine, local):
+    """The recorded container may take 4 GiB and 2.5 processors of a machine with more."""
+    tree = machine("docker_v1", files={"/etc/machine-id": "0" * 32})
+    bound = tally.take_tally(tree, measure=False)
+    node = tally.take_tally(tree, measure=False, pod=True)
+    assert bound["memory"]["limit_bytes"] == 4 * GIB
+    assert (node["memory"]["limit_bytes"], node["memory"]["limit_used_bytes"]) == (None, None)
+    memory = node["memory"]
+    assert memory["usable_bytes"] == memory["available_bytes"] - memory["reserve_bytes"] > 20 * GIB
+    # The image, and its name, are the same on every node.
+    assert bound["machine"] is not None and node["machine"] is None
+    assert bound["obstacles"] and node["obstacles"] == []
+    assert document.read_tally(node) == node
+
+
+def test_in_a_pod_the_processors_are_all_of_the_nodes(machine, local, monkeypatch):
+    block = "processor\t: {}\nmodel name\t: old\n\n"
+    tree = machine("docker_v1", files={"/proc/cpuinfo": "".join(map(block.format, range(16)))})
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert tally.take_tally(tree, measure=False, pod=True)["cpu"]["cores"] == 16
+    assert tally.take_tally(tree, measure=False)["cpu"]["cores"] <= 3
+
+
+def test_in_a_pod_no_more_memory_is_measured_than_the_pod_may_take(machine, local, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tally, "bandwidth", lambda tree, cpu, memory, *more: asked.append((memory, more[0])) or 1)
+    taken = tally.take_tally(machine("docker_v1"), pod=True)
+    ((memory, quota),) = asked
+    assert (memory["usable_bytes"], quota) == (3 * GIB, None)  # 4 GiB, of which 1 GiB is in use
+    assert taken["memory"]["usable_bytes"] > 20 * GIB

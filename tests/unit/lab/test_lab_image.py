@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import image, initrd, state
+from lab import image, initrd, kept, state
 from lab.emulated_image import EmulatedRecipe
 
 RECIPE = image.Recipe(
@@ -139,5 +139,5 @@ def test_only_old_images_that_no_lab_stands_on_are_deleted(monkeypatch, tmp_path
             os.utime(images / name, (1, 1))
     state.write(tmp_path / "state/demo/hosts/pi-1/fingerprint.json", '{"image": "used"}')
     (tmp_path / "state/demo/hosts/half-made").mkdir()
-    assert image.remove_unused(3600) == ["old"]
+    assert kept.remove_unused(image.FOLDER, image.in_use(), 3600) == ["old"]
     assert sorted(path.name for path in images.iterdir()) == ["new", "old.partial-demo", "used"]

@@ -14,6 +14,7 @@ from lab.limits import Group, Layout, cpu_writes, layout, memory_writes
 HYBRID = """\
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
+33 31 0:30 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset
 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
 40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
@@ -26,19 +27,19 @@ UNIFIED = "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,n
 
 
 @pytest.mark.parametrize(
-    ("mountinfo", "version", "memory", "cpu", "trees"),
+    ("mountinfo", "version", "memory", "cpu", "others"),
     [
-        (HYBRID, 1, "memory", "cpu", ["systemd", "unified"]),
+        (HYBRID, 1, "memory", "cpu", ["cpuset", "systemd", "unified"]),
         (LEGACY, 1, "memory", "cpu,cpuacct", []),
         (UNIFIED, 2, "", "", []),
     ],
 )
-def test_layout(mountinfo, version, memory, cpu, trees):
+def test_layout(mountinfo, version, memory, cpu, others):
     root = Path("/sys/fs/cgroup")
-    assert layout(mountinfo) == Layout(version, root / memory, root / cpu, tuple(root / tree for tree in trees))
+    assert layout(mountinfo) == Layout(version, root / memory, root / cpu, tuple(root / other for other in others))
 
 
-@pytest.mark.parametrize("mountinfo", ["", LEGACY.splitlines()[0], HYBRID.splitlines()[2] + "\n" + UNIFIED])
+@pytest.mark.parametrize("mountinfo", ["", LEGACY.splitlines()[0], HYBRID.splitlines()[3] + "\n" + UNIFIED])
 def test_a_machine_without_both_controllers_is_refused(mountinfo):
     with pytest.raises(LabError, match="No control groups for memory and cpu"):
         layout(mountinfo)
@@ -102,6 +103,9 @@ def version_1(tmp_path):
 
 @pytest.fixture
 def version_2(tmp_path):
+    for path in (".", "drover-lab", "drover-lab/demo"):
+        (tmp_path / path).mkdir(exist_ok=True)
+        (tmp_path / path / "cgroup.controllers").write_text("cpuset cpu memory pids\n")
     return Layout(2, tmp_path, tmp_path, ())
 
 
@@ -112,11 +116,21 @@ def test_a_group_is_made_in_every_hierarchy_of_version_1(version_1, tmp_path):
     assert not list(tmp_path.rglob("cgroup.subtree_control"))
 
 
+def test_a_cpuset_of_version_1_has_what_its_parent_has(version_1, tmp_path):
+    given = {"": "0-3", "drover-lab": "0-3", "drover-lab/demo": "0-1\n", "drover-lab/demo/pi-1": "\n"}
+    for path, processors in given.items():
+        (tmp_path / "systemd" / path).mkdir(exist_ok=True)
+        (tmp_path / "systemd" / path / "cpuset.cpus").write_text(processors)
+    Group("drover-lab/demo/pi-1", version_1).create()
+    assert (tmp_path / "systemd/drover-lab/demo/pi-1/cpuset.cpus").read_text() == "0-1\n"
+    assert not list(tmp_path.rglob("cpuset.mems"))
+
+
 def test_version_2_hands_the_controllers_down_to_the_group_but_not_into_it(version_2, tmp_path):
     Group("drover-lab/demo/pi-1", version_2).create()
     handed = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("cgroup.subtree_control")}
     assert handed == {".", "drover-lab", "drover-lab/demo"}
-    assert (tmp_path / "drover-lab/cgroup.subtree_control").read_text() == "+memory +cpu"
+    assert (tmp_path / "drover-lab/cgroup.subtree_control").read_text() == "+cpuset +cpu +memory +pids"
 
 
 def test_limits_are_written_where_the_controller_is(version_1, tmp_path):
@@ -182,3 +196,10 @@ def test_kills_for_want_of_memory_are_counted(tmp_path, version, file, content):
     (tmp_path / "host").mkdir()
     (tmp_path / "host" / file).write_text(content)
     assert Group("host", Layout(version, tmp_path, tmp_path, ())).memory_kills() == 3
+
+
+def test_version_1_counts_the_kills_among_a_nodes_pods(tmp_path):
+    for path, kills in (("host", 1), ("host/kubepods/pod7", 2)):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "memory.oom_control").write_text(f"under_oom 0\noom_kill {kills}\n")
+    assert Group("host", Layout(1, tmp_path, tmp_path, ())).memory_kills() == 3

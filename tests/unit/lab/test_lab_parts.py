@@ -225,9 +225,9 @@ def test_only_hosts_of_another_architecture_need_what_emulates_them(monkeypatch)
     def there(sign):
         return sign not in requirements.NEEDED_TO_EMULATE
 
-    requirements.check({"amd64"}, "linux", 0, there)
+    requirements.check({"amd64"}, system="linux", user=0, there=there)
     with pytest.raises(LabError, match=r"qemu-system-arm qemu-user-static: `lab setup` with the spec installs them"):
-        requirements.check({"amd64", "arm64"}, "linux", 0, there)
+        requirements.check({"amd64", "arm64"}, system="linux", user=0, there=there)
 
 
 def test_the_kernel_runs_programs_of_another_architecture_until_the_lab_is_gone(monkeypatch, tmp_path):

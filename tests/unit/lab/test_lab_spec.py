@@ -106,7 +106,10 @@ def test_adding_a_host_at_the_end_moves_nobody():
         ({"name": "My Lab"}, "name 'My Lab' is not right"),
         ({"name": None}, "name None is not right"),
         ({"name": "trailing-"}, "name 'trailing-' is not right"),
-        ({"hots": {}}, "the spec: 'hots' is not known: the keys are hosts, internet, name, networks, subnet"),
+        (
+            {"hots": {}},
+            "the spec: 'hots' is not known: the keys are hosts, internet, kubernetes, name, networks, subnet",
+        ),
         ({"hosts": {}}, "hosts is empty"),
         ({"hosts": ["a"]}, "hosts must be a mapping"),
         ({"hosts": None}, "hosts must be a mapping"),
@@ -189,7 +192,7 @@ def test_a_bad_value_names_the_file(tmp_path):
 
 
 def test_a_missing_spec_lists_the_shipped_ones():
-    with pytest.raises(LabError, match=r"no lab spec 'dmeo'.*default, demo, limits.*oracle"):
+    with pytest.raises(LabError, match=r"no lab spec 'dmeo'.*default, demo, kubernetes, limits.*oracle"):
         spec.load("dmeo")
 
 

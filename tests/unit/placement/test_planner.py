@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import builtins
 import copy
 import json
 
@@ -424,3 +425,17 @@ def test_a_worker_has_room_for_its_largest_tensor_twice_while_it_loads():
     # The output's tensor alone is held twice for a moment; caches and buffers come later and are smaller.
     assert not fits(590 * MIB)
     assert fits(610 * MIB)
+
+
+def test_no_figure_depends_on_how_python_adds_up(monkeypatch):
+    """From 3.12 on sum() rounds floats otherwise, and a host would not make the plan that its controller made."""
+    added_up = builtins.sum
+
+    def whole(values, start=0):
+        total = added_up(values, start)
+        assert isinstance(total, int)
+        return total
+
+    monkeypatch.setattr(builtins, "sum", whole)
+    for spread in ("auto", "all"):
+        assert plan_of(model(), three(), spread=spread)["feasible"]

@@ -1,0 +1,233 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetch a file from a web server: it appears whole and checked or not at all, and what broke off goes on later."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import glob
+import hashlib
+import http.client
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Optional
+
+from ..errors import DroverError
+from .address import telling_text
+from .store import NOTE, write_note
+from .web import Again, Answer, WebFile
+
+PIECE = 1024 * 1024
+# Seconds to wait after failures in a row, between which nothing has arrived: a router starts anew in a minute.
+DELAYS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+UNFINISHED = ".part"
+
+# Told after each piece: bytes that are there, and bytes of the whole file, None when the server does not tell.
+Tell = Callable[[int, Optional[int]], None]
+
+
+def download(url: str, path: str, token: str | None = None, sha256: str = "", tell: Tell | None = None) -> str:
+    """Fetch the file behind ``url`` to ``path``, with its note (see store), and return its sha256.
+
+    Until it is whole, has the ``sha256`` if one is given (64 small hexadecimal digits), and is on the disk, it is
+    beside ``path`` under another name. What is there of a fetch that was broken off is used, when the sha256 or the
+    server's own word tells that it belongs to the same file. ``token`` is for the server of ``url`` only.
+
+    Raises DroverError, one sentence: nothing is kept of a file with another sha256, nor when the disk is full.
+    """
+    file = WebFile(url, token)
+    attempts = _Attempts(file.name)
+    first = attempts.until_answered(partial(file.ask, 0))
+    # The checksum tells in the end, so that mirrors which call one file's version differently do not matter.
+    version = "" if sha256 else first.version
+    may_go_on = bool(sha256 or version)
+    with first.response, _Part(path, sha256 or version, first.size) as part:
+        answer: Answer | None = None if part.size else first
+        while answer is not None or part.size != first.size:
+            if answer is None:
+                first.response.close()
+                answer = attempts.until_answered(partial(file.ask, part.size, version=version))
+                if answer.size != first.size or (version and answer.version != version):
+                    part.discard()
+                    raise DroverError(f"{file.name} changed while it was fetched: fetch it again")
+            if answer.start != part.size:
+                part.restart()
+            before = part.size
+            reason = _receive(answer, part, tell)
+            if reason:
+                attempts.failed(reason, progress=may_go_on and part.size > before)
+                if not may_go_on:
+                    part.restart()
+            elif first.size is None:
+                break
+            answer = None
+        if sha256 and part.sum != sha256:
+            part.discard()
+            raise DroverError(
+                f"{file.name} has the sha256 {part.sum} where {sha256} was expected, and nothing was kept of it: "
+                "correct the sha256, or fetch the file again"
+            )
+        part.finish()
+        return part.sum
+
+
+def arrived_bytes(path: str) -> int:
+    """Bytes on the disk of a fetch to ``path`` that was broken off."""
+    return sum(os.path.getsize(part) for part in glob.glob(f"{glob.escape(path)}.*{UNFINISHED}"))
+
+
+def _receive(answer: Answer, part: _Part, tell: Tell | None) -> str | None:
+    """Add what ``answer`` brings to ``part``; why it ended before its end, or None."""
+    with answer.response as response:
+        while answer.end is None or part.size < answer.end:
+            try:
+                piece = response.read1(PIECE if answer.end is None else min(PIECE, answer.end - part.size))
+            except (OSError, http.client.HTTPException) as error:
+                return f"the connection broke ({telling_text(str(error))})"
+            if not piece:
+                break
+            part.add(piece)
+            if tell:
+                tell(part.size, answer.size)
+    whole = answer.end in (None, part.size)  # without a length, a broken one is told by the exception
+    return None if whole else f"the connection ended at byte {part.size}, expected {answer.end}"
+
+
+class _Attempts:
+    """Waits between attempts, longer and longer, and gives up when nothing comes."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._failures = 0
+
+    def until_answered(self, ask: Callable[[], Answer | None]) -> Answer:
+        while True:
+            try:
+                answer = ask()
+            except Again as failure:
+                self.failed(failure.reason, delay=failure.delay)
+                continue
+            if answer is None:
+                raise DroverError(f"{self._name} is empty or became shorter while it was fetched: check the address")
+            return answer
+
+    def failed(self, reason: str, progress: bool = False, delay: float | None = None) -> None:
+        self._failures = 0 if progress else self._failures
+        if self._failures == len(DELAYS):
+            raise DroverError(f"{self._name} could not be fetched after {self._failures + 1} attempts: {reason}")
+        time.sleep(DELAYS[self._failures] if delay is None else delay)
+        self._failures += 1
+
+
+class _Part:
+    """What has arrived of the file that is to be at ``path``: its ``size`` and its ``sum`` (sha256).
+
+    ``identity`` tells files apart that are to be there, so that pieces of two are never joined; when it is empty, what
+    is there is of no use. One process at a time.
+    """
+
+    def __init__(self, path: str, identity: str, size: int | None):
+        self._path = path
+        digest = hashlib.sha256(f"{identity} {size}".encode()).hexdigest()
+        self._name = f"{path}.{digest[:16]}{UNFINISHED}"
+        self._total = hashlib.sha256()
+        self.size = 0
+        with self._sentence():
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            for other in glob.glob(f"{glob.escape(path)}.*{UNFINISHED}"):
+                if other != self._name or not identity:
+                    os.unlink(other)
+            self._file = open(self._name, "a+b")  # noqa: SIM115
+        try:
+            self._lock()
+            self._take_up(size)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mine = False
+        except OSError:  # a file system without locks
+            mine = True
+        else:
+            # It may have been finished, and so renamed, since it was opened.
+            named = os.stat(self._name) if os.path.exists(self._name) else None
+            mine = named is not None and os.path.samestat(named, os.fstat(self._file.fileno()))
+        if not mine:
+            raise DroverError(f"{self._path} is being fetched by another process: wait until that one is done")
+
+    def _take_up(self, size: int | None) -> None:
+        with self._sentence():
+            there = os.fstat(self._file.fileno()).st_size
+            if size is None or there > size:
+                self._file.truncate(0)
+                there = 0
+            self._file.seek(0)
+            while self.size < there:
+                piece = self._file.read(min(PIECE, there - self.size))
+                self._total.update(piece)
+                self.size += len(piece)
+
+    @property
+    def sum(self) -> str:
+        return self._total.hexdigest()
+
+    def add(self, piece: bytes) -> None:
+        with self._sentence():
+            self._file.write(piece)
+        self._total.update(piece)
+        self.size += len(piece)
+
+    def restart(self) -> None:
+        with self._sentence():
+            self._file.truncate(0)
+        self._total = hashlib.sha256()
+        self.size = 0
+
+    def finish(self) -> None:
+        """Give the file its name, for good, and then its note: a file that has none was not fetched whole."""
+        with self._sentence():
+            self._file.flush()
+            os.fchmod(self._file.fileno(), 0o644)
+            os.fsync(self._file.fileno())
+            with suppress(FileNotFoundError):
+                os.unlink(self._path + NOTE)
+            os.replace(self._name, self._path)
+            folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            write_note(self._path, self.sum)
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            os.unlink(self._name)
+
+    @contextmanager
+    def _sentence(self) -> Iterator[None]:
+        """Whatever the disk says, as one sentence."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.discard()
+                remedy = "free some space there, or keep models on a larger disk"
+            else:
+                remedy = "give a folder that this user may write to"
+            raise DroverError(f"{self._path} cannot be written ({error.strerror}): {remedy}") from error
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        with suppress(OSError):  # what is buffered does not fit either
+            self._file.close()
