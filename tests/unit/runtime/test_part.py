@@ -174,8 +174,18 @@ def test_only_what_nobody_read_for_so_long_leaves_the_cache(tmp_path):
         (tmp_path / name).write_text("tensor")
         os.utime(tmp_path / name, (now - read * DAY, now - wrote * DAY))
     (tmp_path / "link").symlink_to("/etc/passwd")
-    part.prune_cache(str(tmp_path), 30, now)
+    part.prune_cache(str(tmp_path), 30, now=now)
     assert sorted(os.listdir(tmp_path)) == ["just", "link", "read", "written"]
+
+
+@pytest.mark.parametrize(("most", "left"), [(None, "abc"), (30, "abc"), (29, "ab"), (20, "ab"), (9, ""), (0, "")])
+def test_what_was_read_last_stays_within_the_bound(tmp_path, most, left):
+    now = time.time()
+    for age, name in enumerate("abc", 1):
+        (tmp_path / name).write_text("ten bytes.")
+        os.utime(tmp_path / name, (now - age * DAY, now - 20 * DAY))
+    part.prune_cache(str(tmp_path), 30, most, now)
+    assert "".join(sorted(os.listdir(tmp_path))) == left
 
 
 def test_a_cache_that_is_not_there_is_no_trouble(tmp_path):
