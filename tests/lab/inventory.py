@@ -8,7 +8,11 @@ from __future__ import annotations
 import yaml
 
 from . import ssh, state
-from .spec import LabSpec
+from .requirements import own_architecture
+from .spec import HostSpec, LabSpec
+
+# An emulated host on a busy machine takes longer than Ansible's 10 s until it greets.
+EMULATED_TIMEOUT = 60
 
 
 def render(lab: LabSpec) -> str:
@@ -18,13 +22,17 @@ def render(lab: LabSpec) -> str:
     for host in lab.hosts.values():
         for group in host.groups or ("ungrouped",):
             groups.setdefault(group, {"hosts": {}})["hosts"][host.name] = {}
-    hosts = {host.name: {"ansible_host": host.address, **host.vars} for host in lab.hosts.values()}
+    hosts = {host.name: {"ansible_host": host.address, **_patience(host), **host.vars} for host in lab.hosts.values()}
     everyone = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(state.key_path(lab.name)),
         "ansible_ssh_common_args": arguments,
     }
     return yaml.safe_dump({"all": {"vars": everyone, "hosts": hosts, "children": groups}}, sort_keys=False)
+
+
+def _patience(host: HostSpec) -> dict:
+    return {} if host.architecture == own_architecture() else {"ansible_timeout": EMULATED_TIMEOUT}
 
 
 def write(lab: LabSpec) -> None:

@@ -22,6 +22,7 @@ from .unit import Unit
 POLL_SECONDS = 0.25
 HEALTH_SECONDS = 5.0
 UNIT_SECONDS = 1.0
+LAST_SECONDS = 1.0
 # A worker that was restarted costs llama-server one abort, after which it finds the worker again.
 MOST_DROPS = 2
 MOST_RESTARTS = 2
@@ -54,6 +55,7 @@ def complete(
     deadline = began + timeout
     watch = _Watch(unit)
     drops = 0
+    before: str | None = None
     while True:
         said = server.health(min(HEALTH_SECONDS, _left(deadline)))
         if said is None:
@@ -61,15 +63,19 @@ def complete(
             try:
                 answer, said = server.ask(prompt, max_tokens, _left(deadline))
             except socket.timeout:
-                raise DroverError(
-                    f"{server.url} took a completion and did not finish it within the {timeout:g} seconds in all; most "
-                    "likely a worker vanished from the network, or the model is very slow on these hosts: check the "
-                    f"workers with playbooks/status.yml and restart {watch.name}, or allow more time."
-                ) from None
+                said = before
+                # What was asked in the last moment tells nothing new.
+                if said is None or time.monotonic() - asked >= LAST_SECONDS:
+                    raise DroverError(
+                        f"{server.url} took a completion and did not finish it within the {timeout:g} seconds in all; "
+                        "most likely a worker vanished from the network, or the model is very slow on these hosts: "
+                        f"check the workers with playbooks/status.yml and restart {watch.name}, or allow more time."
+                    ) from None
             except _Dropped:
                 drops += 1
                 said = "it ended in the middle of a completion"
             else:
+                before = said
                 if answer is not None:
                     return {**answer, "seconds": time.monotonic() - asked, "waited_seconds": asked - began}
         watch.require_running(server.url)

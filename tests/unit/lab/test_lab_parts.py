@@ -135,6 +135,13 @@ def test_host_variables_reach_the_inventory():
     assert everyone["children"] == {"ungrouped": {"hosts": {"a": {}}}}
 
 
+@pytest.mark.parametrize(("own", "timeout"), [("x86_64", 60), ("aarch64", None)])
+def test_an_emulated_host_has_time_to_greet(monkeypatch, own, timeout):
+    monkeypatch.setattr("platform.machine", lambda: own)
+    lab = spec.parse({"name": "x", "hosts": {"pi-5": {"architecture": "arm64"}}})
+    assert yaml.safe_load(inventory.render(lab))["all"]["hosts"]["pi-5"].get("ansible_timeout") == timeout
+
+
 def spec_of(architecture):
     return spec.parse({"name": "x", "hosts": {"pi-5": {"architecture": architecture}}}).hosts["pi-5"]
 
