@@ -19,6 +19,8 @@ PYTHON := $(CURDIR)/$(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 LAB := $(PYTHON) tests/lab/lab
+# What a check needs beforehand; when several run beside each other, it is there.
+SETUP := lab-setup
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -33,13 +35,13 @@ demo-down: $(READY) ## Remove the demo's hosts
 # begins at once, since it compiles llama.cpp, and beside it what fails soonest.
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+	@$(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		lint molecule-source unit molecule-default molecule-mixed limits lab oracle
 
 # The tests that hold the same promises more widely: what is marked `long`, and the scenarios that are too long for
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
-	@DROVER_TIER=long $(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
@@ -48,44 +50,44 @@ lint: $(READY) ## Style, specifications, documentation and licence headers
 unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
 
-lab: lab-setup ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
+lab: $(SETUP) ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
 	$(PYTHON) -m pytest -q tests/lab/test_lab.py
 
-lab-emulated: lab-setup ## The same of the emulated host, which molecule-mixed needs, too
+lab-emulated: $(SETUP) ## The same of the emulated host, which molecule-mixed needs, too
 	@$(LAB) setup tests/lab/specs/mixed.yml
 	$(PYTHON) -m pytest -q tests/lab/test_virtual_machine.py
 
-lab-kubernetes: lab-setup ## And of a lab whose hosts are a Kubernetes cluster
+lab-kubernetes: $(SETUP) ## And of a lab whose hosts are a Kubernetes cluster
 	@$(LAB) setup tests/lab/specs/kubernetes.yml
 	$(PYTHON) -m pytest -q tests/lab/test_kubernetes.py
 
-oracle: lab-setup ## The memory model and the RPC probe against the real llama.cpp
+oracle: $(SETUP) ## The memory model and the RPC probe against the real llama.cpp
 	@tests/checks/oracle
 
-limits: lab-setup ## The planner's word on what fits against the kernel's
+limits: $(SETUP) ## The planner's word on what fits against the kernel's
 	@tests/checks/limits
 
 molecule: molecule-source molecule-default molecule-mixed ## Tests of playbooks and roles on real hosts
 
 # These use what the first of them compiles,
-molecule-source: lab-setup
+molecule-source: $(SETUP)
 	@tests/checks/molecule source archive upgrade offline
 
 # and these share a lab.
-molecule-default: lab-setup
+molecule-default: $(SETUP)
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
-molecule-mixed: lab-setup
+molecule-mixed: $(SETUP)
 	@tests/checks/molecule mixed networks
 
 # These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
-molecule-compile: lab-setup
+molecule-compile: $(SETUP)
 	@tests/checks/molecule source
 
-molecule-refusals: lab-setup
+molecule-refusals: $(SETUP)
 	@tests/checks/molecule refusals
 
-molecule-controllers: lab-setup
+molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
