@@ -49,6 +49,11 @@ def record(kind: type[Record], value: object, name: str, rules: Mapping[str, Che
     return kind(**found)
 
 
+def recorded(kind: type[Record], rules: Mapping[str, Check]) -> Check:
+    """A dictionary as a dataclass, see ``record``."""
+    return lambda value, name: record(kind, value, name, rules)
+
+
 def optional(check: Check) -> Check:
     """The check, where nothing and an empty text stand for no wish: None."""
     return lambda value, name: None if value in (None, "") else check(value, name)
@@ -105,28 +110,21 @@ def size(value: Any, name: str) -> int:
     return bytes_of(value, name)
 
 
-def dns_label(value: Any, name: str) -> str:
-    return _of(_DNS_LABEL, value, name, "a name of at most 63 lower-case letters, digits and hyphens")
+def _matching(pattern: re.Pattern[str], expected: str) -> Check:
+    def checked(value: Any, name: str) -> str:
+        if not isinstance(value, str) or not pattern.match(value):
+            raise DroverError(f"{name} is {value!r} but must be {expected}.")
+        return value
+
+    return checked
 
 
-def dns_name(value: Any, name: str) -> str:
-    return _of(_DNS_NAME, value, name, "a name of lower-case letters, digits, hyphens and dots")
-
-
-def label_name(value: Any, name: str) -> str:
-    return _of(_LABEL_NAME, value, name, "the name of a label such as example.com/team")
-
-
-def label_value(value: Any, name: str) -> str:
-    return _of(_LABEL_VALUE, value, name, "the value of a label, a text of at most 63 letters, digits and _.-")
-
-
-def image(value: Any, name: str) -> str:
-    return _of(_IMAGE, value, name, "an image by its digest, as images.yml prints it: NAME@sha256:...")
-
-
-def path(value: Any, name: str) -> str:
-    return _of(_PATH, value, name, "an absolute path without spaces, colons and commas")
+dns_label = _matching(_DNS_LABEL, "a name of at most 63 lower-case letters, digits and hyphens")
+dns_name = _matching(_DNS_NAME, "a name of lower-case letters, digits, hyphens and dots")
+label_name = _matching(_LABEL_NAME, "the name of a label such as example.com/team")
+label_value = _matching(_LABEL_VALUE, "the value of a label, a text of at most 63 letters, digits and _.-")
+image = _matching(_IMAGE, "an image by its digest, as images.yml prints it: NAME@sha256:...")
+path = _matching(_PATH, "an absolute path without spaces, colons and commas")
 
 
 def address(value: Any, name: str) -> str:
@@ -137,10 +135,4 @@ def address(value: Any, name: str) -> str:
 
 
 def anything(value: Any, _name: str) -> Any:
-    return value
-
-
-def _of(pattern: re.Pattern[str], value: Any, name: str, expected: str) -> str:
-    if not isinstance(value, str) or not pattern.match(value):
-        raise DroverError(f"{name} is {value!r} but must be {expected}.")
     return value

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .names import DEPLOYMENT_ANNOTATION, LEADER, SECRET_ANNOTATION, Names, digest
-from .nodes import left_over
 from .pods import (
     DROVER,
     PROBE_PERIOD,
     STAY,
     Mount,
     container,
-    guaranteed,
     handing_over,
     metadata,
     model_volume,
@@ -26,7 +24,7 @@ from .pods import (
     probe,
 )
 from .settings import MODEL_FOLDER, Settings
-from .workers import documents, network, pinned
+from .workers import documents, network, pinned, planned
 
 API_KEY = "api_key"
 
@@ -44,11 +42,7 @@ def leader(
     ``secret_version`` is any text that changes with the keys of the API, since llama-server reads them when it starts.
     """
     node, cluster = entry["node"], names.cluster.name
-    resources = guaranteed(
-        deployment["memory_bytes"] + settings.leader_overhead_bytes,
-        min(threads * 1000, left_over(entry).millicores),
-        settings.ephemeral_bytes,
-    )
+    resources = planned(deployment, settings.leader_overhead_bytes, threads, entry, settings)
     mounts: list[Mount] = [("documents", names.cluster.folder, True), ("model", MODEL_FOLDER, True)]
     volumes = [
         documents(

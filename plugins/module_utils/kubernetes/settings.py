@@ -61,10 +61,6 @@ class Cache:
     host_path: str = CACHE_FOLDER
     bytes: int | None = None
 
-    @classmethod
-    def checked(cls, value: object, name: str) -> Cache:
-        return check.record(cls, value, name, _CACHE)
-
 
 @dataclass(frozen=True)
 class Ingress:
@@ -74,10 +70,6 @@ class Ingress:
     class_name: str | None = None
     tls_secret: str | None = None
     annotations: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def checked(cls, value: object, name: str) -> Ingress:
-        return check.record(cls, value, name, _INGRESS)
 
 
 @dataclass(frozen=True)
@@ -89,10 +81,6 @@ class HttpRoute:
     gateway_namespace: str | None = None
     section: str | None = None
 
-    @classmethod
-    def checked(cls, value: object, name: str) -> HttpRoute:
-        return check.record(cls, value, name, _HTTP_ROUTE)
-
 
 @dataclass(frozen=True)
 class NodeWishes:
@@ -102,10 +90,6 @@ class NodeWishes:
     reserve_bytes: int | None = None
     memory_bytes: int | None = None
     threads: int | None = None
-
-    @classmethod
-    def checked(cls, value: object, name: str) -> NodeWishes:
-        return check.record(cls, value, name, _NODE)
 
 
 @dataclass(frozen=True)
@@ -264,18 +248,18 @@ _RULES: dict[str, check.Check] = {
     "node_selector": check.mapped(check.label_value, check.label_name),
     "tolerations": check.listed(_toleration),
     "exclude": check.listed(check.dns_name),
-    "lend": NodeWishes.checked,
-    "nodes": check.mapped(NodeWishes.checked, check.dns_name),
+    "lend": check.recorded(NodeWishes, _NODE),
+    "nodes": check.mapped(check.recorded(NodeWishes, _NODE), check.dns_name),
     "workers": _mode,
     "host_network": check.boolean,
-    "cache": check.optional(Cache.checked),
+    "cache": check.optional(check.recorded(Cache, _CACHE)),
     "rpc_port": check.whole(1024, 65535),
     "service_type": check.one_of(*SERVICE_TYPES),
     "port": check.whole(1, 65535),
     "node_port": check.optional(check.whole(1, 65535)),
     "service_annotations": check.mapped(check.any_text, check.label_name),
-    "ingress": check.optional(Ingress.checked),
-    "http_route": check.optional(HttpRoute.checked),
+    "ingress": check.optional(check.recorded(Ingress, _INGRESS)),
+    "http_route": check.optional(check.recorded(HttpRoute, _HTTP_ROUTE)),
     "priority_class": check.optional(check.dns_name),
     "labels": check.mapped(check.label_value, _label),
     "annotations": check.mapped(check.any_text, check.label_name),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..serving.cluster import Cluster
 from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
 from .nodes import left_over
 from .pods import (
@@ -36,12 +35,8 @@ def worker(
 ) -> dict[str, Any]:
     """The Deployment of the worker that ``deployment`` says, on the node whose stock is ``entry``."""
     node, cluster = entry["node"], names.cluster.name
-    resources = guaranteed(
-        deployment["memory_bytes"] + settings.worker_overhead_bytes,
-        min(threads * 1000, left_over(entry).millicores),
-        settings.ephemeral_bytes,
-    )
-    mounts = [("documents", Cluster(cluster).folder, True)]
+    resources = planned(deployment, settings.worker_overhead_bytes, threads, entry, settings)
+    mounts = [("documents", names.cluster.folder, True)]
     volumes = [documents([(names.worker(node), "configMap", "deployment.json")])]
     steps = []
     if deployment["cache"] and settings.cache:
@@ -79,6 +74,17 @@ def worker(
             "metadata": pod_metadata(names, settings, WORKER, node, {DEPLOYMENT_ANNOTATION: digest(deployment)}),
             "spec": spec,
         },
+    )
+
+
+def planned(
+    deployment: Mapping[str, Any], overhead: int, threads: int, entry: Mapping[str, Any], settings: Settings
+) -> dict[str, dict[str, str]]:
+    """The resources of a pod: what the plan puts there and the ``overhead`` (bytes), a core for each thread."""
+    return guaranteed(
+        deployment["memory_bytes"] + overhead,
+        min(threads * 1000, left_over(entry).millicores),
+        settings.ephemeral_bytes,
     )
 
 

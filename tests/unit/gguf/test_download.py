@@ -29,13 +29,6 @@ TAGGED = {"ETag": '"one"'}
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(module, "DELAYS", (0.0,) * 3)
-    monkeypatch.setenv("no_proxy", "*")
-
-
-@pytest.fixture
-def site():
-    with serve() as site:
-        yield site
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ MIB = 1024 * 1024
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(remote, "RETRY_DELAYS", (0.0,) * len(remote.RETRY_DELAYS))
-    monkeypatch.setenv("no_proxy", "*")
-
-
-@pytest.fixture
-def site():
-    with serve() as site:
-        yield site
 
 
 @pytest.fixture

@@ -12,19 +12,12 @@ from module_utils.kubernetes.lend import lend
 from module_utils.kubernetes.nodes import take_stock
 from module_utils.kubernetes.settings import Settings
 from unit.placement.fleets import model, plan_of, tally
+from unit.serving import clusters
 
 MIB = 1 << 20
 GIB = 1 << 30
 IMAGE = f"registry.lan/drover@sha256:{'5' * 64}"
-PROGRAMS = {
-    "server": "/usr/bin/llama-server",
-    "rpc_server": "/usr/libexec/ggml-rpc-server",
-    "version": "0.7.0",
-    "build": 11669,
-    "rpc_protocol": "8.0.0",
-    "server_flags": None,
-    "rpc_server_flags": None,
-}
+PROGRAMS = {**clusters.PROGRAMS, "server_flags": None, "rpc_server_flags": None}
 
 
 def node(name, memory="4Gi", cpu="4", machine="amd64", address="10.0.0.1", labels=None, taints=None, **status):
