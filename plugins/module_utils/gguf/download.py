@@ -11,14 +11,13 @@ import glob
 import hashlib
 import http.client
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Optional
 
 from ..errors import DroverError
 from .address import telling_text
+from .attempts import Attempts
 from .store import NOTE, write_note
 from .web import Again, Answer, WebFile
 
@@ -41,8 +40,8 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
     Raises DroverError, one sentence: nothing is kept of a file with another sha256, nor when the disk is full.
     """
     file = WebFile(url, token)
-    attempts = _Attempts(file.name)
-    first = attempts.until_answered(partial(file.ask, 0))
+    attempts = Attempts(file.name, "fetched", DELAYS)
+    first = _answered(file, attempts)
     # The checksum tells in the end, so that mirrors which call one file's version differently do not matter.
     version = "" if sha256 else first.version
     may_go_on = bool(sha256 or version)
@@ -51,7 +50,7 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
         while answer is not None or part.size != first.size:
             if answer is None:
                 first.response.close()
-                answer = attempts.until_answered(partial(file.ask, part.size, version=version))
+                answer = _answered(file, attempts, part.size, version)
                 if answer.size != first.size or (version and answer.version != version):
                     part.discard()
                     raise DroverError(f"{file.name} changed while it was fetched: fetch it again")
@@ -98,30 +97,17 @@ def _receive(answer: Answer, part: _Part, tell: Tell | None) -> str | None:
     return None if whole else f"the connection ended at byte {part.size}, expected {answer.end}"
 
 
-class _Attempts:
-    """Waits between attempts, longer and longer, and gives up when nothing comes."""
-
-    def __init__(self, name: str):
-        self._name = name
-        self._failures = 0
-
-    def until_answered(self, ask: Callable[[], Answer | None]) -> Answer:
-        while True:
-            try:
-                answer = ask()
-            except Again as failure:
-                self.failed(failure.reason, delay=failure.delay)
-                continue
-            if answer is None:
-                raise DroverError(f"{self._name} is empty or became shorter while it was fetched: check the address")
-            return answer
-
-    def failed(self, reason: str, progress: bool = False, delay: float | None = None) -> None:
-        self._failures = 0 if progress else self._failures
-        if self._failures == len(DELAYS):
-            raise DroverError(f"{self._name} could not be fetched after {self._failures + 1} attempts: {reason}")
-        time.sleep(DELAYS[self._failures] if delay is None else delay)
-        self._failures += 1
+def _answered(file: WebFile, attempts: Attempts, first: int = 0, version: str = "") -> Answer:
+    """What the server answers when it is asked for the bytes from ``first`` on, as often as it takes."""
+    while True:
+        try:
+            answer = file.ask(first, version=version)
+        except Again as failure:
+            attempts.failed(failure.reason, failure.delay)
+            continue
+        if answer is None:
+            raise DroverError(f"{file.name} is empty or became shorter while it was fetched: check the address")
+        return answer
 
 
 class _Part:

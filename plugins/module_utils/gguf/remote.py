@@ -10,12 +10,14 @@ import time
 
 from ..errors import DroverError
 from .address import telling_text
-from .web import RETRY_DELAYS, Again, Answer, WebFile
+from .attempts import Attempts
+from .web import Again, Answer, WebFile
 
 # The headers of most models (130,000 to 150,000 tokens) fit in the first block, those of the largest in three.
 BLOCK = 8 * 1024 * 1024
 CHUNK = 256 * 1024
 DEADLINE_SECONDS = 300
+RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 
 
 class RemoteSource:
@@ -34,7 +36,7 @@ class RemoteSource:
         self._response: http.client.HTTPResponse | None = None
         self._at = 0  # position of the response's next byte
         self._end: int | None = None  # position where the response ends, if known
-        self._failures = 0
+        self._attempts = Attempts(self.name, "read", RETRY_DELAYS)
         self._deadline = time.monotonic() + DEADLINE_SECONDS
         try:
             self._open(0)
@@ -88,10 +90,7 @@ class RemoteSource:
     def _fail(self, reason: str, delay: float | None = None) -> None:
         """Wait before the next attempt, or raise when there have been enough of them."""
         self.close()
-        if self._failures == len(RETRY_DELAYS):
-            raise DroverError(f"{self.name} could not be read after {self._failures + 1} attempts: {reason}")
-        time.sleep(RETRY_DELAYS[self._failures] if delay is None else delay)
-        self._failures += 1
+        self._attempts.failed(reason, delay)
 
     def _open(self, position: int) -> None:
         """Request the block at `position`, as often as it takes."""

@@ -19,7 +19,6 @@ from ..errors import DroverError
 from .address import check_url, telling_text, telling_url
 
 TIMEOUT_SECONDS = 30
-RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 MAX_RETRY_AFTER_SECONDS = 30
 RETRIED_STATUS = frozenset((408, 429, 500, 502, 503, 504))
 
