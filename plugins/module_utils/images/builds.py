@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import tarfile
 from collections.abc import Iterable
 
-from ..builds.archive import inspect_archive
+from ..builds.archive import digest_of, inspect_archive
 from ..errors import DroverError
 from .builder import ARCHITECTURES
 
@@ -76,23 +75,26 @@ def pack_folder(folder: str, cache: str) -> str:
     try:
         os.makedirs(cache, exist_ok=True)
         with open(unfinished, "wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
-            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                _add(archive, folder, name)
-        with open(unfinished, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
+            _write(packed, folder, name)
+        digest = digest_of(unfinished)
         os.makedirs(os.path.join(cache, digest[:16]), exist_ok=True)
         # By this name it is called like the build on hosts.
         path = os.path.join(cache, digest[:16], f"{name}.tar.gz")
         os.replace(unfinished, path)
     except OSError as error:
         raise DroverError(
-            f"The build in {folder} cannot be packed ({error.strerror}: {error.filename}): run as somebody who may read "
-            "it, or give its archive."
+            f"The build in {folder} cannot be packed ({error.strerror}: {error.filename}): run as somebody who may "
+            "read it, or give its archive."
         ) from error
     finally:
         if os.path.exists(unfinished):
             os.unlink(unfinished)
     return path
+
+
+def _write(packed: gzip.GzipFile, folder: str, name: str) -> None:
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        _add(archive, folder, name)
 
 
 def _add(archive: tarfile.TarFile, path: str, name: str) -> None:

@@ -17,7 +17,10 @@ GROUP = f"drover:x:{USER_ID}:"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # In the folder that a Containerfile is built from.
 ROOT, BUILD, RUNTIME_FOLDER, BASE_FILE = "root", "build", "runtime", "base.tar"
-_INSIDE = f"import runpy, sys; sys.path.insert(0, {RUNTIME!r}); runpy.run_module('module_utils.images.inside', run_name='__main__')"
+_INSIDE = (
+    f"import runpy, sys; sys.path.insert(0, {RUNTIME!r}); "
+    "runpy.run_module('module_utils.images.inside', run_name='__main__')"
+)
 # What apt and the loader leave differs from day to day.
 _LEFT_BEHIND = "/var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/* /var/cache/debconf/*-old /var/log/*"
 
@@ -26,8 +29,8 @@ def containerfile(base: str, file: str | None, packages: list[str], own_build: b
     """The text of the Containerfile.
 
     ``base`` is what it is made from, ``scratch`` with a ``file`` or folder that is all of its root file system.
-    ``packages`` are installed into it (none where the file has them). ``own_build`` says whether there is a build to put
-    to /opt/llama.cpp, ``asked`` whether programs can be run; else the document of the programs lies with the runtime.
+    ``packages`` are installed into it (none where the file has them). ``own_build`` says whether there is a build to
+    put to /opt/llama.cpp, ``asked`` whether programs can be run; else their document lies with the runtime.
     """
     lines = [f"FROM {base}"]
     if file:

@@ -27,10 +27,10 @@ _CONTAINERD_NAME, _REF_NAME = "io.containerd.image.name", "org.opencontainers.im
 def pack_image(layout: str, folder: str, recipe: dict) -> dict:
     """Pack the image in the OCI layout ``layout`` into an archive in ``folder``, and describe it.
 
-    The archive is of one platform and named by the image's digest, and so is each of the two names that containerd gives
-    the image when it is imported: by tag, and by digest, so that a pod can name the digest without a registry. Of the
-    ``recipe`` (see recipe.py) ``id``, ``architecture``, ``name``, ``label``, ``place`` and ``asked`` are read. Raises
-    DroverError when the layout is not of one image for that architecture.
+    The archive is of one platform and named by the image's digest. It gives the image two names for containerd, by tag
+    and by digest, so that a pod can name the digest without a registry. Of the ``recipe`` (see recipe.py) ``id``,
+    ``architecture``, ``name``, ``label``, ``place`` and ``asked`` are read. Raises DroverError when the layout is not
+    of one image for that architecture.
     """
     (found,) = _read_json(layout, "index.json")["manifests"]
     digest = found["digest"]
@@ -84,7 +84,7 @@ def index_of(images: list[dict]) -> bytes:
 
 
 def write_layout(folder: str, archives: list[str], document: dict) -> None:
-    """Write an OCI layout into ``folder``: the blobs of the ``archives`` and the index of the ``document`` by its tag."""
+    """Write an OCI layout into ``folder``: the blobs of ``archives``, and the index of the ``document`` by its tag."""
     blobs = os.path.join(folder, "blobs", "sha256")
     os.makedirs(blobs, exist_ok=True)
     for path in archives:

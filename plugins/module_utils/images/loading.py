@@ -45,9 +45,9 @@ def describe_loading(
     """How this node, whose files are below ``tree``, gets its image of the ``document`` (images.json, else the one in
     ``folder``, where the archives lie, too). ``run`` takes a command and returns its exit code and what it prints.
 
-    Returns ``way`` (of ``WAYS``), ``image`` (see ``pack_image``), ``loaded`` (it is there already), ``target`` (the file
-    in K3s's folder, or None), ``load`` (the command without the archive, or None) and ``pin`` (commands that keep it
-    from being removed). Raises DroverError when there is no such image or no such tool, or the archive is damaged.
+    Returns ``way`` (of ``WAYS``), ``image`` (see ``pack_image``), ``loaded`` (it is there already), ``target`` (the
+    file in K3s's folder, or None), ``load`` (the command without the archive, or None) and ``pin`` (commands that keep
+    it from being removed). Raises DroverError when there is no such image or no such tool, or the archive is damaged.
     """
     found = read_document(document, "images.json") if document else _read_folder(folder or "")
     name = architecture_of(machine or platform.machine(), 64)
@@ -69,7 +69,7 @@ def describe_loading(
     code, output = run([*tool, "images", "ls", "-q"])
     if code:
         raise DroverError(
-            f"{' '.join(tool)} does not list the images of this node ({(output.strip().splitlines() or ['no output'])[-1]}): "
+            f"{' '.join(tool)} does not list the images of this node ({_last_line(output)}): "
             f"see whether its containerd runs, or set llama_image_load_with to another of {', '.join(WAYS[1:])}."
         )
     return {
@@ -91,9 +91,13 @@ def _choose(way: str, tree: Tree) -> str:
     if tree.has(_K3S):
         return "k3s_folder"
     raise DroverError(
-        "This node has neither the socket of a containerd nor K3s's folder, so there is nobody to give an image to: start "
-        f"its Kubernetes, or set llama_image_load_with to one of {', '.join(WAYS[1:])}."
+        "This node has neither the socket of a containerd nor K3s's folder, so there is nobody to give an image to: "
+        f"start its Kubernetes, or set llama_image_load_with to one of {', '.join(WAYS[1:])}."
     )
+
+
+def _last_line(output: str) -> str:
+    return (output.strip().splitlines() or ["no output"])[-1]
 
 
 def _read_folder(folder: str) -> dict:
@@ -103,8 +107,8 @@ def _read_folder(folder: str) -> dict:
             return read_document(json.load(file), path)
     except (OSError, ValueError) as error:
         raise DroverError(
-            f"llama_image_load_path is {folder}, and {path} cannot be read ({error}): give the folder on this node that has "
-            "images.json and the archives."
+            f"llama_image_load_path is {folder}, and {path} cannot be read ({error}): give the folder on this node "
+            "that has images.json and the archives."
         ) from error
 
 

@@ -39,11 +39,11 @@ _DOCUMENT: checks.Fields = {"name": (str,), "tag": (str,), "index": (dict,), "im
 
 
 def plan_images(settings: dict, offers: dict, builder: dict, runtime: dict) -> dict:
-    """What is to be made of what ``settings`` say: ``recipes`` (see recipe.py) of the images that are ``missing`` in the
-    folder ``settings["cache"]``, and ``document`` once none is.
+    """What is to be made of what ``settings`` say: the recipes (see recipe.py) of the images that are ``missing`` in
+    the folder ``settings["cache"]`` (with ``refresh``, of all), and the ``document`` once none is.
 
     Recipes whose programs the builder can run come first, since the programs of others are told by theirs. Beside what
-    recipe.py reads, ``settings`` have ``architectures``, ``method`` and ``builds``.
+    recipe.py reads, ``settings`` have ``architectures``, ``method``, ``builds`` and ``refresh``.
     """
     architectures = sorted(
         {checks.choice(name, "llama_image_architectures", ("amd64", "arm64")) for name in settings["architectures"]}
@@ -59,7 +59,7 @@ def plan_images(settings: dict, offers: dict, builder: dict, runtime: dict) -> d
             f"there: add {builder['architecture']} to llama_image_architectures, or make the image on such a machine."
         )
     made = {recipe["architecture"]: read_image(settings["cache"], recipe["id"]) for recipe in recipes}
-    missing = [recipe for recipe in recipes if made[recipe["architecture"]] is None]
+    missing = [recipe for recipe in recipes if settings["refresh"] or made[recipe["architecture"]] is None]
     first = made[recipes[0]["architecture"]]
     for recipe in missing:
         if first and not recipe["asked"]:
@@ -91,9 +91,9 @@ def make_document(images: list[dict]) -> dict:
     for image, version in zip(images, versions):
         if version != versions[0]:
             raise DroverError(
-                f"The image for {first['architecture']} has llama.cpp {versions[0]} and the one for {image['architecture']} "
-                f"{version} (version, build, RPC protocol), and RPC works between equal builds only: give the same "
-                "release for each, or have both made again with llama_image_refresh."
+                f"The image for {first['architecture']} has llama.cpp {versions[0]} and the one for "
+                f"{image['architecture']} {version} (version, build, RPC protocol), and RPC works between "
+                "equal builds only: give the same release for each, or have both made again with llama_image_refresh."
             )
     digest = hashlib.sha256(index_of(images)).hexdigest()
     return {

@@ -23,6 +23,9 @@ _NAME = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _SURPLUS = ("dev", "etc/apt", "etc/dpkg", "etc/hostname", "etc/resolv.conf", "var/cache", "var/lib/apt", "var/lib/dpkg")
 _LEFT_OUT = ("doc/*", "info/*", "locale/*", "man/*")
 _KEPT = "doc/*/copyright"
+# As root without namespaces of its own or systemd; one layer a step, so that nodes fetch only what a new version
+# changed; and one date for all files.
+_BUILD = ("--isolation", "chroot", "--layers", "--timestamp", "0")
 TITLE = "drover-llama"
 
 
@@ -45,8 +48,9 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
     asked = architecture in builder["runs"]
     if not asked and base.kind != MMDEBSTRAP:
         raise DroverError(
-            f"The builder runs no programs for {architecture}, which it takes to install packages into {base.path or base.name}: "
-            "install qemu-user-static and binfmt-support on it (and have /proc/sys/fs/binfmt_misc mounted), set "
+            f"The builder runs no programs for {architecture}, which it takes to install packages into "
+            f"{base.path or base.name}: install qemu-user-static and binfmt-support on it (and have "
+            "/proc/sys/fs/binfmt_misc mounted), set "
             f"llama_image_base to mmdebstrap, or leave {architecture} out of llama_image_architectures."
         )
     packages = packages_for(build, base, settings["packages"])
@@ -97,9 +101,7 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
         "surplus": [f"{folder}/{ROOT}/{path}" for path in _SURPLUS] if own_root else [],
         "containerfile": text,
         "asked": asked,
-        # One layer a step, so that nodes fetch only what a new version changed.
-        "make": [*buildah, "build", "--isolation", "chroot", "--platform", f"linux/{architecture}", "--layers"]
-        + ["--timestamp", "0", "--tag", reference, "--file", f"{folder}/Containerfile", folder],
+        "make": [*buildah, "build", *_BUILD, "--platform", f"linux/{architecture}", "--tag", reference, folder],
         "export": [*buildah, "push", reference, f"oci:{folder}/layout:image"],
         "layout": f"{folder}/layout",
     }
