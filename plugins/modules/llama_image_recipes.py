@@ -116,9 +116,10 @@ images:
       sample: []
     document:
       description:
-        - The images that there are, once none is missing, as the role writes it into C(images.json). C(name) and C(tag),
-          the C(digest) and C(reference) of the C(index) of all architectures, and for each architecture in C(images) its
-          C(reference) by digest, the C(file), and C(programs), which is what M(drover.llama.llama_cpp_info) returns.
+        - The images that there are, once none is missing, as the role writes it into C(images.json). C(name) and
+          C(tag), the C(digest) and C(reference) of the C(index) of all architectures, and for each architecture in
+          C(images) its C(reference) by digest, the C(file), and C(programs), which is what
+          M(drover.llama.llama_cpp_info) returns.
       returned: success
       type: dict
       sample:

@@ -17,10 +17,7 @@ GROUP = f"drover:x:{USER_ID}:"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # In the folder that a Containerfile is built from.
 ROOT, BUILD, RUNTIME_FOLDER, BASE_FILE = "root", "build", "runtime", "base.tar"
-_INSIDE = (
-    f"import runpy, sys; sys.path.insert(0, {RUNTIME!r}); "
-    "runpy.run_module('module_utils.images.inside', run_name='__main__')"
-)
+_INSIDE = f"import sys; sys.path.insert(0, {RUNTIME!r}); from module_utils.images.inside import main; sys.exit(main())"
 # What apt and the loader leave differs from day to day.
 _LEFT_BEHIND = "/var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/* /var/cache/debconf/*-old /var/log/*"
 

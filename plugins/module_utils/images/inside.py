@@ -43,7 +43,7 @@ def compile_imported() -> None:
 
     By content and without a look at dates: those are set to one moment when the image is done.
     """
-    brain = __name__.split(".", maxsplit=1)[0]
+    brain = __name__.partition(".")[0]
     for module in pkgutil.walk_packages(importlib.import_module(brain).__path__, f"{brain}."):
         importlib.import_module(module.name)
     for found in list(sys.modules.values()):
@@ -51,6 +51,3 @@ def compile_imported() -> None:
         if path.endswith(".py") and os.path.isfile(path):
             py_compile.compile(path, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
-
-if __name__ == "__main__":
-    sys.exit(main())
