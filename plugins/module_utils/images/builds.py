@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import tarfile
 from collections.abc import Iterable
 
@@ -61,7 +62,11 @@ def _of_each(architectures: Iterable[str], offers: list[dict], setting: str) -> 
 
 
 def _inspected(path: str, cache: str) -> dict:
-    return inspect_archive(pack_folder(path, cache) if os.path.isdir(path) else path)
+    if not os.path.isdir(path):
+        return inspect_archive(path)
+    # A build's folder is called by the release and the digest of its archive, which each architecture has of its own.
+    name = os.path.basename(os.path.realpath(path))
+    return inspect_archive(pack_folder(path, cache), label=re.sub(r"-[0-9a-f]{8}$", "", name))
 
 
 def pack_folder(folder: str, cache: str) -> str:

@@ -50,4 +50,3 @@ def compile_imported() -> None:
         path = getattr(found, "__file__", None) or ""
         if path.endswith(".py") and os.path.isfile(path):
             py_compile.compile(path, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-

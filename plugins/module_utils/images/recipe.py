@@ -24,8 +24,8 @@ _SURPLUS = ("dev", "etc/apt", "etc/dpkg", "etc/hostname", "etc/resolv.conf", "va
 _LEFT_OUT = ("doc/*", "info/*", "locale/*", "man/*")
 _KEPT = "doc/*/copyright"
 # As root without namespaces of its own or systemd; one layer a step, so that nodes fetch only what a new version
-# changed; and one date for all files.
-_BUILD = ("--isolation", "chroot", "--layers", "--timestamp", "0")
+# changed; one date for all files, and no word of which version of buildah it was.
+_BUILD = ("--identity-label=false", "--isolation", "chroot", "--layers", "--timestamp", "0")
 TITLE = "drover-llama"
 
 
