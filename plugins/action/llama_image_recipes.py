@@ -22,6 +22,8 @@ class ActionModule(BrainAction):
             "packages": {"type": "list", "elements": "str", "default": []},
             "mirror": {"type": "str", "default": ""},
             "apt_options": {"type": "list", "elements": "str", "default": []},
+            "auth_file": {"type": "str", "default": ""},
+            "tls_verify": {"type": "bool", "default": True},
             "refresh": {"type": "bool", "default": False},
             "work": {"type": "path", "required": True},
             "cache": {"type": "path", "required": True},

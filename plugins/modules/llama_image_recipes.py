@@ -57,6 +57,14 @@ options:
     type: list
     elements: str
     default: []
+  auth_file:
+    description: The file on the builder with the password of the base's registry; empty for buildah's own.
+    type: str
+    default: ""
+  tls_verify:
+    description: Whether to speak HTTPS with that registry, and to believe only certificates that the builder trusts.
+    type: bool
+    default: true
   refresh:
     description: Whether images that are made already are missing all the same.
     type: bool

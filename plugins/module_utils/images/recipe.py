@@ -23,9 +23,11 @@ _NAME = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _SURPLUS = ("dev", "etc/apt", "etc/dpkg", "etc/hostname", "etc/resolv.conf", "var/cache", "var/lib/apt", "var/lib/dpkg")
 _LEFT_OUT = ("doc/*", "info/*", "locale/*", "man/*")
 _KEPT = "doc/*/copyright"
+# Left to itself, buildah raises limits, which root may not do in a container.
+_LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 # As root without namespaces of its own or systemd; one layer a step, so that nodes fetch only what a new version
 # changed; one date for all files, and no word of which version of buildah it was.
-_BUILD = ("--identity-label=false", "--isolation", "chroot", "--layers", "--timestamp", "0")
+_BUILD = ("--isolation", "chroot", *_LIMITS, "--layers", "--timestamp", "0", "--identity-label=false")
 TITLE = "drover-llama"
 
 
@@ -33,7 +35,7 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
     """The recipe of the image for ``architecture`` (amd64 or arm64) with ``build`` (an offer, None for packages).
 
     Of ``settings`` these are read: ``name`` (of the image, with its registry), ``base``, ``packages``, ``mirror``,
-    ``apt_options`` and ``work`` (an absolute folder on the builder). ``builder`` is what ``describe_builder`` returned,
+    ``apt_options``, ``auth_file`` and ``tls_verify`` (for registries) and ``work`` (an absolute folder on the builder). ``builder`` is what ``describe_builder`` returned,
     ``runtime`` has ``path`` and ``version`` of the zipapp.
 
     Returns ``id``, ``architecture``, ``name``, ``label`` (the build's, None for packages), ``folder`` (where it is
@@ -101,7 +103,17 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
         "surplus": [f"{folder}/{ROOT}/{path}" for path in _SURPLUS] if own_root else [],
         "containerfile": text,
         "asked": asked,
-        "make": [*buildah, "build", *_BUILD, "--platform", f"linux/{architecture}", "--tag", reference, folder],
+        "make": [
+            *buildah,
+            "build",
+            *_BUILD,
+            *(_registry_options(settings) if base.kind == "registry" else ()),
+            "--platform",
+            f"linux/{architecture}",
+            "--tag",
+            reference,
+            folder,
+        ],
         "export": [*buildah, "push", reference, f"oci:{folder}/layout:image"],
         "layout": f"{folder}/layout",
     }
@@ -140,6 +152,11 @@ def _mmdebstrap(architecture: str, base: Base, packages: list[str], settings: di
         f"{folder}/{ROOT}",
         *([settings["mirror"]] if settings["mirror"] else []),
     ]
+
+
+def _registry_options(settings: dict) -> list[str]:
+    file = ["--authfile", settings["auth_file"]] if settings["auth_file"] else []
+    return [*file, f"--tls-verify={str(settings['tls_verify']).lower()}"]
 
 
 def _checked_name(name: str) -> str:

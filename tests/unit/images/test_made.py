@@ -31,6 +31,8 @@ def planned(tmp_path):
             "packages": [],
             "mirror": "",
             "apt_options": [],
+            "auth_file": "",
+            "tls_verify": True,
             "refresh": False,
             "work": "/work",
             "cache": str(tmp_path),

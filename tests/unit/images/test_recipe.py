@@ -38,7 +38,8 @@ def recipe(tmp_path):
             "mirror": "",
             "apt_options": [],
         }
-        given.update(work="/work", **settings)
+        given.update(auth_file="", tls_verify=True, work="/work")
+        given.update(settings)
         return make_recipe(architecture, build, given, builder, {"path": str(runtime), "version": "1.2.3"})
 
     return make
@@ -93,6 +94,14 @@ def test_what_the_builder_emulates_is_asked(recipe):
 def test_without_emulation_it_is_said_what_is_missing(recipe):
     with pytest.raises(DroverError, match=r"runs no programs for arm64.*qemu-user-static.*mmdebstrap"):
         recipe("arm64")
+
+
+def test_a_registry_is_spoken_with_as_one_is_told(recipe):
+    made = recipe(auth_file="/root/auth.json", tls_verify=False)["make"]
+    assert made[made.index("--authfile") + 1] == "/root/auth.json"
+    assert "--tls-verify=false" in made
+    assert "--tls-verify=true" in recipe()["make"]
+    assert not [word for word in recipe(base="mmdebstrap")["make"] if word.startswith("--tls")]
 
 
 def test_the_id_is_of_all_that_the_result_depends_on_and_of_nothing_else(recipe):
