@@ -35,8 +35,8 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
     """The recipe of the image for ``architecture`` (amd64 or arm64) with ``build`` (an offer, None for packages).
 
     Of ``settings`` these are read: ``name`` (of the image, with its registry), ``base``, ``packages``, ``mirror``,
-    ``apt_options``, ``auth_file`` and ``tls_verify`` (for registries) and ``work`` (an absolute folder on the builder). ``builder`` is what ``describe_builder`` returned,
-    ``runtime`` has ``path`` and ``version`` of the zipapp.
+    ``apt_options``, ``auth_file`` and ``tls_verify`` (for the base's registry) and ``work`` (an absolute folder on the
+    builder). ``builder`` is what ``describe_builder`` returned, ``runtime`` has ``path`` and ``version`` of the zipapp.
 
     Returns ``id``, ``architecture``, ``name``, ``label`` (the build's, None for packages), ``folder`` (where it is
     made), ``base`` and ``build`` (paths on the controller, or None), ``unpacked`` and ``place`` (the build's folder in
