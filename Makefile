@@ -76,7 +76,7 @@ molecule-default: lab-setup
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
 molecule-mixed: lab-setup
-	@tests/checks/molecule mixed networks
+	@tests/checks/molecule mixed networks images
 
 # These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
 molecule-compile: lab-setup
