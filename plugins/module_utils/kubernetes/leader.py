@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .names import DEPLOYMENT_ANNOTATION, LEADER, SECRET_ANNOTATION, Names, digest
-from .nodes import left_over
+from .nodes import lasting_millicores
 from .pods import (
     DROVER,
     PROBE_PERIOD,
@@ -46,7 +46,7 @@ def leader(
     node, cluster = entry["node"], names.cluster.name
     resources = guaranteed(
         deployment["memory_bytes"] + settings.leader_overhead_bytes,
-        min(threads * 1000, left_over(entry).millicores),
+        lasting_millicores(threads, entry),
         settings.ephemeral_bytes,
     )
     mounts: list[Mount] = [("documents", names.cluster.folder, True), ("model", MODEL_FOLDER, True)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..serving.cluster import Cluster
 from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
-from .nodes import left_over
+from .nodes import lasting_millicores
 from .pods import (
     DROVER,
     STAY,
@@ -38,7 +38,7 @@ def worker(
     node, cluster = entry["node"], names.cluster.name
     resources = guaranteed(
         deployment["memory_bytes"] + settings.worker_overhead_bytes,
-        min(threads * 1000, left_over(entry).millicores),
+        lasting_millicores(threads, entry),
         settings.ephemeral_bytes,
     )
     mounts = [("documents", Cluster(cluster).folder, True)]

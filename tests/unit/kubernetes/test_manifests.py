@@ -159,7 +159,7 @@ def test_a_worker_is_pinned_with_what_the_plan_says():
         *("worker", "--cluster", "main"),
     ]
     planned = cluster.deployments["kube-3"]["memory_bytes"]
-    assert planned > 500 * MIB
+    assert planned > 400 * MIB
     assert server["resources"]["requests"] == server["resources"]["limits"]
     assert bytes_of(server["resources"]["limits"]["memory"], "") == planned + 128 * MIB
     assert server["resources"]["limits"]["cpu"] == "4"
