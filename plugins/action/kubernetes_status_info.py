@@ -36,7 +36,7 @@ class ActionModule(BrainAction):
         written = document_in(by_name.get(names.plan), "plan.json")
         if written is None:
             raise DroverError(
-                f"The namespace {namespace} has no plan of the cluster {given['cluster']}: deploy one with kubernetes.yml."
+                f"The namespace {namespace} has no plan of the cluster {given['cluster']}: run kubernetes.yml."
             )
         plan = read_plan(written)
         pods = api.list(place("Pod", namespace), labelSelector=selector_text(names.selector()))

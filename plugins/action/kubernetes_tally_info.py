@@ -72,7 +72,7 @@ def collect(api, namespace, pods, timeout):
             )
             raise DroverError(
                 " ".join(faults)
-                or f"The pods that take stock of {late} did not end within {timeout} seconds: look at them with kubectl, "
+                or f"The pods that take stock of {late} did not end within {timeout} seconds: look at them, "
                 "or leave the nodes out with kubernetes_exclude."
             )
         time.sleep(POLL_SECONDS)

@@ -9,8 +9,8 @@ module: kubernetes_model
 short_description: Read a model where a pod has it, or send it there
 version_added: "0.2.0"
 description:
-  - Waits for a courier pod of M(drover.llama.kubernetes_stock_info). Without O(path), reads the header of the model that is
-    in its volume; with it, sends the files of the controller there which the volume lacks.
+  - Waits for a courier pod of M(drover.llama.kubernetes_stock_info). Without O(path), reads the header of the model
+    that is in its volume; with it, sends the files of the controller there which the volume lacks.
   - A file that was sent appears whole or not at all.
   - In check mode there is no pod to ask, so do not run it then.
 requirements:

@@ -9,8 +9,8 @@ module: kubernetes_rollout_info
 short_description: Wait until the parts of a plan serve
 version_added: "0.2.0"
 description:
-  - Reads the conditions of Deployments and pods until all are ready. What keeps one from it for a minute fails the task in
-    one sentence, such as an image that cannot be pulled.
+  - Reads the conditions of Deployments and pods until all are ready. What keeps one from it for a minute fails the task
+    in one sentence, such as an image that cannot be pulled.
 requirements:
   - kubernetes (the Python client)
 options:

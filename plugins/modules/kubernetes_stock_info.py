@@ -9,8 +9,8 @@ module: kubernetes_stock_info
 short_description: Take stock of a Kubernetes cluster
 version_added: "0.2.0"
 description:
-  - Sees whether what is wished can be had there (permissions, namespace, ports, the claim of the model), and which nodes
-    can lend what.
+  - Sees whether what is wished can be had there (permissions, namespace, ports, the claim of the model), and which
+    nodes can lend what.
   - What is in the way fails the task in one sentence, before anything was changed.
 requirements:
   - kubernetes (the Python client)
@@ -91,7 +91,7 @@ courier_pods:
   type: dict
   sample: {}
 sweeper_pods:
-  description: The manifests of the pods that take off folders of nodes, C(folders) that are empty, or C(models) and all.
+  description: The manifests of the pods that take folders off nodes, if empty (C(folders)) or not (C(models)).
   returned: success
   type: dict
   sample: {"folders": [], "models": []}

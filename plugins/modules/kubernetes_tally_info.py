@@ -9,8 +9,8 @@ module: kubernetes_tally_info
 short_description: Read what pods have measured on the nodes
 version_added: "0.2.0"
 description:
-  - Waits for the pods that M(drover.llama.kubernetes_stock_info) has made manifests of, and makes of their logs what each
-    node lends.
+  - Waits for the pods that M(drover.llama.kubernetes_stock_info) has made manifests of, and makes of their logs what
+    each node lends.
   - Without them, memory that nobody requests counts as free, and speeds are unknown.
 requirements:
   - kubernetes (the Python client)

@@ -31,8 +31,8 @@ class Api:
     def __init__(self, kubeconfig, context=""):
         if MISSING:
             raise DroverError(
-                f"The Python that runs Ansible has no client for Kubernetes ({MISSING}): install the package kubernetes "
-                "there, with pip, or as python3-kubernetes."
+                f"The Python that runs Ansible has no client for Kubernetes ({MISSING}): install the package "
+                "kubernetes there, with pip, or as python3-kubernetes."
             )
         path = os.path.expanduser(kubeconfig)
         if not os.path.isfile(path):

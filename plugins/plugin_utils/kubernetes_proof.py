@@ -28,8 +28,8 @@ def ask(api, namespace, state, command, timeout=60):
         return json.loads(said)
     except ValueError as error:
         raise DroverError(
-            f"The {state['part']} on {state['host']} printed no document ({said[:80]!r}): use an image of this version of "
-            "Drover."
+            f"The {state['part']} on {state['host']} printed no document ({said[:80]!r}): use an image of this "
+            "version of Drover."
         ) from error
 
 

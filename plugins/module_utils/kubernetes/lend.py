@@ -41,9 +41,9 @@ def lend(
     they request. ``claim_bytes`` is the capacity of the claim that the model is in, if it is in one.
 
     ``memory.usable_bytes`` = min(available + held, allocatable - others' requests) - reserve, at most what the owner
-    wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, and what is left
-    aside, so that a pod that is planned can be scheduled, and be measured beside. A host is reached by the name of its worker, or with the host's network by the
-    node's address. Raises DroverError for threads that nobody has there.
+    wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, and what is
+    left aside, so that a pod that is planned can be scheduled, and be measured beside. A host is reached by the name of
+    its worker, or with the host's network by the node's address. Raises DroverError for threads that nobody has there.
     """
     node, wishes, left = entry["node"], settings.of_node(entry["node"]), left_over(entry)
     found = dict(measured) if measured else _unmeasured(entry)

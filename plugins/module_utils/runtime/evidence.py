@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``drover complete`` and ``drover held``: proof that a cluster works, asked for inside its own pods, where no other way
-to them need be open."""
+"""``drover complete`` and ``drover held``: proof that a cluster works, asked for inside its own pods, where no other
+way to them need be open."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def print_header(path: str) -> None:
 
 
 def receive(path: str, size: int, note: str, source: BinaryIO | None = None) -> bool:
-    """Take the file ``path`` of ``size`` bytes from ``source`` (standard input), unless one with this ``note`` is there;
-    tell whether it was taken.
+    """Take the file ``path`` of ``size`` bytes from ``source`` (standard input), unless one with this ``note`` is
+    there; tell whether it was taken.
 
     The line ``have`` or ``send`` is printed first, for whoever sends. The file appears whole or not at all; its note
     says what it was made from. Raises DroverError when it cannot be taken.
