@@ -9,7 +9,6 @@ import io
 import json
 
 import pytest
-
 from module_utils.errors import DroverError
 from module_utils.runtime import evidence
 from module_utils.runtime.model_file import receive
