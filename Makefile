@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers bench clean lab-setup
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -40,7 +40,7 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated lab-kubernetes
+		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes unit limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -87,6 +87,10 @@ molecule-refusals: lab-setup
 
 molecule-controllers: lab-setup
 	@tests/checks/molecule controllers
+
+# A lab of its own, whose Kubernetes takes long to compile the first time.
+molecule-kubernetes: lab-setup
+	@tests/checks/molecule kubernetes
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run
