@@ -19,8 +19,8 @@ _OF_NAMESPACE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "services", _CHANGE),
     ("", "pods", _CHANGE),
     ("", "pods/log", ("get",)),
-    # The proof of the first completion goes through the leader's pod.
-    ("", "pods/exec", ("create",)),
+    # The proof is asked for within the pods. By a web socket that is a get, and later versions ask for both.
+    ("", "pods/exec", ("create", "get")),
     ("", "events", ("list",)),
     ("", "resourcequotas", ("list",)),
     ("", "limitranges", ("list",)),

@@ -17,7 +17,7 @@ from ..hosts.document import MOST, SCHEMA
 from ..hosts.memory import default_reserve
 from ..placement.cost import threads
 from .names import Names
-from .nodes import left_over
+from .nodes import ASIDE, left_over
 from .settings import MODEL_FOLDER, Settings
 
 # As uname names the machines that Kubernetes names.
@@ -41,9 +41,9 @@ def lend(
     they request. ``claim_bytes`` is the capacity of the claim that the model is in, if it is in one.
 
     ``memory.usable_bytes`` = min(available + held, allocatable - others' requests) - reserve, at most what the owner
-    wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, so that a pod
-    that is planned can be scheduled. A host is reached by the name of its worker, or with the host's network by the
-    node's address. Raises DroverError for threads that nobody has there.
+    wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, and what is
+    left aside, so that a pod that is planned can be scheduled, and be measured beside. A host is reached by the name of
+    its worker, or with the host's network by the node's address. Raises DroverError for threads that nobody has there.
     """
     node, wishes, left = entry["node"], settings.of_node(entry["node"]), left_over(entry)
     found = dict(measured) if measured else _unmeasured(entry)
@@ -54,7 +54,7 @@ def lend(
     reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
     overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
-    reserve = max(reserve, overhead)
+    reserve = max(reserve, overhead + ASIDE.memory_bytes)
     usable = max(0, min(memory["available_bytes"] + held, left.memory_bytes) - reserve)
     found.update(
         {

@@ -98,9 +98,11 @@ def manifests(
         made.append(services.outside_leader(names, deployments[leads]))
     made.append(policies.budget(names))
     threads = plan["threads"]
-    made += [worker(deployments[host], threads[host], nodes[host], settings, names) for host in workers]
+    for host in workers:
+        made.append(worker(deployments[host], threads[host], nodes[host], settings.on(nodes[host]["machine"]), names))
     if leads in nodes:
-        made.append(leader(deployments[leads], threads[leads], nodes[leads], settings, names, secret_version))
+        own = settings.on(nodes[leads]["machine"])
+        made.append(leader(deployments[leads], threads[leads], nodes[leads], own, names, secret_version))
     if settings.ingress:
         made.append(services.ingress(names, settings.ingress))
     if settings.http_route:

@@ -37,6 +37,7 @@ class Names:
         self.account = self.prefix
         self.api_service = self.secret = f"{self.prefix}-api"
         self.workers_service = f"{self.prefix}-workers"
+        self.token = f"{self.prefix}-token"
         self.plan = f"{self.prefix}-plan"
         self.leader = f"{self.prefix}-leader"
 

@@ -26,9 +26,11 @@ from .names import LEADER, PART_LABEL, WORKER, Names
 from .quantities import bytes_of, millicores_of
 from .requests import Amount, counts, requested
 from .selectors import matches, selector_text, untolerated
-from .settings import Settings
+from .settings import MIB, Settings
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
+# What the planned pods leave for those that take stock beside them, at the next run.
+ASIDE = Amount(96 * MIB, 50)
 # Less than this and a worker would hold up all others.
 LEAST_MILLICORES = 100
 # What a node complains of, by the condition that is true then.
@@ -113,6 +115,11 @@ def left_over(entry: Mapping[str, Any]) -> Amount:
     """What the scheduler has left on a node for this cluster, its own pods counted as gone; never less than nothing."""
     allocatable, others = entry["allocatable"], entry["others"]
     return Amount(*(max(0, allocatable[key] - others[key]) for key in ("memory_bytes", "millicores")))
+
+
+def lasting_millicores(threads: int, entry: Mapping[str, Any]) -> int:
+    """The CPU that the planned pod with so many ``threads`` takes of a node: all but what is left aside at most."""
+    return max(1, min(threads * 1000, left_over(entry).millicores - ASIDE.millicores))
 
 
 def _total(pods: Iterable[Mapping[str, Any]]) -> Amount:

@@ -28,13 +28,22 @@ def api_secret(settings: Settings, cluster: str, keys: Sequence[str]) -> dict[st
     if not keys:
         raise DroverError("There is no key for the API, which would then be open to everyone: give one.")
     names = Names(cluster, settings.namespace)
-    content = base64.b64encode("".join(f"{key}\n" for key in keys).encode()).decode()
+    return _secret(names, names.secret, API_KEY, "".join(f"{key}\n" for key in keys))
+
+
+def token_secret(settings: Settings, cluster: str, token: str) -> dict[str, Any]:
+    """The Secret with the ``token`` that the step which fetches the model sends; see ``Model.token_secret``."""
+    names = Names(cluster, settings.namespace)
+    return _secret(names, names.token, "token", token)
+
+
+def _secret(names: Names, name: str, key: str, content: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata(names, names.secret, names.labels()),
+        "metadata": metadata(names, name, names.labels()),
         "type": "Opaque",
-        "data": {API_KEY: content},
+        "data": {key: base64.b64encode(content.encode()).decode()},
     }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import DroverError
@@ -96,7 +96,8 @@ class NodeWishes:
 class Settings:
     """Everything of one cluster.
 
-    - ``image`` by its digest, ``image_pull_policy``, ``image_pull_secrets``.
+    - ``image`` by its digest, ``image_pull_policy``, ``image_pull_secrets``; ``images`` by the machine of the node
+      (``amd64``, ``arm64``) where nodes were given theirs without a registry.
     - ``namespace``, and whether it is Drover's own (``create_namespace``): made and labelled by it.
     - Which nodes: ``node_selector``, ``tolerations``, ``exclude`` (names); what they lend: ``lend``, and by node
       ``nodes``.
@@ -112,6 +113,7 @@ class Settings:
 
     image: str
     model: Model
+    images: dict[str, str] = field(default_factory=dict)
     namespace: str = "drover"
     create_namespace: bool = True
     image_pull_policy: str = "IfNotPresent"
@@ -151,6 +153,10 @@ class Settings:
                 "nodes: set the type to NodePort, or take the port back."
             )
         return found
+
+    def on(self, machine: str) -> Settings:
+        """The settings with the image for nodes of this ``machine``."""
+        return replace(self, image=self.images.get(machine, self.image))
 
     def of_node(self, node: str) -> NodeWishes:
         """What is wished of ``node``: its own wishes, and those of all where it has none."""
@@ -240,6 +246,7 @@ _NODE: dict[str, check.Check] = {
 }
 _RULES: dict[str, check.Check] = {
     "image": check.image,
+    "images": check.mapped(check.image),
     "model": Model.checked,
     "namespace": check.dns_label,
     "create_namespace": check.boolean,

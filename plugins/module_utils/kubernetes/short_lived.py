@@ -11,7 +11,7 @@ from typing import Any
 
 from . import security
 from .names import TALLY, Names, host_label
-from .nodes import left_over
+from .nodes import ASIDE, left_over
 from .pods import (
     DROVER,
     PYTHON,
@@ -29,8 +29,7 @@ from .settings import MIB, MODEL_FOLDER, Settings
 
 # Memory bandwidth is measured in a buffer twice as large as the caches, which is half of what there is.
 TALLY_MOST_BYTES = 1024 * MIB
-TALLY_BYTES = 96 * MIB
-TALLY_MILLICORES = 50
+TALLY_BYTES, TALLY_MILLICORES = ASIDE.memory_bytes, ASIDE.millicores
 TALLY_SECONDS = 300
 COURIER, SWEEPER = "courier", "sweeper"
 COURIER_SECONDS = 24 * 3600
@@ -45,12 +44,14 @@ for path in sys.argv[2:]:
 def tally_pods(stock: Iterable[Mapping[str, Any]], settings: Settings, cluster: str) -> list[dict[str, Any]]:
     """A pod for each node that can be used, which prints its tally to its log."""
     names = Names(cluster, settings.namespace)
-    return [_tally_pod(entry, settings, names) for entry in stock if not entry["reason"]]
+    return [_tally_pod(entry, settings.on(entry["machine"]), names) for entry in stock if not entry["reason"]]
 
 
 def courier_pod(entry: Mapping[str, Any], settings: Settings, cluster: str) -> dict[str, Any]:
-    """A pod on the node that is to lead, which holds the model's volume at its place, to copy the model into."""
+    """A pod on the node that is to lead, which holds the model's volume at its place, to copy the model into, or to
+    read its header there."""
     names = Names(cluster, settings.namespace)
+    settings = settings.on(entry["machine"])
     resources = _small(left_over(entry).millicores)
     wait = container(
         settings,
@@ -76,6 +77,7 @@ def sweeper_pods(
             folders.append(("model", settings.model.host_path, "all" if models else "empty"))
         if not folders or entry["reason"]:
             continue
+        own = settings.on(entry["machine"])
         steps = []
         volumes = []
         for volume, path, what in folders:
@@ -85,7 +87,7 @@ def sweeper_pods(
             volumes.append(node_folder(volume, str(parent)))
             steps.append(
                 container(
-                    settings,
+                    own,
                     f"sweep-{volume}",
                     [PYTHON, "-c", _SWEEP, what, f"/{volume}/{PurePosixPath(path).name}"],
                     _small(left_over(entry).millicores),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
-from .nodes import left_over
+from .nodes import lasting_millicores
 from .pods import (
     DROVER,
     STAY,
@@ -83,7 +83,7 @@ def planned(
     """The resources of a pod: what the plan puts there and the ``overhead`` (bytes), a core for each thread."""
     return guaranteed(
         deployment["memory_bytes"] + overhead,
-        min(threads * 1000, left_over(entry).millicores),
+        lasting_millicores(threads, entry),
         settings.ephemeral_bytes,
     )
 

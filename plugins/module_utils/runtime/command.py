@@ -76,6 +76,26 @@ def _run(given: argparse.Namespace, version: str) -> int:
         _end_on_sigterm()
         fetch(given)
         return 0
+    if given.command == "complete":
+        from .evidence import print_completion
+
+        print_completion(given.cluster, given.max_tokens, given.timeout)
+        return 0
+    if given.command == "held":
+        from .evidence import print_held
+
+        print_held(given.cluster)
+        return 0
+    if given.command == "inspect":
+        from .model_file import print_header
+
+        print_header(given.model)
+        return 0
+    if given.command == "receive":
+        from .model_file import receive
+
+        receive(given.to, given.bytes, given.note)
+        return 0
     print(version)
     return 0
 
@@ -100,7 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
     alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
     waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")
-    for command in (worker, leader, firewall, ready, alive, waiting):
+    complete = commands.add_parser("complete", help="print a completion of the leader that runs here, as JSON")
+    complete.add_argument("--max-tokens", type=int, default=4, metavar="N", help="tokens to make (default: 4)")
+    complete.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
+    )
+    held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
+    for command in (worker, leader, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
     tally.add_argument(
@@ -125,6 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--sha256", nargs="+", default=[], metavar="HEX", help="its checksum, one for each shard")
     fetch.add_argument(
         "--token-file", metavar="FILE", help=f"holds a bearer token (default: what {TOKEN_VARIABLE} holds, if anything)"
+    )
+    inspect = commands.add_parser("inspect", help="print what the header of a model says, as JSON")
+    inspect.add_argument("--model", required=True, metavar="FILE", help="a GGUF model; of a split one the first shard")
+    receive = commands.add_parser("receive", help="take a file in from standard input, unless it is there already")
+    receive.add_argument("--to", required=True, metavar="FILE", help="where it goes")
+    receive.add_argument("--bytes", required=True, type=int, metavar="N", help="how long it is")
+    receive.add_argument(
+        "--note", required=True, metavar="TEXT", help="what it is made from; the same is not taken twice"
     )
     commands.add_parser("version", help="print the version of Drover")
     return parser

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+from typing import Any
 
 from ..hosts.tally import DISK_PATH, PORT, take_tally
 from ..hosts.tree import Tree
-from .documents import print_document
+from .documents import load_document, print_document
+
+PROGRAMS = "/usr/local/lib/drover/programs.json"
 
 
 def print_tally(given: argparse.Namespace) -> None:
@@ -26,4 +30,10 @@ def print_tally(given: argparse.Namespace) -> None:
         measure=not given.no_bandwidth,
         pod=given.pod,
     )
-    print_document(tally)
+    # Whoever planned with an image of somebody else's knows of its programs by this.
+    print_document({**tally, "programs": _programs()} if given.pod else tally)
+
+
+def _programs() -> dict[str, Any]:
+    """What the programs of the image can do, which was written when it was made; nothing where that is not told."""
+    return load_document(PROGRAMS, "what the programs can do") if os.path.exists(PROGRAMS) else {}

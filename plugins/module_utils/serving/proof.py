@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..text import size_text
@@ -30,11 +31,22 @@ def missing_parts(plan: dict[str, Any], held: dict[str, dict[str, Any]]) -> list
     ``held``: host -> ``held_bytes`` (of its RPC server's unit) and ``peers`` (addresses connected to its RPC port), see
     ``held_part``. Weights are held from the start on, while cache and buffers fill as they are used.
     """
+    weights = planned_weights(plan)
+    return [sentence for host in weights for sentence in _missing(plan, host, weights[host], held.get(host))]
+
+
+def planned_weights(plan: Mapping[str, Any]) -> dict[str, int]:
+    """Worker -> bytes of weights that ``plan`` puts on it."""
     weights: dict[str, int] = {}
     for device in plan["devices"]:
         if device["host"] != plan["leader"]:
             weights[device["host"]] = weights.get(device["host"], 0) + device["weight_bytes"]
-    return [sentence for host in weights for sentence in _missing(plan, host, weights[host], held.get(host))]
+    return weights
+
+
+def peers_from_afar(peers: Iterable[str]) -> list[str]:
+    """Those that may be the leader: whoever connects from the worker itself is not."""
+    return [peer for peer in peers if not peer.startswith("127.")]
 
 
 def _missing(plan: dict[str, Any], host: str, weight_bytes: int, found: dict[str, Any] | None) -> list[str]:
@@ -42,8 +54,7 @@ def _missing(plan: dict[str, Any], host: str, weight_bytes: int, found: dict[str
         return [
             f"{host} is planned to hold {size_text(weight_bytes)} of weights and told nothing: see whether it is up."
         ]
-    # Whoever connects from the worker itself is not the leader.
-    if not [peer for peer in found["peers"] if not peer.startswith("127.")]:
+    if not peers_from_afar(found["peers"]):
         return [
             f"{host} takes no part, since the leader {plan['leader']} has no connection to its RPC server: look with "
             f'"journalctl -u drover-rpc@{plan["cluster"]}.service" on {host}, and for a firewall between them.'

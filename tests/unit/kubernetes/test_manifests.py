@@ -159,10 +159,10 @@ def test_a_worker_is_pinned_with_what_the_plan_says():
         *("worker", "--cluster", "main"),
     ]
     planned = cluster.deployments["kube-3"]["memory_bytes"]
-    assert planned > 500 * MIB
+    assert planned > 400 * MIB
     assert server["resources"]["requests"] == server["resources"]["limits"]
     assert bytes_of(server["resources"]["limits"]["memory"], "") == planned + 128 * MIB
-    assert server["resources"]["limits"]["cpu"] == "4"
+    assert server["resources"]["limits"]["cpu"] == "3950m"
     assert (spec["hostname"], spec["subdomain"]) == ("kube-3", "drover-main-workers")
     assert cluster.plan["addresses"]["kube-3"]["address"] == "kube-3.drover-main-workers.drover.svc"
     assert {

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import manifests, superfluous
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
+    CLUSTER,
+    CONNECTION,
+    connect,
+    names_of,
+    place,
+    present_objects,
+    read_settings,
+)
+
+
+class ActionModule(BrainAction):
+    arguments = ArgumentSpecValidator(
+        {
+            **CONNECTION,
+            **CLUSTER,
+            "images": {"type": "dict", "default": {}},
+            "plan": {"type": "dict", "required": True},
+            "tallies": {"type": "list", "elements": "dict", "required": True},
+            "programs": {"type": "dict", "default": {}},
+            "model": {
+                "type": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "alias": {"type": "str", "required": True},
+                    "files": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+            "stock": {"type": "list", "elements": "dict", "required": True},
+            "wishes": {"type": "dict", "default": {}},
+            "secret_version": {"type": "str", "default": ""},
+        }
+    )
+
+    def answer(self, given):
+        settings, plan = read_settings(given, given["images"]), read_plan(given["plan"])
+        tallies = [read_tally(tally) for tally in given["tallies"]]
+        leader = {plan["leader"]: given["wishes"]}
+        deployments = deploy_pods(plan, tallies, given["programs"], given["model"], given["stock"], settings, leader)
+        wanted = manifests(plan, deployments, given["stock"], settings, given["secret_version"])
+        api, names = connect(given), names_of(given, settings)
+        folder = f"/api/v1/namespaces/{settings.namespace}"
+        faults = quota_faults(
+            api.list(f"{folder}/resourcequotas"), api.list(place("Pod", settings.namespace)), wanted, names
+        )
+        faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)
+        if faults:
+            raise DroverError(" ".join(faults))
+        present = [each for each in present_objects(api, names) if each["kind"] != "Pod"]
+        return {
+            "deployments": deployments,
+            "manifests": wanted,
+            "superfluous": [
+                {"kind": each["kind"], "name": each["metadata"]["name"]} for each in superfluous(present, wanted)
+            ],
+        }

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by
+
+
+class ActionModule(BrainAction):
+    arguments = ArgumentSpecValidator(
+        {
+            **CONNECTION,
+            "namespace": {"type": "str", "required": True},
+            "plan": {"type": "dict", "required": True},
+            "states": {"type": "list", "elements": "dict", "required": True},
+            "timeout": {"type": "int", "default": 600},
+        }
+    )
+
+    def answer(self, given):
+        plan, api, namespace, states = read_plan(given["plan"]), connect(given), given["namespace"], given["states"]
+        cluster = plan["cluster"]
+        leader = next((state for state in states if state["part"] == "leader"), None)
+        if leader is None:
+            raise DroverError(f"{plan['leader']} leads and is no node: ask it with status.yml.")
+        wait = ["complete", "--cluster", cluster, "--timeout", str(given["timeout"])]
+        completion = ask(api, namespace, leader, wait, given["timeout"])
+        faults = held_faults(plan, held_by(api, namespace, cluster, states))
+        if faults:
+            raise DroverError(" ".join(faults))
+        return {"completion": completion}

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import lend, read_log
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
+from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
+    CLUSTER,
+    CONNECTION,
+    connect,
+    names_of,
+    place,
+    read_settings,
+)
+
+POLL_SECONDS = 1
+
+
+class ActionModule(BrainAction):
+    arguments = ArgumentSpecValidator(
+        {
+            **CONNECTION,
+            **CLUSTER,
+            "images": {"type": "dict", "default": {}},
+            "stock": {"type": "list", "elements": "dict", "required": True},
+            "programs": {"type": "dict", "default": {}},
+            "claim_bytes": {"type": "int"},
+            "measured": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 180},
+        }
+    )
+
+    def answer(self, given):
+        settings = read_settings(given, given["images"])
+        names = names_of(given, settings)
+        usable = [entry["node"] for entry in given["stock"] if not entry["reason"]]
+        logs = {}
+        if given["measured"] and usable:
+            api = connect(given)
+            logs = collect(api, settings.namespace, {node: names.tally(node) for node in usable}, given["timeout"])
+        tallies, programs = [], {}
+        for entry in given["stock"]:
+            node = entry["node"]
+            measured = read_log(logs[node], node) if node in logs else None
+            told = measured.pop("programs", None) if measured else None
+            tally = lend(entry, measured, settings, given["cluster"], claim_bytes=given["claim_bytes"])
+            tallies.append(tally)
+            programs[node] = given["programs"].get(tally["architecture"]) or told or {}
+        return {"tallies": tallies, "programs": programs}
+
+
+def collect(api, namespace, pods, timeout):
+    """Node -> log of its pod of ``pods`` (node -> name), when all have ended. Raises DroverError when one cannot."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = {pod["metadata"]["name"]: pod for pod in api.list(place("Pod", namespace), "Pod")}
+        known = [found[name] for name in pods.values() if name in found]
+        phases = {pod["metadata"]["name"]: (pod.get("status") or {}).get("phase") for pod in known}
+        if all(phases.get(name) in ("Succeeded", "Failed") for name in pods.values()):
+            return {node: api.log(namespace, name) for node, name in pods.items()}
+        if time.monotonic() > deadline:
+            faults = pod_faults(known, api.list(f"/api/v1/namespaces/{namespace}/events"))
+            late = ", ".join(
+                sorted(node for node, name in pods.items() if phases.get(name) not in ("Succeeded", "Failed"))
+            )
+            raise DroverError(
+                " ".join(faults)
+                or f"The pods that take stock of {late} did not end within {timeout} seconds: look at them, "
+                "or leave the nodes out with kubernetes_exclude."
+            )
+        time.sleep(POLL_SECONDS)

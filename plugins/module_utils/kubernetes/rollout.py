@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far the parts of a plan are on their way into Kubernetes: by conditions, and by what pods say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from .names import LEADER, Names
+from .pod_faults import creation_faults
+from .status import part_states
+
+
+def progress(
+    plan: Mapping[str, Any],
+    deployments: Iterable[Mapping[str, Any]],
+    pods: Sequence[Mapping[str, Any]],
+    events: Sequence[Mapping[str, Any]],
+    namespace: str,
+    nodes: Collection[str],
+) -> dict[str, Any]:
+    """- ``ready``: whether every part of ``plan`` on ``nodes`` serves, by the manifests that were applied last,
+    - ``states``: see ``part_states``,
+    - ``faults``: what keeps parts from it, a sentence each; some of them mend themselves,
+    - ``waits_for``: the beginning of a sentence about what is not ready.
+    """
+    names = Names(plan["cluster"], namespace)
+    states = part_states(plan, pods, namespace, nodes, events)
+    by_name = {each["metadata"]["name"]: each for each in deployments}
+    owners = {
+        state["host"]: names.leader if state["part"] == LEADER else names.worker(state["host"]) for state in states
+    }
+    waiting = [state for state in states if not (state["ready"] and _is_rolled_out(by_name.get(owners[state["host"]])))]
+    faults = [state["problem"] for state in waiting if state["pod"] and state["problem"]]
+    faults += creation_faults((owners[state["host"]] for state in waiting if not state["pod"]), events)
+    told = ", ".join(f"the {state['part']} on {state['host']}" for state in waiting)
+    return {
+        "ready": not waiting,
+        "states": states,
+        "faults": faults,
+        "waits_for": f"{told[:1].upper()}{told[1:]} did not become ready" if waiting else "",
+    }
+
+
+def _is_rolled_out(deployment: Mapping[str, Any] | None) -> bool:
+    """Whether the one pod of the Deployment is of its latest template, and available."""
+    if deployment is None:
+        return False
+    status = deployment.get("status") or {}
+    if (status.get("observedGeneration") or 0) < deployment["metadata"].get("generation", 1):
+        return False
+    conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
+    return conditions.get("Available") == "True" and status.get("updatedReplicas") == status.get("replicas") == 1

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the pods of a cluster say when they are asked inside."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
+
+MORE_SECONDS = 30
+
+
+def ask(api, namespace, state, command, timeout=60):
+    """The document that ``command`` of the runtime prints in the pod of ``state`` (see ``part_states``)."""
+    if not state["pod"]:
+        raise DroverError(state["problem"])
+    code, said, complained = api.execute(
+        namespace, state["pod"], state["part"], [*DROVER, *command], timeout + MORE_SECONDS
+    )
+    if code:
+        lines = [line.removeprefix("drover: ") for line in complained.splitlines() if line.strip()]
+        told = lines[-1].strip() if lines else f"code {code}"
+        raise DroverError(f"The {state['part']} on {state['host']} says: {told.rstrip('.')}.")
+    try:
+        return json.loads(said)
+    except ValueError as error:
+        raise DroverError(
+            f"The {state['part']} on {state['host']} printed no document ({said[:80]!r}): use an image of this "
+            "version of Drover."
+        ) from error
+
+
+def held_by(api, namespace, cluster, states):
+    """Host -> what ``drover held`` says there, of the workers that answer."""
+    held = {}
+    for state in states:
+        if state["part"] == "worker" and state["ready"]:
+            try:
+                held[state["host"]] = ask(api, namespace, state, ["held", "--cluster", cluster])
+            except DroverError:
+                continue  # who tells nothing takes no part, which is told of then
+    return held

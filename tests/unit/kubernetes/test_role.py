@@ -1,0 +1,42 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's variables are what the brain reads, all of them, with the same defaults."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from module_utils.kubernetes.settings import Settings
+
+ROLE = Path(__file__).parents[3] / "roles" / "kubernetes"
+DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+VARIABLES = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
+# What images.yml made says which images there are; the rest of the model is that of another role's variables.
+WORKED_OUT = ("image", "images", "model")
+SETTINGS = [field for field in fields(Settings) if field.name not in WORKED_OUT]
+
+
+@pytest.mark.parametrize("field", SETTINGS, ids=lambda field: field.name)
+def test_what_is_wished_reaches_the_brain(field):
+    assert re.search(rf"'{field.name}': [^\n]*\bkubernetes_{field.name}\b", VARIABLES)
+
+
+def test_the_defaults_are_those_of_the_brain():
+    image = f"registry.lan/drover@sha256:{'5' * 64}"
+    brain = Settings.from_dict({"image": image, "model": {"file": "a.gguf"}})
+    # Where nothing is wished, an empty value or 0 stands for it in the role.
+    wished = {field.name: DEFAULTS[f"kubernetes_{field.name}"] or None for field in SETTINGS}
+    wished |= {"create_namespace": DEFAULTS["kubernetes_create_namespace"]}
+    given = {name: value for name, value in wished.items() if value is not None}
+    assert Settings.from_dict({"image": image, "model": {"file": "a.gguf"}, **given}) == brain
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS))
+def test_no_variable_is_without_effect(name):
+    texts = [path.read_text(encoding="utf-8") for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml")]
+    assert any(re.search(rf"\b{name}\b", text) for text in texts)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands of the runtime that only pods are asked to run."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from module_utils.errors import DroverError
+from module_utils.runtime import evidence
+from module_utils.runtime.model_file import receive
+
+NOTE = "size 5 modified 7"
+
+
+def test_a_file_is_taken_in_once(tmp_path, capsys):
+    path = tmp_path / "model.gguf"
+    assert receive(str(path), 5, NOTE, io.BytesIO(b"12345")) is True
+    assert path.read_bytes() == b"12345"
+    assert capsys.readouterr().out == "send\ndone\n"
+    assert receive(str(path), 5, NOTE, io.BytesIO(b"")) is False
+    assert capsys.readouterr().out == "have\n"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.gguf", "model.gguf.source"]
+
+
+@pytest.mark.parametrize(("size", "note"), [(5, "size 5 modified 8"), (6, NOTE)])
+def test_another_file_of_that_name_is_replaced(tmp_path, size, note):
+    path = tmp_path / "model.gguf"
+    receive(str(path), 5, NOTE, io.BytesIO(b"12345"))
+    assert receive(str(path), size, note, io.BytesIO(b"abcdef")) is True
+    assert path.read_bytes() == b"abcdef"[:size]
+
+
+def test_what_ends_too_early_leaves_nothing(tmp_path):
+    with pytest.raises(DroverError, match="ended 2 bytes too early: send it again"):
+        receive(str(tmp_path / "model.gguf"), 5, NOTE, io.BytesIO(b"123"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_tells_what_its_first_process_holds(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        evidence, "load_deployment", lambda _cluster: {"listen": {"address": "10.0.0.2", "port": 50052}}
+    )
+    (tmp_path / "proc/1").mkdir(parents=True)
+    (tmp_path / "proc/1/status").write_text("Name:\trpc\nRssAnon:\t  2048 kB\nRssShmem:\t  0 kB\n")
+    evidence.print_held("main", evidence.Tree(str(tmp_path)))
+    assert json.loads(capsys.readouterr().out) == {"held_bytes": 2 << 20, "connections": []}
+
+
+def test_a_worker_completes_nothing(monkeypatch):
+    monkeypatch.setattr(evidence, "load_deployment", lambda _cluster: {"part": "worker", "host": "kube-2"})
+    with pytest.raises(DroverError, match="kube-2 is a worker of the cluster main: ask its leader"):
+        evidence.print_completion("main", 4, 1.0)
