@@ -15,27 +15,26 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "molecule" / "resources"))
 
+from kubernetes_variables import VARIABLES as OF_KUBERNETES  # noqa: E402
 from module_utils.serving.inventory import DECIDED  # noqa: E402
 from variables import VARIABLES  # noqa: E402
 
-# Those that no host's inventory walks, each with a scenario of its own.
-APART = ("kubernetes", "llama_image")
+ELSEWHERE = {name: case.where for table in (VARIABLES, OF_KUBERNETES) for name, case in table.items() if case.where}
 
 
 def documented() -> set[str]:
-    """The variables on the pages of the roles for hosts."""
-    paths = [path for path in ROOT.glob("roles/*/meta/argument_specs.yml") if path.parts[-3] not in APART]
-    specs = [yaml.safe_load(path.read_text()) for path in paths]
+    """The variables on the pages of the roles."""
+    specs = [yaml.safe_load(path.read_text()) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     return {name for spec in specs for name in spec["argument_specs"]["main"]["options"]}
 
 
 def test_every_variable_of_the_roles_is_walked():
-    assert set(VARIABLES) == documented()
+    assert {*VARIABLES, *OF_KUBERNETES} == documented()
 
 
-@pytest.mark.parametrize("name", [name for name, case in VARIABLES.items() if case.run == "elsewhere"])
-def test_what_is_set_elsewhere_is_set_there(name):
-    assert re.search(rf"\b{name}\b", (ROOT / VARIABLES[name].where).read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("name", "where"), ELSEWHERE.items())
+def test_what_is_set_elsewhere_is_set_there(name, where):
+    assert re.search(rf"\b{name}\b", (ROOT / where).read_text(encoding="utf-8"))
 
 
 def test_what_the_playbooks_decide_is_what_they_refuse():
@@ -47,4 +46,7 @@ def test_no_value_is_the_default():
     defaults = {}
     for path in ROOT.glob("roles/*/defaults/main.yml"):
         defaults.update(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert [name for name, case in VARIABLES.items() if case.run != "elsewhere" and case.value == defaults[name]] == []
+    walked = {
+        name: case.value for table in (VARIABLES, OF_KUBERNETES) for name, case in table.items() if not case.where
+    }
+    assert [name for name, value in walked.items() if value == defaults[name]] == []

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be had is said in one sentence, before anything is changed."""
+
+from __future__ import annotations
+
+import pytest
+from playbook import refused
+from scenario import kubernetes
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"kubernetes_kubeconfig": "/nowhere"}, "There is no kubeconfig /nowhere"),
+        ({"kubernetes_context": "nobody"}, "cannot be used"),
+        ({"kubernetes_node_port": 80}, "Kubernetes gives ports from 30000"),
+        ({"kubernetes_image": "drover:latest"}, "must be an image by its digest"),
+        ({"kubernetes_node_selector": {"no": "node"}}, "does not fit"),
+    ],
+)
+def test_refusals_come_before_anything_is_changed(settings, words):
+    refused(kubernetes(**settings), words)
