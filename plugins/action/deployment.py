@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
@@ -14,35 +12,17 @@ from ansible_collections.drover.llama.plugins.module_utils.serving.cluster impor
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
-
-KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tuple: {"type": "list", "elements": "str"}}
-
-
-def settings_spec():
-    """One option for each setting, with its default."""
-    spec = {"host": {"type": "str", "required": True}}
-    for field in fields(Settings):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        spec[field.name] = {**KINDS[type(field.default)], "default": default}
-    return spec
-
+from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
 
 class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
         {
             "plan": {"type": "dict"},
             "tallies": {"type": "list", "elements": "dict", "default": []},
-            "model": {
-                "type": "dict",
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "alias": {"type": "str", "required": True},
-                    "files": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
+            "model": {"type": "dict", "options": MODEL},
             "lend_to": {"type": "str"},
             "programs": {"type": "dict", "default": {}},
-            "settings": {"type": "list", "elements": "dict", "default": [], "options": settings_spec()},
+            "settings": SETTINGS,
         },
         required_one_of=[("plan", "lend_to")],
         mutually_exclusive=[("plan", "lend_to")],

@@ -11,7 +11,9 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy imp
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.settings import settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
     CLUSTER,
     CONNECTION,
@@ -32,17 +34,9 @@ class ActionModule(BrainAction):
             "plan": {"type": "dict", "required": True},
             "tallies": {"type": "list", "elements": "dict", "required": True},
             "programs": {"type": "dict", "default": {}},
-            "model": {
-                "type": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "alias": {"type": "str", "required": True},
-                    "files": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
+            "model": {"type": "dict", "required": True, "options": MODEL},
             "stock": {"type": "list", "elements": "dict", "required": True},
-            "wishes": {"type": "dict", "default": {}},
+            "settings_of_hosts": SETTINGS,
             "secret_version": {"type": "str", "default": ""},
         }
     )
@@ -50,8 +44,15 @@ class ActionModule(BrainAction):
     def answer(self, given):
         settings, plan = read_settings(given, given["images"]), read_plan(given["plan"])
         tallies = [read_tally(tally) for tally in given["tallies"]]
-        leader = {plan["leader"]: given["wishes"]}
-        deployments = deploy_pods(plan, tallies, given["programs"], given["model"], given["stock"], settings, leader)
+        deployments = deploy_pods(
+            plan,
+            tallies,
+            given["programs"],
+            given["model"],
+            given["stock"],
+            settings,
+            settings_by_host(given["settings_of_hosts"]),
+        )
         wanted = manifests(plan, deployments, given["stock"], settings, given["secret_version"])
         api, names = connect(given), names_of(given, settings)
         folder = f"/api/v1/namespaces/{settings.namespace}"

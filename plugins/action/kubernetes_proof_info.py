@@ -28,11 +28,12 @@ class ActionModule(BrainAction):
         plan, api, namespace, states = read_plan(given["plan"]), connect(given), given["namespace"], given["states"]
         cluster = plan["cluster"]
         leader = next((state for state in states if state["part"] == "leader"), None)
-        if leader is None:
-            raise DroverError(f"{plan['leader']} leads and is no node: ask it with status.yml.")
-        wait = ["complete", "--cluster", cluster, "--timeout", str(given["timeout"])]
-        completion = ask(api, namespace, leader, wait, given["timeout"])
-        faults = held_faults(plan, held_by(api, namespace, cluster, states))
+        completion = None
+        # One that leads from outside is asked there.
+        if leader:
+            wait = ["complete", "--cluster", cluster, "--timeout", str(given["timeout"])]
+            completion = ask(api, namespace, leader, wait, given["timeout"])
+        faults = held_faults(plan, held_by(api, namespace, cluster, states), [state["host"] for state in states])
         if faults:
             raise DroverError(" ".join(faults))
         return {"completion": completion}

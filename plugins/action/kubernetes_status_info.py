@@ -26,6 +26,8 @@ class ActionModule(BrainAction):
             **CONNECTION,
             "cluster": {"type": "str", "default": "main"},
             "namespace": {"type": "str", "required": True},
+            "plans": {"type": "list", "elements": "dict", "default": []},
+            "outside": {"type": "list", "elements": "dict", "default": []},
         }
     )
 
@@ -33,7 +35,8 @@ class ActionModule(BrainAction):
         api, namespace, names = connect(given), given["namespace"], Names(given["cluster"], given["namespace"])
         maps = api.list(place("ConfigMap", namespace), labelSelector=selector_text(names.selector()))
         by_name = {each["metadata"]["name"]: each for each in maps}
-        written = document_in(by_name.get(names.plan), "plan.json")
+        # Where a host outside leads, it has the plan.
+        written = next(iter(given["plans"]), None) or document_in(by_name.get(names.plan), "plan.json")
         if written is None:
             raise DroverError(
                 f"The namespace {namespace} has no plan of the cluster {given['cluster']}: run kubernetes.yml."
@@ -41,10 +44,13 @@ class ActionModule(BrainAction):
         plan = read_plan(written)
         pods = api.list(place("Pod", namespace), labelSelector=selector_text(names.selector()))
         events = api.list(f"/api/v1/namespaces/{namespace}/events")
-        states = part_states(plan, pods, namespace, list(plan["addresses"]), events)
+        elsewhere = {state["host"] for state in given["outside"]}
+        nodes = [host for host in plan["addresses"] if host not in elsewhere]
+        states = part_states(plan, pods, namespace, nodes, events)
         held = held_by(api, namespace, given["cluster"], states)
         told = [describe(api, namespace, names, by_name, state, held) for state in states]
-        weak = [] if any(state["problem"] for state in told) else held_faults(plan, held)
+        told += [state for state in given["outside"] if state["host"] in plan["addresses"]]
+        weak = [] if any(state["problem"] for state in told) else held_faults(plan, held, nodes)
         found = [*problems(plan, told), *weak]
         return {"lines": status_lines(plan, told), "problems": found, "healthy": not found, "states": states}
 

@@ -24,6 +24,7 @@ class ActionModule(BrainAction):
                     "connections": {"type": "list", "elements": "dict", "required": True},
                 },
             },
+            "hosts": {"type": "list", "elements": "str"},
         }
     )
 
@@ -32,4 +33,4 @@ class ActionModule(BrainAction):
         for worker in given["workers"]:
             tally = read_tally(worker["tally"])
             held[tally["host"]] = held_part(tally, worker["connections"])
-        return {"missing": missing_parts(read_plan(given["plan"]), held)}
+        return {"missing": missing_parts(read_plan(given["plan"]), held, given["hosts"])}

@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 completion:
-  description: The completion, as M(drover.llama.completion_info) returns it.
+  description: The completion, as M(drover.llama.completion_info) returns it; null where the leader is no node.
   returned: success
   type: dict
   sample: {}

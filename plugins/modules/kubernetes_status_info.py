@@ -29,6 +29,16 @@ options:
     description: The namespace that the cluster is in.
     type: str
     required: true
+  plans:
+    description: Running plans that were found on hosts outside, of which the first counts, since its host leads.
+    type: list
+    elements: dict
+    default: []
+  outside:
+    description: How hosts outside are, as M(drover.llama.cluster_status_info) takes it in O(ignore:states).
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

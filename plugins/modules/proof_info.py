@@ -33,6 +33,10 @@ options:
         type: list
         elements: dict
         required: true
+  hosts:
+    description: The hosts to look at, where others are no hosts of the inventory. By default all of the plan.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

@@ -5,20 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..serving.proof import LEAST_SHARE, peers_from_afar, planned_weights
 from ..text import size_text
 
 
-def held_faults(plan: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to.
+def held_faults(
+    plan: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]], nodes: Collection[str]
+) -> list[str]:
+    """A sentence for each worker on one of the ``nodes`` (names) that does not hold what ``plan`` puts on it, or that the
+    leader has not connected to. Hosts outside of the cluster are asked otherwise: ``serving.proof``.
 
     ``held``: host -> ``held_bytes`` of its RPC server and ``connections`` to its port (``peer``).
     """
     faults = []
     for host, weight_bytes in planned_weights(plan).items():
+        if host not in nodes:
+            continue
         found = held.get(host)
         if found is None:
             faults.append(

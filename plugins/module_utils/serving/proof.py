@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..text import size_text
@@ -25,14 +25,22 @@ def held_part(tally: dict[str, Any], connections: list[dict[str, Any]]) -> dict[
 LEAST_SHARE = 0.75
 
 
-def missing_parts(plan: dict[str, Any], held: dict[str, dict[str, Any]]) -> list[str]:
-    """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to.
+def missing_parts(
+    plan: dict[str, Any], held: dict[str, dict[str, Any]], hosts: Collection[str] | None = None
+) -> list[str]:
+    """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to; of
+    ``hosts`` (names) only, unless they are None.
 
     ``held``: host -> ``held_bytes`` (of its RPC server's unit) and ``peers`` (addresses connected to its RPC port), see
     ``held_part``. Weights are held from the start on, while cache and buffers fill as they are used.
     """
     weights = planned_weights(plan)
-    return [sentence for host in weights for sentence in _missing(plan, host, weights[host], held.get(host))]
+    return [
+        sentence
+        for host in weights
+        if hosts is None or host in hosts
+        for sentence in _missing(plan, host, weights[host], held.get(host))
+    ]
 
 
 def planned_weights(plan: Mapping[str, Any]) -> dict[str, int]:

@@ -107,12 +107,16 @@ def test_a_pod_that_is_not_made_says_why():
     ],
 )
 def test_a_worker_that_takes_no_part_is_told_of(held, words):
-    (fault,) = held_faults(PLAN, held)
+    (fault,) = held_faults(PLAN, held, ["kube-1", "kube-2"])
     assert words in fault
 
 
 def test_a_worker_that_holds_its_part_is_none():
-    assert held_faults(PLAN, {"kube-2": {"held_bytes": 2000, "connections": [{"peer": "10.0.0.1"}]}}) == []
+    assert held_faults(PLAN, {"kube-2": {"held_bytes": 2000, "connections": [{"peer": "10.0.0.1"}]}}, ["kube-2"]) == []
+
+
+def test_a_host_outside_is_not_asked_for_what_its_pod_holds():
+    assert held_faults(PLAN, {}, ["kube-1"]) == []
 
 
 def test_the_way_back_has_what_was_there_without_what_is_the_apis():

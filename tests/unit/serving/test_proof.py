@@ -13,6 +13,11 @@ TWO = plan(devices=[device("pi-1", "RPC0", 0, 4), device("pi-2", "RPC1", 4, 4, T
 GOOD = {"held_bytes": GIB, "peers": ["10.0.0.1"]}
 
 
+def test_only_the_hosts_that_are_named_are_looked_at():
+    assert missing_parts(TWO, {"pi-1": GOOD}, ["pi-1"]) == []
+    assert len(missing_parts(TWO, {"pi-1": GOOD}, ["pi-1", "pi-2"])) == 1
+
+
 def test_workers_that_hold_their_weights_and_have_the_leader_are_not_named():
     assert missing_parts(TWO, {"pi-1": GOOD, "pi-2": GOOD}) == []
     # A little may have been swapped out.
