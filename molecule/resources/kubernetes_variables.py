@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every variable on the page of the role kubernetes, a value to set it to, and what must then stand in the manifests.
 
-Most are set at once and looked at in what one run of kubernetes.yml writes to a folder; the others are set by a test, or
-for a test, in the file that is named (``elsewhere``). tests/unit/checks/test_variables.py holds this table against the
+Most are set at once and looked at in what one run of kubernetes.yml writes to a folder; the others are set by a test,
+or for a test, in the file that is named (``elsewhere``). tests/unit/checks/test_variables.py holds this table against the
 argument specs.
 """
 
@@ -88,6 +88,7 @@ VARIABLES = {
         [LEFT_OUT], lambda seen: all(LEFT_OUT not in each["metadata"]["name"] for each in seen.manifests)
     ),
     "kubernetes_leader": elsewhere(TESTS),
+    "kubernetes_outside": elsewhere("playbooks/kubernetes.yml"),
     "kubernetes_lend": Case({"threads": 1}, lambda seen: "--threads 1" in " ".join(seen.document(WORKER)["arguments"])),
     "kubernetes_nodes": Case(
         {LEADER: {"threads": 2}}, lambda seen: "--threads 2" in " ".join(seen.document()["arguments"])

@@ -14,6 +14,7 @@ from ansible_collections.drover.llama.plugins.module_utils.serving.settings impo
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
 
+
 class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
         {

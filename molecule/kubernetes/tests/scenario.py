@@ -34,6 +34,11 @@ def kubernetes(name="kubernetes", **settings):
     return play(name, settings={**SETTINGS, **settings}, inventories=(INVENTORY,))
 
 
+def in_namespace(service):
+    """The name of a Service for pods of all namespaces."""
+    return f"{service}.drover.svc.cluster.local"
+
+
 def kubectl(*arguments, given=None):
     command = [programs.folder() / "kubectl", f"--kubeconfig={KUBECONFIG}", "--namespace=drover", *arguments]
     return subprocess.run(command, input=given, capture_output=True, text=True, timeout=240)

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 
 import pytest
 import yaml
-from cluster import INVENTORY, Api, address, answers
-from lab.kubernetes import images
+from cluster import INVENTORY, answers
 from playbook import play, refused, succeeded
 from scenario import (
     DROVER,
@@ -28,35 +26,6 @@ from scenario import (
     plan,
     starts,
 )
-
-
-@pytest.fixture
-def stranger():
-    """A pod of somebody else: gives a function that tells whether it gets through to an address and a port."""
-    name = "stranger"
-    made = kubectl(
-        *("run", name, "--namespace=default", f"--image={images.TOOLS}", "--image-pull-policy=Never"),
-        *("--restart=Never", "--command", "--", "sleep", "600"),
-    )
-    assert made.returncode == 0, made.stderr
-    waited = kubectl("wait", "--namespace=default", f"pod/{name}", "--for=condition=Ready", "--timeout=120s")
-    assert waited.returncode == 0, waited.stderr
-    yield (
-        lambda address, port: (
-            kubectl(
-                *("exec", "--namespace=default", name, "--"), *("nc", "-w", "5", address, str(port), "-e", "true")
-            ).returncode
-            == 0
-        )
-    )
-    kubectl("delete", "--namespace=default", f"pod/{name}", "--grace-period=0", "--force")
-
-
-@pytest.fixture
-def api():
-    port = found("service", "drover-main-api")["spec"]["ports"][0]["nodePort"]
-    key = base64.b64decode(found("secret", "drover-main-api")["data"]["api_key"]).decode().strip()
-    return Api(f"http://{address('kube-1')}:{port}", key)
 
 
 @pytest.mark.parametrize(("question", "answer"), answers())

@@ -12,11 +12,9 @@ from ..serving.proof import LEAST_SHARE, peers_from_afar, planned_weights
 from ..text import size_text
 
 
-def held_faults(
-    plan: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]], nodes: Collection[str]
-) -> list[str]:
-    """A sentence for each worker on one of the ``nodes`` (names) that does not hold what ``plan`` puts on it, or that the
-    leader has not connected to. Hosts outside of the cluster are asked otherwise: ``serving.proof``.
+def held_faults(plan: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]], nodes: Collection[str]) -> list[str]:
+    """A sentence for each worker on one of the ``nodes`` (names) that does not hold what ``plan`` puts on it, or that
+    the leader has not connected to. Hosts outside of the cluster are asked otherwise: ``serving.proof``.
 
     ``held``: host -> ``held_bytes`` of its RPC server and ``connections`` to its port (``peer``).
     """

@@ -28,8 +28,8 @@ LEAST_SHARE = 0.75
 def missing_parts(
     plan: dict[str, Any], held: dict[str, dict[str, Any]], hosts: Collection[str] | None = None
 ) -> list[str]:
-    """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to; of
-    ``hosts`` (names) only, unless they are None.
+    """A sentence for each worker that does not hold what ``plan`` puts on it, or that the leader has not connected to;
+    of ``hosts`` (names) only, unless they are None.
 
     ``held``: host -> ``held_bytes`` (of its RPC server's unit) and ``peers`` (addresses connected to its RPC port), see
     ``held_part``. Weights are held from the start on, while cache and buffers fill as they are used.
