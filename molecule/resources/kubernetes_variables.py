@@ -4,8 +4,8 @@
 """Every variable on the page of the role kubernetes, a value to set it to, and what must then stand in the manifests.
 
 Most are set at once and looked at in what one run of kubernetes.yml writes to a folder; the others are set by a test,
-or for a test, in the file that is named (``elsewhere``). tests/unit/checks/test_variables.py holds this table against the
-argument specs.
+or for a test, in the file that is named (``elsewhere``). tests/unit/checks/test_variables.py holds this table against
+the argument specs.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import base64
 
 import pytest
 from cluster import Api, address
+from kubernetes_cluster import found, kubectl
 from lab.kubernetes import images
-from scenario import found, kubectl
 
 
 @pytest.fixture

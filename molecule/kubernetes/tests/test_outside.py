@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from cluster import INVENTORY, Api, address, answers, host
+from kubernetes_cluster import NODES, SETTINGS, in_namespace, kubectl, parts, plan
 from lab.kubernetes import images
 from playbook import play, succeeded
-from scenario import NODES, SETTINGS, in_namespace, kubectl, parts, plan
 
 OUTSIDE = "old-server"
 QUESTION, ANSWER = answers()[0]

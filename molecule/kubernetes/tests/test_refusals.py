@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from kubernetes_cluster import kubernetes
 from playbook import refused
-from scenario import kubernetes
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from cluster import host
+from kubernetes_cluster import NODES, kubectl, kubernetes, plan
 from playbook import refused, succeeded
-from scenario import NODES, kubectl, kubernetes, plan
 
 MODELS = "/var/lib/drover/models"
 

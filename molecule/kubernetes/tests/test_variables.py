@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from kubernetes_cluster import kubectl, kubernetes
 from kubernetes_variables import VARIABLES, Written, settings
 from playbook import succeeded
-from scenario import kubectl, kubernetes
 
 
 def read(folder):

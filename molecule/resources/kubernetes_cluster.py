@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster in Kubernetes as the tests of this scenario see it."""
+"""The cluster in Kubernetes as the tests see it: its nodes, pods and documents, by kubectl."""
 
 from __future__ import annotations
 
