@@ -25,7 +25,7 @@ from kubernetes_cluster import (
     plan,
     starts,
 )
-from playbook import play, refused, succeeded
+from playbook import failed, play, succeeded
 
 QUESTION, ANSWER = answers()[0]
 
@@ -185,11 +185,20 @@ def test_plan_takes_its_pods_off_again():
     assert not found("pods", "-lapp.kubernetes.io/component=tally")["items"]
 
 
+def test_a_key_of_ones_own_takes_the_place_of_the_one_that_was_made(api):
+    succeeded(kubernetes(kubernetes_api_key="a-key-of-my-own"))
+    question = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 1}
+    assert api.request("/v1/chat/completions", question)[0] == 401
+    assert api.request("/v1/chat/completions", question, key="a-key-of-my-own")[0] == 200
+    # It stays where none is given.
+    succeeded(kubernetes())
+    assert api.request("/v1/chat/completions", question, key="a-key-of-my-own")[0] == 200
+
+
 def test_an_image_that_does_not_work_is_taken_back(api):
     bad = f"lab.invalid/nothing@sha256:{'0' * 64}"
-    refused(
-        kubernetes(kubernetes_image=bad, kubernetes_measure=False), "cannot get the image", "What ran before runs again"
-    )
+    run = kubernetes(kubernetes_image=bad, kubernetes_measure="false", kubernetes_timeout="900")
+    failed(run, "cannot get the image", "What ran before runs again")
     assert api.ask(QUESTION) == ANSWER
 
 

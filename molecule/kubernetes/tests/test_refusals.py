@@ -17,6 +17,7 @@ from playbook import refused
         ({"kubernetes_context": "nobody"}, "cannot be used"),
         ({"kubernetes_node_port": 80}, "Kubernetes gives ports from 30000"),
         ({"kubernetes_image": "drover:latest"}, "must be an image by its digest"),
+        ({"kubernetes_workers": "daemonset"}, "set it to pinned"),
         ({"kubernetes_node_selector": {"no": "node"}}, "does not fit"),
     ],
 )

@@ -54,7 +54,7 @@ OWN = [own_pod("kube-1", {"name": "worker", "resources": {"requests": {"memory":
         (
             quota({"requests.cpu": "2500m"}),
             [],
-            ["The ResourceQuota team has 2.5 cores left of requests.cpu 2500m, and the plan needs 12 cores"],
+            ["The ResourceQuota team has 2.5 cores left of requests.cpu 2500m, and the plan needs 11.85 cores"],
         ),
         (quota({"pods": "2"}), [], ["The ResourceQuota team has 2 left of pods 2, and the plan needs 3"]),
         (quota({"pods": "2"}, {"pods": "5"}), [], ["The ResourceQuota team has 0 left of pods 2"]),
@@ -102,6 +102,6 @@ def test_limits(objects, given, told):
 def test_how_a_limit_is_told(objects):
     (told,) = limit_faults([limit(type="Pod", max={"cpu": "3"})], objects)
     assert told == (
-        "The LimitRange small allows a pod at most 3 of cpu, and the plan needs 4 cores: change it, or what nodes lend "
+        "The LimitRange small allows a pod at most 3 of cpu, and the plan needs 3.95 cores: change it, or what nodes lend "
         "(kubernetes_lend)."
     )

@@ -17,6 +17,7 @@ from .objects import GIB, IMAGE, settings
 WISHES = {
     "image": (f"drover@sha256:{'a' * 64}", f"drover@sha256:{'a' * 64}"),
     "model": ({"file": "a/b.gguf", "claim": "models"}, None),
+    "images": ({"arm64": IMAGE}, {"arm64": IMAGE}),
     "namespace": ("llm", "llm"),
     "create_namespace": (False, False),
     "image_pull_policy": ("Never", "Never"),
