@@ -25,7 +25,7 @@ from kubernetes_cluster import (
     plan,
     starts,
 )
-from playbook import failed, play, succeeded
+from playbook import failed, play, refused, succeeded
 
 QUESTION, ANSWER = answers()[0]
 
@@ -195,11 +195,20 @@ def test_a_key_of_ones_own_takes_the_place_of_the_one_that_was_made(api):
     assert api.request("/v1/chat/completions", question, key="a-key-of-my-own")[0] == 200
 
 
-def test_an_image_that_does_not_work_is_taken_back(api):
+def test_an_image_that_no_node_gets_is_told_before_anything_is_changed(api):
     bad = f"lab.invalid/nothing@sha256:{'0' * 64}"
-    run = kubernetes(kubernetes_image=bad, kubernetes_measure="false", kubernetes_timeout="900")
-    failed(run, "cannot get the image", "What ran before runs again")
+    refused(kubernetes(kubernetes_image=bad, kubernetes_measure="false"), "cannot get the image", bad)
     assert api.ask(QUESTION) == ANSWER
+
+
+def test_what_does_not_serve_is_taken_back(api):
+    """A value that llama-server alone knows to be none."""
+    before = found("deployments")["items"]
+    run = kubernetes(kubernetes_extra_arguments=["--rope-scaling", "nonsense"], kubernetes_timeout="900")
+    failed(run, "does not work by this plan", "What ran before runs again")
+    assert api.ask(QUESTION) == ANSWER
+    after = found("deployments")["items"]
+    assert [each["spec"]["template"] for each in after] == [each["spec"]["template"] for each in before]
 
 
 def test_what_is_written_is_what_the_api_takes(tmp_path):
