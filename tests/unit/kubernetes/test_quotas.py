@@ -102,6 +102,6 @@ def test_limits(objects, given, told):
 def test_how_a_limit_is_told(objects):
     (told,) = limit_faults([limit(type="Pod", max={"cpu": "3"})], objects)
     assert told == (
-        "The LimitRange small allows a pod at most 3 of cpu, and the plan needs 3.95 cores: change it, or what nodes lend "
-        "(kubernetes_lend)."
+        "The LimitRange small allows a pod at most 3 of cpu, and the plan needs 3.95 cores: change it, or what nodes "
+        "lend (kubernetes_lend)."
     )
