@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,7 +54,14 @@ def up(lab: LabSpec, key: str, archive: Path, say) -> None:
             step.result()
     state.write(state.kubeconfig_path(lab.name), _on(lab, control_plane, f"cat {_KUBECONFIG}"), 0o600)
     _on(lab, control_plane, _WAIT)
+    _on(lab, control_plane, "; ".join(map(_tell_pods, lab.nodes)))
     say(f"Kubernetes: all of {len(lab.nodes)} nodes are ready")
+
+
+def _tell_pods(node: HostSpec) -> str:
+    """The command that tells the API which addresses a node's pods have, as the controller that gives them would."""
+    patch = json.dumps({"spec": {"podCIDR": str(node.pods), "podCIDRs": [str(node.pods)]}})
+    return f"{_KUBECTL} patch node {node.name} --patch='{patch}' >&2"
 
 
 def load(lab: LabSpec, node: HostSpec, archive: Path) -> None:
