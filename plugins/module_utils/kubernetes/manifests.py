@@ -145,7 +145,7 @@ def _require_reachable(leads: str, workers: Sequence[str], settings: Settings) -
     if workers and not settings.host_network:
         raise DroverError(
             f"{leads} leads from outside of the cluster, where the names of the workers' pods ({', '.join(workers)}) "
-            "mean nothing: set kubernetes_host_network to true, or leave the nodes out."
+            "mean nothing: set kubernetes_leader to a node, or kubernetes_host_network to true."
         )
 
 
