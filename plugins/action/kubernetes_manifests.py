@@ -8,7 +8,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import manifests, superfluous
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import settings_by_host
@@ -30,7 +30,6 @@ class ActionModule(BrainAction):
         {
             **CONNECTION,
             **CLUSTER,
-            "images": {"type": "dict", "default": {}},
             "plan": {"type": "dict", "required": True},
             "tallies": {"type": "list", "elements": "dict", "required": True},
             "programs": {"type": "dict", "default": {}},
@@ -42,7 +41,7 @@ class ActionModule(BrainAction):
     )
 
     def answer(self, given):
-        settings, plan = read_settings(given, given["images"]), read_plan(given["plan"])
+        settings, plan = read_settings(given), read_plan(given["plan"])
         tallies = [read_tally(tally) for tally in given["tallies"]]
         deployments = deploy_pods(
             plan,
@@ -66,7 +65,5 @@ class ActionModule(BrainAction):
         return {
             "deployments": deployments,
             "manifests": wanted,
-            "superfluous": [
-                {"kind": each["kind"], "name": each["metadata"]["name"]} for each in superfluous(present, wanted)
-            ],
+            "superfluous": [identity(each) for each in superfluous(present, wanted)],
         }

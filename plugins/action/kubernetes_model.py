@@ -16,6 +16,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods impor
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.settings import MODEL_FOLDER
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
 COURIER = "courier"
 POLL_SECONDS = 1
@@ -62,8 +63,7 @@ def run(api, namespace, name, command, timeout, send=None):
     """What the command printed. Raises DroverError with what it complained of."""
     code, said, complained = api.execute(namespace, name, COURIER, command, timeout, send)
     if code:
-        lines = [line.removeprefix("drover: ") for line in complained.splitlines() if line.strip()]
-        raise DroverError(lines[-1] if lines else f"{name} ended with code {code}: look at its log.")
+        raise DroverError(complaint(complained) or f"{name} ended with code {code}: look at its log.")
     return said
 
 
@@ -75,7 +75,7 @@ def started(api, namespace, name, timeout):
         if ((pod or {}).get("status") or {}).get("phase") == "Running":
             return
         if time.monotonic() > deadline:
-            faults = pod_faults([pod], api.list(f"/api/v1/namespaces/{namespace}/events")) if pod else []
+            faults = pod_faults([pod], api.events(namespace)) if pod else []
             raise DroverError(
                 faults[0]
                 if faults

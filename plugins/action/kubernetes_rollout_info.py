@@ -38,7 +38,7 @@ class ActionModule(BrainAction):
         while True:
             deployments = api.list(place("Deployment", namespace), "Deployment", **chosen)
             pods = api.list(place("Pod", namespace), "Pod", **chosen)
-            events = api.list(f"/api/v1/namespaces/{namespace}/events")
+            events = api.events(namespace)
             found = progress(plan, deployments, pods, events, namespace, given["nodes"])
             if found["ready"]:
                 return {"states": found["states"]}

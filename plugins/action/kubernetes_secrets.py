@@ -14,14 +14,13 @@ class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
         {
             **CLUSTER,
-            "images": {"type": "dict", "default": {}},
             "keys": {"type": "list", "elements": "str", "default": []},
             "token": {"type": "str", "default": ""},
         }
     )
 
     def answer(self, given):
-        settings, made = read_settings(given, given["images"]), []
+        settings, made = read_settings(given), []
         if given["keys"]:
             made.append(api_secret(settings, given["cluster"], given["keys"]))
         if given["token"]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.action.kubernetes_stock_info import document_in
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import Names
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
@@ -14,7 +13,12 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.status imp
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.telling.status import problems, status_lines
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
-from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
+    CONNECTION,
+    connect,
+    document_in,
+    place,
+)
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by
 
 COMPLETION_SECONDS = 120
@@ -43,7 +47,7 @@ class ActionModule(BrainAction):
             )
         plan = read_plan(written)
         pods = api.list(place("Pod", namespace), labelSelector=selector_text(names.selector()))
-        events = api.list(f"/api/v1/namespaces/{namespace}/events")
+        events = api.events(namespace)
         elsewhere = {state["host"] for state in given["outside"]}
         nodes = [host for host in plan["addresses"] if host not in elsewhere]
         states = part_states(plan, pods, namespace, nodes, events)

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
-import json
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.access import access_faults, reviews
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.image import programs_by_machine
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import MACHINES
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import foundation, superfluous
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import (
+    foundation,
+    identity,
+    key,
+    superfluous,
+)
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import DROVER, OWNER_LABEL
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.nodes import take_stock
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles import (
     claim_faults,
@@ -32,6 +36,7 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     CONNECTION,
     IMAGES,
     connect,
+    document_in,
     named,
     names_of,
     place,
@@ -43,10 +48,10 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class ActionModule(BrainAction):
-    arguments = ArgumentSpecValidator({**CONNECTION, **CLUSTER, "images": {"type": "dict", "default": {}}})
+    arguments = ArgumentSpecValidator({**CONNECTION, **CLUSTER})
 
     def answer(self, given):
-        settings = read_settings(given, given["images"])
+        settings = read_settings(given)
         api, names = connect(given), names_of(given, settings)
         refuse(access_faults(api.create(REVIEWS, review) for review in reviews(settings)))
         namespace = api.get(f"/api/v1/namespaces/{settings.namespace}") if settings.create_namespace else None
@@ -89,11 +94,6 @@ class ActionModule(BrainAction):
             "owns_namespace": owns(namespace),
             "previous": restorable(present),
             "plan": document_in(named("ConfigMap", names.plan, present), "plan.json"),
-            "deployments": [
-                document_in(each, "deployment.json")
-                for each in present
-                if each["kind"] == "ConfigMap" and "deployment.json" in (each.get("data") or {})
-            ],
             "has_key": bool(read_keys(secret)),
             "secret_version": (secret or {}).get("metadata", {}).get("resourceVersion", ""),
             "claim_bytes": claim_bytes(claim),
@@ -118,23 +118,6 @@ def claim_bytes(claim):
     return bytes_of(told, "The capacity of the claim") if told else None
 
 
-def document_in(config_map, name):
-    """The document in a ConfigMap, None for none; one that cannot be read is written anew anyway."""
-    try:
-        return json.loads(((config_map or {}).get("data") or {})[name])
-    except (KeyError, ValueError):
-        return None
-
-
-def key(each):
-    return each["kind"], each["metadata"]["name"]
-
-
-def identity(each):
-    """What an object is known by, for whoever takes it off."""
-    return {"kind": each["kind"], "name": each["metadata"]["name"]}
-
-
 def removal(present):
     """All of a cluster's objects in the order in which they are taken off, Secrets last but one."""
     secrets = [each for each in present if each["kind"] == "Secret"]
@@ -144,4 +127,4 @@ def removal(present):
 def owns(namespace):
     """Whether Drover made the namespace."""
     labels = ((namespace or {}).get("metadata") or {}).get("labels") or {}
-    return labels.get("app.kubernetes.io/managed-by") == "drover"
+    return labels.get(OWNER_LABEL) == DROVER

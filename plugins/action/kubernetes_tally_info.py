@@ -28,7 +28,6 @@ class ActionModule(BrainAction):
         {
             **CONNECTION,
             **CLUSTER,
-            "images": {"type": "dict", "default": {}},
             "stock": {"type": "list", "elements": "dict", "required": True},
             "programs": {"type": "dict", "default": {}},
             "claim_bytes": {"type": "int"},
@@ -38,7 +37,7 @@ class ActionModule(BrainAction):
     )
 
     def answer(self, given):
-        settings = read_settings(given, given["images"])
+        settings = read_settings(given)
         names = names_of(given, settings)
         usable = [entry["node"] for entry in given["stock"] if not entry["reason"]]
         logs = {}
@@ -66,7 +65,7 @@ def collect(api, namespace, pods, timeout):
         if all(phases.get(name) in ("Succeeded", "Failed") for name in pods.values()):
             return {node: api.log(namespace, name) for node, name in pods.items()}
         if time.monotonic() > deadline:
-            faults = pod_faults(known, api.list(f"/api/v1/namespaces/{namespace}/events"))
+            faults = pod_faults(known, api.events(namespace))
             late = ", ".join(
                 sorted(node for node, name in pods.items() if phases.get(name) not in ("Succeeded", "Failed"))
             )

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import superfluous
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, superfluous
 
 
 def superfluous_objects(present, wanted):
     """Of Kubernetes' objects, kind and name of those that are not wanted, in the order in which they are taken off."""
-    return [{"kind": each["kind"], "name": each["metadata"]["name"]} for each in superfluous(present, wanted)]
+    return [identity(each) for each in superfluous(present, wanted)]
 
 
 class FilterModule:

@@ -11,29 +11,7 @@ version_added: "0.2.0"
 description:
   - From a plan over nodes to what their pods run, and to the objects that Kubernetes is given. What a quota or a limit
     range has no room for fails the task.
-requirements:
-  - kubernetes (the Python client)
 options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
-  cluster:
-    description: Name of Drover's cluster.
-    type: str
-    default: main
-  settings:
-    description: What is wished, by the names of the variables of the role C(kubernetes) without C(kubernetes_).
-    type: dict
-    required: true
-  images:
-    description: The content of C(images.json), by which the image is named unless O(settings) do.
-    type: dict
-    default: {}
   plan:
     description: The plan, as M(drover.llama.placement) returned it.
     type: dict
@@ -134,6 +112,8 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
+  - drover.llama.kubernetes_wishes
 seealso:
   - module: kubernetes.core.k8s
 author:

@@ -13,17 +13,7 @@ description:
     that is in its volume; with it, sends the files of the controller there which the volume lacks.
   - A file that was sent appears whole or not at all.
   - In check mode there is no pod to ask, so do not run it then.
-requirements:
-  - kubernetes (the Python client)
 options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
   pod:
     description: The manifest of the courier pod, which is applied.
     type: dict
@@ -51,6 +41,7 @@ options:
     default: 180
 extends_documentation_fragment:
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
 seealso:
   - module: kubernetes.core.k8s
 author:

@@ -11,17 +11,7 @@ version_added: "0.2.0"
 description:
   - Reads the conditions of Deployments and pods until all are ready. What keeps one from it for a minute fails the task
     in one sentence, such as an image that cannot be pulled.
-requirements:
-  - kubernetes (the Python client)
 options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
   namespace:
     description: The namespace that the cluster is in.
     type: str
@@ -42,6 +32,7 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
 seealso:
   - module: kubernetes.core.k8s
 author:

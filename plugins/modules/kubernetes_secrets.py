@@ -11,18 +11,6 @@ version_added: "0.2.0"
 description:
   - Of the keys of the API, and of the token that a model is fetched with. Run it with C(no_log), since it returns them.
 options:
-  cluster:
-    description: Name of Drover's cluster.
-    type: str
-    default: main
-  settings:
-    description: What is wished, by the names of the variables of the role C(kubernetes) without C(kubernetes_).
-    type: dict
-    required: true
-  images:
-    description: The content of C(images.json), by which the image is named unless O(settings) do.
-    type: dict
-    default: {}
   keys:
     description: The keys that clients may send.
     type: list
@@ -35,6 +23,7 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_wishes
 seealso:
   - module: kubernetes.core.k8s
 author:

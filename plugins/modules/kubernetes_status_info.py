@@ -10,17 +10,7 @@ short_description: Say how a cluster in Kubernetes is
 version_added: "0.2.0"
 description:
   - Which parts are up, what they hold, and how fast a short completion is.
-requirements:
-  - kubernetes (the Python client)
 options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
   cluster:
     description: Name of Drover's cluster.
     type: str
@@ -42,6 +32,7 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
 seealso:
   - module: kubernetes.core.k8s
 author:

@@ -12,32 +12,11 @@ description:
   - Sees whether what is wished can be had there (permissions, namespace, ports, the claim of the model), and which
     nodes can lend what.
   - What is in the way fails the task in one sentence, before anything was changed.
-requirements:
-  - kubernetes (the Python client)
-options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
-  cluster:
-    description: Name of Drover's cluster.
-    type: str
-    default: main
-  settings:
-    description: What is wished, by the names of the variables of the role C(kubernetes) without C(kubernetes_).
-    type: dict
-    required: true
-  images:
-    description: The content of C(images.json), by which the image is named unless O(settings) do.
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
+  - drover.llama.kubernetes_wishes
 seealso:
   - module: kubernetes.core.k8s
 author:
@@ -117,12 +96,6 @@ plan:
   returned: success
   type: dict
   sample: null
-deployments:
-  description: What the pods run.
-  returned: success
-  type: list
-  elements: dict
-  sample: []
 has_key:
   description: Whether there is a key of the API.
   returned: success

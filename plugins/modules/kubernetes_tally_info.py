@@ -12,29 +12,7 @@ description:
   - Waits for the pods that M(drover.llama.kubernetes_stock_info) has made manifests of, and makes of their logs what
     each node lends.
   - Without them, memory that nobody requests counts as free, and speeds are unknown.
-requirements:
-  - kubernetes (the Python client)
 options:
-  kubeconfig:
-    description: The file that says where the API is and who asks.
-    type: path
-    required: true
-  context:
-    description: A context in it. By default its current one.
-    type: str
-    default: ""
-  cluster:
-    description: Name of Drover's cluster.
-    type: str
-    default: main
-  settings:
-    description: What is wished, by the names of the variables of the role C(kubernetes) without C(kubernetes_).
-    type: dict
-    required: true
-  images:
-    description: The content of C(images.json), by which the image is named unless O(settings) do.
-    type: dict
-    default: {}
   stock:
     description: The stock of the nodes, as M(drover.llama.kubernetes_stock_info) returned it.
     type: list
@@ -58,6 +36,8 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.kubernetes_api
+  - drover.llama.kubernetes_wishes
 seealso:
   - module: kubernetes.core.k8s
 author:

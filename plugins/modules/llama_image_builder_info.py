@@ -49,7 +49,7 @@ builder:
       description: Debian's archive that it installs from, or null.
       returned: success
       type: str
-      sample: http://deb.debian.org/debian
+      sample: http://mirror.example/debian
 """
 
 import subprocess

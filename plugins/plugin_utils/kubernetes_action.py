@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.image import image_settings
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import KINDS
@@ -15,7 +17,11 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import
 
 # Options of each of them.
 CONNECTION = {"kubeconfig": {"type": "path", "required": True}, "context": {"type": "str", "default": ""}}
-CLUSTER = {"cluster": {"type": "str", "default": "main"}, "settings": {"type": "dict", "required": True}}
+CLUSTER = {
+    "cluster": {"type": "str", "default": "main"},
+    "settings": {"type": "dict", "required": True},
+    "images": {"type": "dict", "default": {}},
+}
 IMAGES = "kubernetes_images"
 NO_IMAGE = (
     "Neither kubernetes_image is set nor are there images that images.yml made: run it, or name an image by digest."
@@ -31,9 +37,9 @@ def connect(given):
     return Api(given["kubeconfig"], given["context"])
 
 
-def read_settings(given, document=None):
-    """The settings by the options; the image is that of ``document``, unless one is named."""
-    wishes = given["settings"]
+def read_settings(given):
+    """The settings by the options; the image is that of ``images``, unless one is named."""
+    wishes, document = given["settings"], given["images"]
     if document and not wishes.get("image"):
         wishes = {**wishes, **image_settings(document, IMAGES)}
     if not wishes.get("image"):
@@ -69,3 +75,11 @@ def named(kind, name, present):
 def names_of(given, settings):
     """The names of the cluster's objects."""
     return Names(given["cluster"], settings.namespace)
+
+
+def document_in(config_map, name):
+    """The document in a ConfigMap, None for none; one that cannot be read is written anew anyway."""
+    try:
+        return json.loads(((config_map or {}).get("data") or {})[name])
+    except (KeyError, ValueError):
+        return None

@@ -57,6 +57,10 @@ class Api:
         found = self._request("GET", path, query) or {}
         return [{**item, **({"kind": kind} if kind else {})} for item in found.get("items") or []]
 
+    def events(self, namespace):
+        """What happened in a namespace of late."""
+        return self.list(f"/api/v1/namespaces/{namespace}/events")
+
     def create(self, path, body):
         """What the API makes of ``body``."""
         return self._request("POST", path, {}, body)
@@ -128,6 +132,12 @@ def _send(running, path, size):
                 raise DroverError(f"{path} became shorter while it was sent: run again once nobody writes it.")
             running.write_stdin(piece)
             size -= len(piece)
+
+
+def complaint(complained):
+    """The last thing that the runtime said on standard error; empty for nothing."""
+    lines = [line.removeprefix("drover: ").strip() for line in complained.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _told(content, answer):

@@ -9,6 +9,7 @@ import json
 
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
 MORE_SECONDS = 30
 
@@ -21,8 +22,7 @@ def ask(api, namespace, state, command, timeout=60):
         namespace, state["pod"], state["part"], [*DROVER, *command], timeout + MORE_SECONDS
     )
     if code:
-        lines = [line.removeprefix("drover: ") for line in complained.splitlines() if line.strip()]
-        told = lines[-1].strip() if lines else f"code {code}"
+        told = complaint(complained) or f"code {code}"
         raise DroverError(f"The {state['part']} on {state['host']} says: {told.rstrip('.')}.")
     try:
         return json.loads(said)

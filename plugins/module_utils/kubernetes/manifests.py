@@ -114,18 +114,24 @@ def superfluous(present: Iterable[Mapping[str, Any]], wanted: Sequence[Manifest]
     """Of the objects with the cluster's labels that are ``present`` in its namespace, those that are not ``wanted`` any
     more, such as the Deployment of a worker that leads by now; in the order in which they are to be taken off. Secrets
     and what others own, such as the ReplicaSet of a Deployment, stay."""
-    kept = {_key(manifest) for manifest in wanted}
+    kept = {key(manifest) for manifest in wanted}
     order = [kind for _version, kind in KINDS if kind != "Secret"]
     found = [
         each
         for each in present
-        if each["kind"] in order and _key(each) not in kept and not each["metadata"].get("ownerReferences")
+        if each["kind"] in order and key(each) not in kept and not each["metadata"].get("ownerReferences")
     ]
     return sorted(found, key=lambda each: (order.index(each["kind"]), each["metadata"]["name"]))
 
 
-def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+def key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """Kind and name of an object, by which it is known in its namespace."""
     return manifest["kind"], manifest["metadata"]["name"]
+
+
+def identity(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The same as a dictionary, for whoever takes it off."""
+    return {"kind": manifest["kind"], "name": manifest["metadata"]["name"]}
 
 
 def _open(

@@ -34,7 +34,7 @@ def planned(tmp_path):
             "auth_file": "",
             "tls_verify": True,
             "refresh": False,
-            "work": "/work",
+            "work": "/srv/made",
             "cache": str(tmp_path),
             **changes,
         }

@@ -38,7 +38,7 @@ def recipe(tmp_path):
             "mirror": "",
             "apt_options": [],
         }
-        given.update(auth_file="", tls_verify=True, work="/work")
+        given.update(auth_file="", tls_verify=True, work="/srv/made")
         given.update(settings)
         return make_recipe(architecture, build, given, builder, {"path": str(runtime), "version": "1.2.3"})
 
@@ -79,7 +79,7 @@ def test_mmdebstrap_unpacks_for_any_architecture(recipe):
     made = recipe("arm64", base="mmdebstrap", mirror="http://mirror.example/debian", apt_options=["Some::Option 1"])
     assert lines(made)[:2] == ["FROM scratch", "ADD root /"]
     assert {"--architectures=arm64", "--variant=extract", "--aptopt=Some::Option 1"} <= set(made["root"])
-    assert made["root"][-3:] == ["forky", "/work/arm64/root", "http://mirror.example/debian"]
+    assert made["root"][-3:] == ["forky", "/srv/made/arm64/root", "http://mirror.example/debian"]
     assert not [line for line in lines(made) if line.startswith("RUN")]
     assert not made["asked"]
 

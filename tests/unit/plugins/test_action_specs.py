@@ -18,8 +18,18 @@ def module_text(name):
     return (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
 
 
+def documentation(text):
+    return yaml.safe_load(re.search(r'DOCUMENTATION = r"""(.*?)"""', text, re.DOTALL)[1])
+
+
 def documented(name):
-    return yaml.safe_load(re.search(r'DOCUMENTATION = r"""(.*?)"""', module_text(name), re.DOTALL)[1])
+    """The documentation of a module, with the options of its fragments."""
+    found = documentation(module_text(name))
+    options = dict(found.get("options", {}))
+    for fragment in found["extends_documentation_fragment"]:
+        path = ROOT / "plugins" / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
+        options.update(documentation(path.read_text(encoding="utf-8"))["options"])
+    return {**found, "options": options}
 
 
 def spec_of(options, inner):
