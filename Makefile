@@ -104,6 +104,7 @@ clean: $(READY) ## Remove the lab's hosts, the virtual environment and every cac
 lab-setup: $(READY)
 	@$(LAB) setup
 
-$(READY): requirements/development.txt
+# A checkout that was set up before the script asked for more is set up again.
+$(READY): requirements/development.txt tests/checks/setup
 	@tests/checks/setup $(VENV)
 	@touch $@
