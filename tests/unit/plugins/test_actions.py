@@ -57,7 +57,27 @@ def test_a_policy_that_cannot_be_is_refused():
 def test_deployments_are_plain_and_those_of_the_brain():
     deployed = ask("deployment", plan=decorated(PLAN), tallies=decorated(HOSTS), programs=BY_HOST, model=MODEL)
     assert types_in(deployed) <= PLAIN
-    assert deployed == {"changed": False, "deployments": deploy(PLAN, HOSTS, BY_HOST, MODEL, {})}
+    deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
+    assert deployed == {"changed": False, "deployments": deployments, "due": sorted(deployments)}
+
+
+def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    given = {"plan": PLAN, "tallies": HOSTS, "programs": BY_HOST, "model": MODEL, "collection_path": str(ROOT)}
+    digest = ask("runtime_archive", collection_path=str(ROOT))["runtime"]["digest"]
+    found = [
+        {
+            "host": host,
+            "installed": digest,
+            "deployment": one,
+            "complete": "true",
+            "listeners": [{"port": one["listen"]["port"], "command": one["program"]}],
+            "plan": PLAN if one["part"] == "leader" else {},
+        }
+        for host, one in deploy(PLAN, HOSTS, BY_HOST, MODEL, {}).items()
+    ]
+    assert ask("deployment", found=decorated(found), **given)["due"] == []
+    assert ask("deployment", found=found[1:], **given)["due"] == [found[0]["host"]]
 
 
 def test_wishes_may_be_text():
