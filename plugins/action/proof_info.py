@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
@@ -24,6 +25,7 @@ class ActionModule(BrainAction):
                     "connections": {"type": "list", "elements": "dict", "required": True},
                 },
             },
+            "required": {"type": "bool", "default": False},
         }
     )
 
@@ -32,4 +34,7 @@ class ActionModule(BrainAction):
         for worker in given["workers"]:
             tally = read_tally(worker["tally"])
             held[tally["host"]] = held_part(tally, worker["connections"])
-        return {"missing": missing_parts(read_plan(given["plan"]), held)}
+        missing = missing_parts(read_plan(given["plan"]), held)
+        if missing and given["required"]:
+            raise DroverError(" ".join(missing))
+        return {"missing": missing}

@@ -33,6 +33,10 @@ options:
         type: list
         elements: dict
         required: true
+  required:
+    description: Whether to fail, with the sentences in RV(missing), when a worker does not take part.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
@@ -63,9 +67,8 @@ EXAMPLES = r"""
         connections: "{{ hostvars['pi-2'].seen.connections }}"
       - tally: "{{ hostvars['pi-3'].weighed.tally }}"
         connections: "{{ hostvars['pi-3'].seen.connections }}"
-  register: proof
+    required: true
   run_once: true
-  failed_when: proof.missing | length > 0
 """
 
 RETURN = r"""

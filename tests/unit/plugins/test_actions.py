@@ -107,6 +107,12 @@ def test_a_worker_that_was_not_seen_takes_no_part():
     assert len(ask("proof_info", plan=PLAN, workers=[])["missing"]) == len({one["host"] for one in PLAN["endpoints"]})
 
 
+def test_a_worker_that_must_take_part_and_does_not_fails_the_task():
+    missing = ask("proof_info", plan=PLAN, workers=[])["missing"]
+    refused = ask("proof_info", plan=PLAN, workers=[], required="yes")
+    assert refused == {"failed": True, "msg": " ".join(missing)}
+
+
 def test_a_fleet_is_recommended_what_it_runs():
     answer = ask("recommend", hosts=HOSTS, minimum_tokens_per_second="0.1")
     assert answer["recommendation"]["fits"]
