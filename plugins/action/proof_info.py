@@ -16,15 +16,7 @@ class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
         {
             "plan": {"type": "dict", "required": True},
-            "workers": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "tally": {"type": "dict", "required": True},
-                    "connections": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
+            "workers": {"type": "list", "elements": "dict", "required": True},
             "required": {"type": "bool", "default": False},
         }
     )
@@ -32,8 +24,8 @@ class ActionModule(BrainAction):
     def answer(self, given):
         held = {}
         for worker in given["workers"]:
-            tally = read_tally(worker["tally"])
-            held[tally["host"]] = held_part(tally, worker["connections"])
+            tally = read_tally(worker.get("tally"))
+            held[tally["host"]] = held_part(tally, worker.get("connections") or [])
         missing = missing_parts(read_plan(given["plan"]), held)
         if missing and given["required"]:
             raise DroverError(" ".join(missing))

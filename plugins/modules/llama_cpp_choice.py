@@ -115,9 +115,9 @@ choice:
       sample: b11669
     hosts:
       description:
-        - For each host that can have the build, C(id) (its folder's name), C(installed), C(in_force) (it is the one that
-          was found, and no build is to be removed), C(backends) (that drive its devices), C(packages) to install, and
-          C(archive), C(recipe) and C(build_host), null where they do not apply.
+        - For each host that can have the build, C(id) (its folder's name), C(installed), C(in_force) (it is the one
+          that was found, and no build is to be removed), C(backends) (that drive its devices), C(packages) to install,
+          and C(archive), C(recipe) and C(build_host), null where they do not apply.
       returned: success
       type: dict
       sample:

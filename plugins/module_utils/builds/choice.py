@@ -40,7 +40,7 @@ def choose(
     ``source`` is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
-    it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are not
+    it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are no
     more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
     ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
     ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.

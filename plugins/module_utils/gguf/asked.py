@@ -27,13 +27,13 @@ def source_faults(sources: Mapping[str, str], sha256: list[str]) -> list[str]:
     (name,) = given
     if name == "gguf_model_url" and not sha256:
         return [
-            f"gguf_model_url is set to {telling_text(sources[name])} without gguf_model_sha256, so a damaged or replaced "
-            "download would go unseen; set gguf_model_sha256 to the sha256 that the model's page shows."
+            f"gguf_model_url is set to {telling_text(sources[name])} without gguf_model_sha256, so a damaged or "
+            "replaced download would go unseen; set gguf_model_sha256 to the sha256 that the model's page shows."
         ]
     if name == "gguf_model_leader_path" and not sources[name].startswith("/"):
         return [
-            f"gguf_model_leader_path is set to {sources[name]}, which leaves open where on the leader that is; give the "
-            "full path, beginning with a slash."
+            f"gguf_model_leader_path is set to {sources[name]}, which leaves open where on the leader that is; give "
+            "the full path, beginning with a slash."
         ]
     return []
 

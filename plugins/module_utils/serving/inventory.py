@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What in an inventory the playbooks cannot go by, so that nothing is passed over in silence: groups, and variables that
-would not count."""
+"""What in an inventory the playbooks cannot go by: its groups, and variables of the roles' that it cannot set, so that
+none is passed over in silence."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def inventory_faults(groups: Mapping[str, list[str]], hosts: Mapping[str, Mappin
     if len(leaders) > 1 or not set(leaders) <= set(cluster):
         pinned = (
             f"The group llama_leader holds {', '.join(leaders)}, and it pins one host of the group llama_cluster "
-            f"({', '.join(cluster)}); name exactly one of those in it, or leave it empty and the planner elects a leader."
+            f"({', '.join(cluster)}); name exactly one of those in it, or leave it empty and the planner elects a "
+            "leader."
         )
         return [pinned, *found]
     return found
