@@ -19,8 +19,8 @@ options:
     required: true
   workers:
     description:
-      - What M(drover.llama.memory_info) returned on each worker after the completion, asked for the listeners of its RPC
-        port. One that is missing counts as one that does not take part.
+      - What M(drover.llama.memory_info) returned on each worker after the completion, asked for its RPC port. One that
+        is missing counts as one that does not take part.
     type: list
     elements: dict
     required: true

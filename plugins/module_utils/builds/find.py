@@ -47,11 +47,11 @@ def find_llama_cpp(
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
     ``prefix`` is a folder to look into first, then comes the build in force among those in ``builds_path`` (unless not
-    ``use_current``), then PATH (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are there),
-    ``server`` and ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and ``backends``
-    (asked of the RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags`` (see ask.py;
-    empty when a program does not say), ``problem``: why a program that is there does not run, with the remedy, or
-    None, and ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
+    ``use_current``), then PATH (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are
+    there), ``server`` and ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and
+    ``backends`` (asked of the RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags``
+    (see ask.py; empty when a program does not say), ``problem``: why a program that is there does not run, with the
+    remedy, or None, and ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
 
     Flags are recalled from ``flags_file`` while the programs are the same, and kept there only when ``may_write``.
     """

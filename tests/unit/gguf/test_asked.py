@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A model that is asked for in a way that it cannot be had, and one that cannot be served, are refused in one sentence."""
+"""A model that cannot be had as it is asked for, and one that cannot be served, are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def test_a_model_that_can_be_served_has_no_faults(sha256):
         (
             {"gguf": {**GGUF, "unservable": ["It is an embedding model.", "It has no output."]}},
             sources(gguf_model_url="https://models.example/m.gguf?key=1"),
-            "https://models.example/m.gguf (this is gguf_model_url) cannot be served. It is an embedding model. It has no "
-            "output. Nothing was changed.",
+            "https://models.example/m.gguf (this is gguf_model_url) cannot be served. It is an embedding model. It has "
+            "no output. Nothing was changed.",
         ),
     ],
 )
