@@ -10,9 +10,11 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.document import
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
+from ansible_collections.drover.llama.plugins.module_utils.serving.due import hosts_due
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
+from ansible_collections.drover.llama.plugins.plugin_utils.packed_runtime import packed_runtime
 
 
 class ActionModule(BrainAction):
@@ -24,6 +26,20 @@ class ActionModule(BrainAction):
             "lend_to": {"type": "str"},
             "programs": {"type": "dict", "default": {}},
             "settings": SETTINGS,
+            "found": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "installed": {"type": "str"},
+                    "deployment": {"type": "dict"},
+                    "complete": {"type": "bool", "default": False},
+                    "listeners": {"type": "list", "elements": "dict", "default": []},
+                    "plan": {"type": "dict"},
+                },
+            },
+            "collection_path": {"type": "path"},
         },
         required_one_of=[("plan", "lend_to")],
         mutually_exclusive=[("plan", "lend_to")],
@@ -31,7 +47,10 @@ class ActionModule(BrainAction):
     )
 
     def answer(self, given):
-        return {"deployments": make_deployments(given)}
+        deployments = make_deployments(given)
+        # Packing it takes a moment, which only a run that goes on to change hosts needs.
+        digest = packed_runtime(given["collection_path"])["digest"] if given["collection_path"] else None
+        return {"deployments": deployments, "due": hosts_due(deployments, given["plan"], given["found"], digest)}
 
 
 def make_deployments(given):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
@@ -15,22 +16,18 @@ class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
         {
             "plan": {"type": "dict", "required": True},
-            "workers": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "tally": {"type": "dict", "required": True},
-                    "connections": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
+            "workers": {"type": "list", "elements": "dict", "required": True},
             "hosts": {"type": "list", "elements": "str"},
+            "required": {"type": "bool", "default": False},
         }
     )
 
     def answer(self, given):
         held = {}
         for worker in given["workers"]:
-            tally = read_tally(worker["tally"])
-            held[tally["host"]] = held_part(tally, worker["connections"])
-        return {"missing": missing_parts(read_plan(given["plan"]), held, given["hosts"])}
+            tally = read_tally(worker.get("tally"))
+            held[tally["host"]] = held_part(tally, worker.get("connections") or [])
+        missing = missing_parts(read_plan(given["plan"]), held, given["hosts"])
+        if missing and given["required"]:
+            raise DroverError(" ".join(missing))
+        return {"missing": missing}

@@ -4,19 +4,13 @@
 
 from __future__ import annotations
 
-import os
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.runtime.archive import cache_archive
-from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import expected_digest
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
+from ansible_collections.drover.llama.plugins.plugin_utils.packed_runtime import packed_runtime
 
 
 class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator({"collection_path": {"type": "path", "required": True}})
 
     def answer(self, given):
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        path, version = cache_archive(given["collection_path"], os.path.join(cache, "drover"))
-        digest = expected_digest(path, given["collection_path"])
-        return {"runtime": {"path": path, "version": version, "digest": digest}}
+        return {"runtime": packed_runtime(given["collection_path"])}

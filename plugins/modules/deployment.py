@@ -109,6 +109,41 @@ options:
         type: list
         elements: str
         default: []
+  found:
+    description: What was found on hosts, to tell RV(due). Without it, and without O(collection_path), all are.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: The name of the host.
+        type: str
+        required: true
+      installed:
+        description: What M(drover.llama.memory_info) returned as RV(drover.llama.memory_info#module:installed).
+        type: str
+      deployment:
+        description:
+          - The RV(drover.llama.memory_info#module:deployment) there, if its service runs by it, as
+            RV(drover.llama.memory_info#module:runs) tells; otherwise nothing.
+        type: dict
+      complete:
+        description: The RV(drover.llama.memory_info#module:complete) there.
+        type: bool
+        default: false
+      listeners:
+        description: The RV(drover.llama.memory_info#module:listeners) there, also of the port that it is to listen on.
+        type: list
+        elements: dict
+        default: []
+      plan:
+        description: The RV(drover.llama.memory_info#module:plan) there.
+        type: dict
+  collection_path:
+    description:
+      - The folder of the collection that installs Drover on hosts. Those in O(found) with anything else are due.
+      - Its runtime is packed for that, as M(drover.llama.runtime_archive) does.
+    type: path
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
@@ -182,4 +217,13 @@ deployments:
       cache:
         directory: /var/cache/drover/rpc
         days: 30
+due:
+  description:
+    - The hosts on which something is to be written, started or stopped before all run what RV(deployments) say, by
+      O(found). A host that leads no longer is one of them.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - pi-2
 """

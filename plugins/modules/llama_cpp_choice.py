@@ -15,7 +15,8 @@ description:
 options:
   hosts:
     description:
-      - What M(drover.llama.llama_cpp_info) returned on each host, with the host's name as C(host).
+      - What M(drover.llama.llama_cpp_info) returned on each host, with the host's name as C(host), and as C(keep) how
+        many builds are kept there (1 without it).
     type: list
     elements: dict
     required: true
@@ -114,14 +115,16 @@ choice:
       sample: b11669
     hosts:
       description:
-        - For each host that can have the build, C(id) (its folder's name), C(installed), C(backends) (that drive its
-          devices), C(packages) to install, and C(archive), C(recipe) and C(build_host), null where they do not apply.
+        - For each host that can have the build, C(id) (its folder's name), C(installed), C(in_force) (it is the one
+          that was found, and no build is to be removed), C(backends) (that drive its devices), C(packages) to install,
+          and C(archive), C(recipe) and C(build_host), null where they do not apply.
       returned: success
       type: dict
       sample:
         pi-1:
           id: b11669-3f2a9c1e
           installed: true
+          in_force: true
           backends: [CPU]
           packages: []
           archive: null

@@ -27,6 +27,11 @@ options:
       - The programs of that one are returned with the path of its own folder, never through the link.
     type: path
     version_added: "0.2.0"
+  use_current:
+    description: Whether programs are looked for in the build in force. Otherwise builds are only listed.
+    type: bool
+    default: true
+    version_added: "0.2.0"
   package:
     description:
       - A package to ask the host's package manager for, by name. The lists of packages are not fetched for that.
@@ -287,6 +292,7 @@ def main() -> None:
         argument_spec={
             "prefix": {"type": "path"},
             "builds_path": {"type": "path"},
+            "use_current": {"type": "bool", "default": True},
             "package": {"type": "str"},
             "probe_rpc": {"type": "bool", "default": True},
         },
@@ -295,6 +301,7 @@ def main() -> None:
     llama_cpp = find_llama_cpp(
         prefix=module.params["prefix"],
         builds_path=module.params["builds_path"],
+        use_current=module.params["use_current"],
         probe_rpc=module.params["probe_rpc"],
         may_write=not module.check_mode,
     )

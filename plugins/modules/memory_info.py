@@ -457,6 +457,13 @@ runs:
   returned: success
   type: bool
   sample: true
+complete:
+  description:
+    - Whether the service of RV(deployment) starts after a boot, and a leader has its key, which root may change and the
+      service may read, and nobody else.
+  returned: success
+  type: bool
+  sample: true
 listeners:
   description: Who listens on O(ports), as RV(drover.llama.port_info#module:listeners).
   returned: success
@@ -486,7 +493,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import CL
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
-from ansible_collections.drover.llama.plugins.module_utils.runtime.running import runs
+from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 
 
@@ -529,6 +536,7 @@ def main():
             "plan": running_plan(cluster),
             "deployment": deployment,
             "runs": runs(Tree(), Cluster(cluster), deployment),
+            "complete": complete(Tree(), Cluster(cluster), deployment),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
             "installed": installed_digest(Tree(), Cluster(cluster)),

@@ -11,65 +11,51 @@ version_added: "0.2.0"
 description:
   - Holds what workers hold in memory, and who is connected to them, against the plan. A leader that drops a worker may
     go on without it, and its answers do not tell.
-  - Only computes. Run it after a first completion, on what M(drover.llama.memory_info) and M(drover.llama.port_info)
-    return then.
+  - Only computes. Run it after a first completion, on what M(drover.llama.memory_info) returns then.
 options:
   plan:
     description: The plan that the cluster runs by.
     type: dict
     required: true
   workers:
-    description: What was found on each worker. One that is missing counts as one that does not take part.
+    description:
+      - What M(drover.llama.memory_info) returned on each worker after the completion, asked for its RPC port. One that
+        is missing counts as one that does not take part.
     type: list
     elements: dict
     required: true
-    suboptions:
-      tally:
-        description: What M(drover.llama.memory_info) returned there after the completion.
-        type: dict
-        required: true
-      connections:
-        description: What M(drover.llama.port_info) returned there of its RPC port.
-        type: list
-        elements: dict
-        required: true
   hosts:
     description: The hosts to look at, where others are no hosts of the inventory. By default all of the plan.
     type: list
     elements: str
+  required:
+    description: Whether to fail, with the sentences in RV(missing), when a worker does not take part.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
 seealso:
   - module: drover.llama.completion_info
   - module: drover.llama.memory_info
-  - module: drover.llama.port_info
 author:
   - The Drover developers (@drover)
 """
 
 EXAMPLES = r"""
-- name: Weigh every worker
+- name: See what every worker holds, and who is connected to it
   drover.llama.memory_info:
-    bandwidth: false
-  register: weighed
-
-- name: See who is connected to it
-  drover.llama.port_info:
+    host: "{{ inventory_hostname }}"
     ports: [50052]
-  register: seen
+    bandwidth: false
+  register: held
 
 - name: Hold them against the plan
   drover.llama.proof_info:
     plan: "{{ placement.plan }}"
-    workers:
-      - tally: "{{ hostvars['pi-2'].weighed.tally }}"
-        connections: "{{ hostvars['pi-2'].seen.connections }}"
-      - tally: "{{ hostvars['pi-3'].weighed.tally }}"
-        connections: "{{ hostvars['pi-3'].seen.connections }}"
-  register: proof
+    workers: "{{ ['pi-2', 'pi-3'] | map('extract', hostvars, 'held') }}"
+    required: true
   run_once: true
-  failed_when: proof.missing | length > 0
 """
 
 RETURN = r"""

@@ -32,14 +32,16 @@ def choose(
     source: dict | None = None,
     options: dict | None = None,
 ) -> dict:
-    """Choose the way for all ``hosts``, a list of ``{host, platform, llama_cpp}`` as llama_cpp_info returns them.
+    """Choose the way for all ``hosts``, a list of ``{host, platform, llama_cpp}`` as llama_cpp_info returns them, with
+    ``keep``, how many builds are kept there.
 
     ``method`` is one of ``METHODS``, or ``auto``: the first of them that was given what it needs and works for every
     host, or else the one that leaves the fewest out. ``bundle`` and ``archives`` are offers (see offers.py),
     ``source`` is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
-    it ``id``, ``installed``, ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
+    it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are no
+    more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
     ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
     ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
     """
@@ -79,6 +81,7 @@ def _way(**known: Any) -> dict:
     return {
         "id": None,
         "installed": False,
+        "in_force": False,
         "backends": [backends.CPU],
         "packages": [],
         "archive": None,
@@ -95,7 +98,8 @@ def _built(host: dict, build: str, to_come: list[str], **known: Any) -> dict:
         to_come = backends.of_devices(there["devices"])
     elif build in there["builds"]:
         to_come = there["build_backends"][build]
-    return _way(id=build, installed=build in there["builds"], backends=to_come, **known)
+    in_force = build == there["current"] and len(there["builds"]) <= max(1, int(host.get("keep", 1)))
+    return _way(id=build, installed=build in there["builds"], in_force=in_force, backends=to_come, **known)
 
 
 def _broken(host: dict, build: str | None) -> str | None:
@@ -169,7 +173,9 @@ def _by_package(hosts: Sequence[dict], _given: object, _options: dict) -> dict:
         if there["problem"]:
             left_out[host["host"]] = there["problem"]
         elif there["found"]:
-            served[host["host"]] = _way(installed=True, backends=backends.of_devices(there["devices"]))
+            # Builds of Drover's may be left from before, to be removed.
+            devices = backends.of_devices(there["devices"])
+            served[host["host"]] = _way(installed=True, in_force=not there["builds"], backends=devices)
         elif packages and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way(packages=packages)
         else:

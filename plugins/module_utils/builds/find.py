@@ -37,6 +37,7 @@ _NO_GPU = {"RPC", "CPU", "BLAS"}
 def find_llama_cpp(
     prefix: str | None = None,
     builds_path: str | None = None,
+    use_current: bool = True,
     probe_rpc: bool = True,
     search_path: str | None = None,
     folders: Iterable[str] = FOLDERS,
@@ -45,19 +46,19 @@ def find_llama_cpp(
 ) -> dict:
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
-    ``prefix`` is a folder to look into first, then comes the build in force among those in ``builds_path``, then PATH
-    (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are there), ``server`` and
-    ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and ``backends`` (asked of the
-    RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags`` (see ask.py; empty when a
-    program does not say), ``problem``: why a program that is there does not run, with the remedy, or None, and
-    ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
+    ``prefix`` is a folder to look into first, then comes the build in force among those in ``builds_path`` (unless not
+    ``use_current``), then PATH (``search_path``) and the usual ``folders``. Returns ``found`` (both programs are
+    there), ``server`` and ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and
+    ``backends`` (asked of the RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags``
+    (see ask.py; empty when a program does not say), ``problem``: why a program that is there does not run, with the
+    remedy, or None, and ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
 
     Flags are recalled from ``flags_file`` while the programs are the same, and kept there only when ``may_write``.
     """
     search_path = os.environ.get("PATH", os.defpath) if search_path is None else search_path
     builds, current = find_builds(builds_path)
     # A unit must name the build itself: the link may lead elsewhere by the time that it starts.
-    prefixes = [prefix, os.path.join(builds_path, current) if builds_path and current else None]
+    prefixes = [prefix, os.path.join(builds_path, current) if builds_path and current and use_current else None]
     places = _places(prefixes, search_path, folders)
     server, rpc_server = _find(places, SERVER_NAMES), _find(places, RPC_SERVER_NAMES)
     version, problem = ask.ask_version(server) if server else (ask.parse_version(""), None)

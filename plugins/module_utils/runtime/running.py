@@ -15,10 +15,13 @@ from typing import Any
 from ..hosts import cgroups
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
-from .installed import FILES
+from .installed import FILES, USER
 
 # Place of a process's start in /proc/PID/stat, counted behind the name in brackets (proc_pid_stat(5), starttime).
 STARTED = 19
+# What makes a unit start after a boot, as its [Install] section says.
+WANTED = "/etc/systemd/system/multi-user.target.wants"
+KEY_MODE = 0o640
 
 
 def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: float | None = None) -> bool:
@@ -26,8 +29,7 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
     that it needs were written. ``now`` is the moment, in seconds since the machine was started, and is for tests."""
     if deployment is None:
         return False
-    unit = cluster.server_unit if deployment.get("part") == "leader" else cluster.rpc_unit
-    starts = [_started(tree, pid) for pid in cgroups.unit_processes(tree, [unit])]
+    starts = [_started(tree, pid) for pid in cgroups.unit_processes(tree, [_unit(cluster, deployment)])]
     known = [start for start in starts if start is not None]
     if not known:
         return False
@@ -37,6 +39,26 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
     files = deployment.get("files") if isinstance(deployment.get("files"), list) else []
     paths = [cluster.deployment_path, *FILES.values(), *(str(file["path"]) for file in files or [] if "path" in file)]
     return all(written <= started for written in map(_written, (tree.path(path) for path in paths)))
+
+
+def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
+    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot, and a
+    leader has its key, which ``owner`` (root, but in tests) may change and the service may read, and nobody else."""
+    if deployment is None or not os.path.lexists(tree.path(f"{WANTED}/{_unit(cluster, deployment)}")):
+        return False
+    if deployment.get("part") != "leader":
+        return True
+    try:
+        key = os.stat(tree.path(cluster.api_key_path))
+    except OSError:
+        return False
+    groups = [line.split(":") for line in (tree.text("/etc/group") or "").splitlines()]
+    service = {fields[2] for fields in groups if fields[0] == USER and len(fields) > 2}
+    return key.st_size > 0 and (key.st_mode & 0o7777, key.st_uid, {str(key.st_gid)}) == (KEY_MODE, owner, service)
+
+
+def _unit(cluster: Cluster, deployment: dict[str, Any]) -> str:
+    return cluster.server_unit if deployment.get("part") == "leader" else cluster.rpc_unit
 
 
 def _started(tree: Tree, pid: int) -> float | None:

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the roles' variables an inventory cannot set for the playbooks, so that none is passed over in silence."""
+"""What in an inventory the playbooks cannot go by: its groups, and variables of the roles' that it cannot set, so that
+none is passed over in silence."""
 
 from __future__ import annotations
 
@@ -51,6 +52,27 @@ SHARED = (
 
 # A fact of the role placement: a playbook has run before in this run, and has set facts of names in ``DECIDED``.
 _RUN_BEFORE = "placement_tally"
+
+
+def inventory_faults(groups: Mapping[str, list[str]], hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A sentence for each thing in an inventory that keeps the playbooks from beginning. ``hosts``: by their names, all
+    variables that Ansible knows of each."""
+    cluster, leaders = groups.get("llama_cluster") or [], groups.get("llama_leader") or []
+    if not cluster:
+        others = ", ".join(name for name in groups if name not in ("all", "ungrouped"))
+        return [
+            f"The inventory has no hosts in the group llama_cluster (its groups are {others or 'none'}); put every "
+            "machine that may take part into llama_cluster, as inventories/pi shows."
+        ]
+    found = setting_faults(hosts[host] for host in cluster)
+    if len(leaders) > 1 or not set(leaders) <= set(cluster):
+        pinned = (
+            f"The group llama_leader holds {', '.join(leaders)}, and it pins one host of the group llama_cluster "
+            f"({', '.join(cluster)}); name exactly one of those in it, or leave it empty and the planner elects a "
+            "leader."
+        )
+        return [pinned, *found]
+    return found
 
 
 def setting_faults(hosts: Iterable[Mapping[str, Any]]) -> list[str]:

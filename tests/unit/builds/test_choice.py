@@ -82,6 +82,7 @@ def test_programs_that_are_there_are_used_as_they_are():
     assert choice["hosts"]["a"] == {
         "id": None,
         "installed": True,
+        "in_force": True,
         "backends": ["CPU"],
         "packages": [],
         "archive": None,
@@ -183,6 +184,30 @@ def test_a_build_that_is_there_is_not_installed_again():
     assert choice["hosts"]["a"]["installed"]
     assert not choice["hosts"]["b"]["installed"]
     assert choice["reasons"] == ["llama.cpp b100 by method archive, to be put on b."]
+
+
+@pytest.mark.parametrize(
+    ("builds", "current", "keep", "in_force"),
+    [
+        (["BUILD"], "BUILD", 1, True),
+        (["BUILD"], "BUILD", 0, True),
+        (["BUILD", "b99-00000000"], "BUILD", 2, True),
+        (["BUILD", "b99-00000000"], "BUILD", 1, False),
+        (["BUILD"], None, 1, False),
+        (["BUILD", "b99-00000000"], "b99-00000000", 2, False),
+        ([], None, 1, False),
+    ],
+)
+def test_a_build_is_in_force_when_nothing_is_left_to_do_for_it(builds, current, keep, in_force):
+    names = {"BUILD": offer()["id"]}
+    there = host("a", builds=[names.get(name, name) for name in builds], current=names.get(current, current))
+    choice = choose([{**there, "keep": keep}], archives=[offer()])
+    assert choice["hosts"]["a"]["in_force"] is in_force
+
+
+def test_packages_are_not_in_force_while_builds_are_left():
+    assert not choose([host("a", found=True, builds=["b99-00000000"])])["hosts"]["a"]["in_force"]
+    assert not choose([host("a", version="", candidate="0.7.0-1")])["hosts"]["a"]["in_force"]
 
 
 def test_one_host_of_each_kind_compiles():

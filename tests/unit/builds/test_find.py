@@ -206,6 +206,17 @@ def test_the_build_in_force_comes_first_and_is_named_by_its_own_folder(tmp_path)
     assert (answer["builds"], answer["current"]) == (["b1-ffff0000", "b2-0123abcd"], "b1-ffff0000")
 
 
+def test_the_build_in_force_may_be_passed_over(tmp_path):
+    builds_path = tmp_path / "opt"
+    install(builds_path, "b1-ffff0000")
+    put(tmp_path / "bin/llama-server", printing(OLD))
+    (builds_path / "current").symlink_to("b1-ffff0000")
+    path = str(tmp_path / "bin")
+    answer = found(builds_path=str(builds_path), use_current=False, search_path=path, probe_rpc=False)
+    assert answer["server"] == str(tmp_path / "bin/llama-server")
+    assert (answer["builds"], answer["current"]) == (["b1-ffff0000"], "b1-ffff0000")
+
+
 def test_a_prefix_comes_before_the_build_in_force(tmp_path):
     install(tmp_path, "b1-ffff0000", "b2-0123abcd")
     (tmp_path / "current").symlink_to(tmp_path / "b1-ffff0000")

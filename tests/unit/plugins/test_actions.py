@@ -57,7 +57,27 @@ def test_a_policy_that_cannot_be_is_refused():
 def test_deployments_are_plain_and_those_of_the_brain():
     deployed = ask("deployment", plan=decorated(PLAN), tallies=decorated(HOSTS), programs=BY_HOST, model=MODEL)
     assert types_in(deployed) <= PLAIN
-    assert deployed == {"changed": False, "deployments": deploy(PLAN, HOSTS, BY_HOST, MODEL, {})}
+    deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
+    assert deployed == {"changed": False, "deployments": deployments, "due": sorted(deployments)}
+
+
+def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    given = {"plan": PLAN, "tallies": HOSTS, "programs": BY_HOST, "model": MODEL, "collection_path": str(ROOT)}
+    digest = ask("runtime_archive", collection_path=str(ROOT))["runtime"]["digest"]
+    found = [
+        {
+            "host": host,
+            "installed": digest,
+            "deployment": one,
+            "complete": "true",
+            "listeners": [{"port": one["listen"]["port"], "command": one["program"]}],
+            "plan": PLAN if one["part"] == "leader" else {},
+        }
+        for host, one in deploy(PLAN, HOSTS, BY_HOST, MODEL, {}).items()
+    ]
+    assert ask("deployment", found=decorated(found), **given)["due"] == []
+    assert ask("deployment", found=found[1:], **given)["due"] == [found[0]["host"]]
 
 
 def test_wishes_may_be_text():
@@ -85,6 +105,12 @@ def test_the_runtime_is_kept_in_the_cache_of_who_runs_ansible(monkeypatch, tmp_p
 
 def test_a_worker_that_was_not_seen_takes_no_part():
     assert len(ask("proof_info", plan=PLAN, workers=[])["missing"]) == len({one["host"] for one in PLAN["endpoints"]})
+
+
+def test_a_worker_that_must_take_part_and_does_not_fails_the_task():
+    missing = ask("proof_info", plan=PLAN, workers=[])["missing"]
+    refused = ask("proof_info", plan=PLAN, workers=[], required="yes")
+    assert refused == {"failed": True, "msg": " ".join(missing)}
 
 
 def test_a_fleet_is_recommended_what_it_runs():

@@ -11,7 +11,7 @@ import time
 import pytest
 from module_utils.hosts.tree import Tree
 from module_utils.runtime.installed import FILES
-from module_utils.runtime.running import runs
+from module_utils.runtime.running import WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
 
 MAIN = Cluster("main")
@@ -61,3 +61,53 @@ def test_a_service_that_is_down_and_one_of_another_part_do_not_run(host):
     assert not runs(Tree(str(root)), MAIN, None, now=UP)
     (root / "proc/77/stat").write_text("")
     assert not runs(Tree(str(root)), MAIN, WORKER, now=UP)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A machine where the services of ``main`` start after a boot, and which has a key."""
+    wanted = tmp_path / WANTED[1:]
+    wanted.mkdir(parents=True)
+    for unit in (MAIN.rpc_unit, MAIN.server_unit):
+        (wanted / unit).symlink_to("/etc/systemd/system/nowhere.service")
+    key = tmp_path / MAIN.api_key_path[1:]
+    key.parent.mkdir(parents=True)
+    key.write_text("secret\n")
+    key.chmod(0o640)
+    (tmp_path / "etc/group").write_text(f"root:x:0:\ndrover:x:{os.getgid()}:\n")
+    return tmp_path
+
+
+def is_complete(root, deployment, cluster=MAIN):
+    return complete(Tree(str(root)), cluster, deployment, owner=os.getuid())
+
+
+@pytest.mark.parametrize(("deployment", "unit"), [(WORKER, MAIN.rpc_unit), (LEADER, MAIN.server_unit)])
+def test_a_service_that_does_not_start_after_a_boot_is_not_complete(prepared, deployment, unit):
+    assert is_complete(prepared, deployment)
+    assert not is_complete(prepared, None)
+    assert not is_complete(prepared, deployment, Cluster("coder"))
+    (prepared / WANTED[1:] / unit).unlink()
+    assert not is_complete(prepared, deployment)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda key, _group: key.unlink(),
+        lambda key, _group: key.write_text(""),
+        lambda key, _group: key.chmod(0o644),
+        lambda key, _group: key.chmod(0o600),
+        lambda _key, group: group.write_text("root:x:0:\n"),
+        lambda _key, group: group.write_text(f"drover:x:{os.getgid() + 1}:\n"),
+    ],
+)
+def test_a_leader_whose_key_is_not_the_services_is_not_complete(prepared, spoil):
+    spoil(prepared / MAIN.api_key_path[1:], prepared / "etc/group")
+    assert not is_complete(prepared, LEADER)
+    # A worker has no key.
+    assert is_complete(prepared, WORKER)
+
+
+def test_a_key_of_another_owner_is_not_complete(prepared):
+    assert not complete(Tree(str(prepared)), MAIN, LEADER, owner=os.getuid() + 1)

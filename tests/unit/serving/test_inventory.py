@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from module_utils.serving.inventory import DECIDED, SHARED, setting_faults
+from module_utils.serving.inventory import DECIDED, SHARED, inventory_faults, setting_faults
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTED = {
@@ -89,6 +89,41 @@ class Host(Mapping):
 )
 def test_what_would_not_count_is_told(hosts, sentences):
     assert faults(*hosts) == sentences
+
+
+PIS = {"pi-1": {"inventory_hostname": "pi-1"}, "pi-2": {"inventory_hostname": "pi-2"}}
+
+
+@pytest.mark.parametrize("leaders", [None, [], ["pi-2"]])
+def test_a_cluster_with_at_most_one_pinned_leader_has_no_faults(leaders):
+    groups = {"all": [*PIS], "ungrouped": [], "llama_cluster": [*PIS]}
+    assert inventory_faults(groups if leaders is None else {**groups, "llama_leader": leaders}, PIS) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        ({"all": [], "ungrouped": []}, "no hosts in the group llama_cluster (its groups are none); put every machine"),
+        ({"all": ["a"], "llama_clusters": ["a"], "b": []}, "(its groups are llama_clusters, b); put every machine"),
+        ({"llama_cluster": [], "llama_leader": ["pi-1"]}, "no hosts in the group llama_cluster"),
+        (
+            {"llama_cluster": ["pi-1"], "llama_leader": ["stranger"]},
+            "The group llama_leader holds stranger, and it pins one host of the group llama_cluster (pi-1); name",
+        ),
+        ({"llama_cluster": ["pi-1", "pi-2"], "llama_leader": ["pi-1", "pi-2"]}, "llama_leader holds pi-1, pi-2, and"),
+    ],
+)
+def test_groups_that_the_playbooks_cannot_go_by_are_told(groups, told):
+    (sentence,) = inventory_faults(groups, PIS)
+    assert told in sentence
+
+
+def test_groups_and_settings_are_told_together():
+    groups = {"llama_cluster": ["pi-1", "pi-2"], "llama_leader": ["stranger"]}
+    hosts = {**PIS, "pi-2": {"inventory_hostname": "pi-2", "placement_margin": "0.2"}}
+    first, second = inventory_faults(groups, hosts)
+    assert "llama_leader" in first
+    assert second.startswith("placement_margin is one setting of the whole cluster")
 
 
 def test_every_such_name_is_told():

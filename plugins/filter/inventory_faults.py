@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.drover.llama.plugins.module_utils.serving.inventory import setting_faults
+from ansible_collections.drover.llama.plugins.module_utils.serving.inventory import inventory_faults
 
 
 class FilterModule:
     def filters(self):
-        return {"setting_faults": setting_faults}
+        return {"inventory_faults": inventory_faults}

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where nothing is left to do is left alone, and everything else is named."""
+
+from __future__ import annotations
+
+import pytest
+from module_utils.serving.due import hosts_due
+from unit.placement.fleets import MIB, model, plan_of, tally
+
+DIGEST = "6f1ed002"
+PLAN = plan_of(model(), [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)])
+LEADER = PLAN["leader"]
+(WORKER,) = set(PLAN["addresses"]) - {LEADER}
+RPC = "/usr/libexec/ggml-rpc-server"
+DEPLOYMENTS = {
+    LEADER: {"part": "leader", "program": "/usr/bin/llama-server", "listen": {"port": 8080}},
+    WORKER: {"part": "worker", "program": RPC, "listen": {"port": 50052}},
+}
+
+
+def listener(port=50052, command=RPC):
+    return {"port": port, "address": "10.0.0.11", "pid": 1, "command": command, "unit": "drover-rpc@main.service"}
+
+
+def found(host, **changes):
+    """A host as it is to be, but for ``changes``."""
+    return {
+        "host": host,
+        "installed": DIGEST,
+        "deployment": DEPLOYMENTS.get(host, {}),
+        "complete": True,
+        "listeners": [listener()] if host == WORKER else [],
+        "plan": PLAN if host == LEADER else {},
+        **changes,
+    }
+
+
+def due(*hosts, plan=PLAN, digest=DIGEST):
+    return hosts_due(DEPLOYMENTS, plan, hosts, digest)
+
+
+def test_where_all_is_as_it_is_to_be_nothing_is_due():
+    assert due(found(LEADER), found(WORKER)) == []
+    # One that takes no part and never led is nothing to begin with.
+    assert due(found(LEADER), found(WORKER), found("spare", deployment={}, installed=None, complete=False)) == []
+    # What listens elsewhere is another's.
+    assert due(found(LEADER), found(WORKER, listeners=[listener(22, "sshd"), listener()])) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"installed": None},
+        {"installed": "0"},
+        {"deployment": {}},
+        {"deployment": None},
+        {"deployment": {**DEPLOYMENTS[WORKER], "listen": {"port": 50053}}},
+        {"complete": False},
+        {"listeners": []},
+        {"listeners": [listener(command="/opt/other/ggml-rpc-server")]},
+        {"listeners": [listener(), listener(command="/opt/other/ggml-rpc-server")]},
+        {"listeners": [listener(50053)]},
+        {"plan": PLAN},
+    ],
+)
+def test_a_worker_that_is_not_as_it_is_to_be_is_due(changes):
+    assert due(found(LEADER), found(WORKER, **changes)) == [WORKER]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"installed": "0"},
+        {"deployment": {}},
+        {"complete": False},
+        {"plan": {}},
+        {"plan": None},
+        {"plan": {**PLAN, "threads": {}}},
+    ],
+)
+def test_a_leader_that_is_not_as_it_is_to_be_is_due(changes):
+    assert due(found(LEADER, **changes), found(WORKER)) == [LEADER]
+
+
+def test_what_was_not_looked_at_is_due():
+    assert due() == sorted(DEPLOYMENTS)
+    assert due(found(WORKER)) == [LEADER]
+    # Without the digest or the plan nobody can tell.
+    assert due(found(LEADER), found(WORKER), digest=None) == sorted(DEPLOYMENTS)
+    assert due(found(LEADER), found(WORKER), plan=None) == [LEADER]
+
+
+def test_a_host_that_leads_no_longer_is_due():
+    assert due(found(LEADER), found(WORKER), found("former", plan=PLAN)) == ["former"]
