@@ -39,7 +39,8 @@ def choose(
     ``source`` is ``{label, sha256}`` and ``options`` are those of ``make_recipe``.
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
-    it ``id``, ``installed``, ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
+    it ``id``, ``installed``, ``backends`` (that drive its devices, see backends.py), ``devices`` (that the build lists
+    there, None before it is installed), ``packages`` to install, and
     ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
     ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
     """
@@ -80,6 +81,7 @@ def _way(**known: Any) -> dict:
         "id": None,
         "installed": False,
         "backends": [backends.CPU],
+        "devices": None,
         "packages": [],
         "archive": None,
         "recipe": None,
@@ -92,7 +94,7 @@ def _built(host: dict, build: str, to_come: list[str], **known: Any) -> dict:
     """The way of a host to the build with this id, which would have the backends ``to_come``."""
     there = host["llama_cpp"]
     if build == there["current"]:
-        to_come = backends.of_devices(there["devices"])
+        to_come, known["devices"] = backends.of_devices(there["devices"]), there["devices"]
     elif build in there["builds"]:
         to_come = there["build_backends"][build]
     return _way(id=build, installed=build in there["builds"], backends=to_come, **known)
@@ -169,7 +171,9 @@ def _by_package(hosts: Sequence[dict], _given: object, _options: dict) -> dict:
         if there["problem"]:
             left_out[host["host"]] = there["problem"]
         elif there["found"]:
-            served[host["host"]] = _way(installed=True, backends=backends.of_devices(there["devices"]))
+            served[host["host"]] = _way(
+                installed=True, backends=backends.of_devices(there["devices"]), devices=there["devices"]
+            )
         elif packages and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way(packages=packages)
         else:

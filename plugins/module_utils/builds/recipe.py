@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from .. import checks
 from ..errors import DroverError
+from .drivers import missing_driver
 
 CPUS = ("generic", "native")
 GIB = 1024**3
@@ -49,6 +50,7 @@ _OPTIONS = (
     "-DGGML_RPC_RDMA=OFF",
     "-DGGML_RPC=ON",
 )
+_CUDA_ARCHITECTURES = "-DCMAKE_CUDA_ARCHITECTURES"
 _RUNTIME_DISPATCH = ["-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"]
 
 # By package manager. apt's were tried; dnf's and pacman's are not run.
@@ -57,7 +59,7 @@ _TOOLS = {
     "dnf": ["cmake", "ninja-build", "gcc-c++"],
     "pacman": ["cmake", "ninja", "gcc"],
 }
-# Configured only: nothing of this was compiled, since it takes the hardware to run it.
+# cuda was compiled and run; vulkan and hip were configured only, since it takes the hardware to run them.
 _BACKENDS: dict[str, dict] = {
     "cpu": {"options": [], "packages": {}},
     "cuda": {
@@ -125,6 +127,10 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     cmake_options = [*_OPTIONS, *_label_options(source), *cpu_options]
     for backend in extra:
         cmake_options += _BACKENDS[backend]["options"]
+    if "cuda" in extra and not any(option.startswith(_CUDA_ARCHITECTURES) for option in own):
+        architectures = _cuda_architectures(platform)
+        cmake_options.append(f"{_CUDA_ARCHITECTURES}={';'.join(architectures)}")
+        kind = "-".join([kind, *architectures])
     if compiler:
         cmake_options += [f"-DCMAKE_C_COMPILER={compiler['c']}", f"-DCMAKE_CXX_COMPILER={compiler['cxx']}"]
     cmake_options += own
@@ -234,6 +240,17 @@ def _arm_class(isa: list[str]) -> str:
     if "dotprod" not in isa:
         return "armv8-a"
     return "+".join(["armv8.2-a", "dotprod", *(name for name in ("fp16", "i8mm") if name in isa)])
+
+
+def _cuda_architectures(platform: dict) -> list[str]:
+    """CMake's names of the cards that hosts of this kind have: without one, it compiles for all that there are."""
+    known = platform.get("compute_capabilities") or []
+    if not known:
+        raise DroverError(
+            f"llama_cpp_backends has cuda, and no card of NVIDIA was found here: {missing_driver('cuda', platform)}, or "
+            "name the card's architecture in llama_cpp_cmake_options (-DCMAKE_CUDA_ARCHITECTURES=86)."
+        )
+    return [capability.replace(".", "") for capability in known]
 
 
 def _label_options(source: dict) -> list[str]:

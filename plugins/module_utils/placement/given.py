@@ -111,13 +111,14 @@ def _read_layout(problem: Problem, previous: dict[str, Any], leader: Host) -> La
         segments = []
         for device in previous["devices"]:
             host = takers[device["host"]]
-            part = (leader.gpus if host.name == leader.name else host.lent)[device["device_index"]]
+            parts = leader.gpus if host.name == leader.name else host.lent
+            part = {one.id: one for one in parts}[device["id"]]
             count = device["block_count"] + (1 if device["holds_output"] else 0)
             if device["first_block"] != end or count < 1:
                 return None
             segments.append(Segment(part, end, end + count))
             end += count
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError):
         return None
     layout = Layout(leader, blocks, tuple(segments))
     if end != problem.layers.count or not 0 <= blocks <= end or _device_count(problem, layout) > problem.max_devices:
