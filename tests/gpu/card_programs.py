@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -70,7 +71,7 @@ def compile_programs(tell, source: Path, work: Path, builds: Path, out: Path) ->
     tell("compiled", seconds=time.monotonic() - begin)
     build = builds / recipe["id"]
     build.mkdir(parents=True)
-    (objects / "bin").rename(build / "bin")
+    shutil.move(objects / "bin", build / "bin")
     (builds / "current").unlink(missing_ok=True)
     (builds / "current").symlink_to(recipe["id"])
     pack = f"tar -C {builds} -c {recipe['id']} current | xz -T0 -6 | split -b {PIECE} - {out}/build.tar.xz."

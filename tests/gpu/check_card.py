@@ -69,6 +69,7 @@ class Check:
         self.headers = sorted(given.models.glob("*.gguf")) if given.models else []
         self.questions = given.questions
         self.bench = None
+        self.cards = ()
 
     def tell(self, what, **found):
         line = json.dumps({"at": round(time.monotonic() - self.began, 1), "what": what, **found})
@@ -134,7 +135,7 @@ class Check:
 
     def speed(self, name, where, tokens=256, prompt=512):
         """Predicted and seen: bytes on the card, and tokens per second."""
-        tallies = self.bench.tallies(leader_gpus=where == LEADER)
+        tallies = self.bench.tallies(self.cards, leader_gpus=where == LEADER)
         model = self.model(name)
         policy = {"context_size": 2048, "prompt_tokens": prompt, "answer_tokens": tokens, "leader": LEADER}
         count = self.layers(model)
@@ -167,7 +168,7 @@ class Check:
         try:
             free = int(balloon.stdout.readline())
             self.bench.refresh()
-            tallies = self.bench.tallies(leader_gpus=where == LEADER)
+            tallies = self.bench.tallies(self.cards, leader_gpus=where == LEADER)
             context = self.largest(name, tallies, where)
             self.fill_up(name, tallies, where, context, free_mib=free, beyond=0)
             for share in beyond:
@@ -261,7 +262,9 @@ def main():
     check.bench = Bench(given.builds, given.work / "bench")
     check.step(card_programs.record_programs, check.bench, given.out / "recorded.txt")
     card = next((one["name"] for one in check.bench.programs["devices"]), None)
-    check.step(check.demo, "worker lends its card", {WORKER: 9}, [card] if card else (), False)
+    # Where the card is what is looked at, the worker lends no CPU besides, to which a split would spill over.
+    check.cards = (card,) if card else ()
+    check.step(check.demo, "worker lends its card", {WORKER: 9}, check.cards, False)
     check.step(check.demo, "leader keeps three, worker lends card and CPU", {LEADER: 3, WORKER: 6}, (), False)
     check.step(check.demo, "leader's card alone", {LEADER: 9})
     check.step(check.demo, "worker's CPU, then leader's card", {WORKER: 4, LEADER: 5}, ["CPU"])

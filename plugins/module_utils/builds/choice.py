@@ -24,6 +24,10 @@ _NEEDS = {
 _PACKAGES = {"apt": ["llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc"]}
 
 
+# Debian's packages of the backends that drive GPUs; CUDA's is not in it.
+_BACKEND_PACKAGES = {"vulkan": "libggml0-backend-vulkan", "hip": "libggml0-backend-hip"}
+
+
 def choose(
     hosts: Sequence[dict],
     method: str = "auto",
@@ -153,7 +157,7 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
             left_out[host["host"]] = problem
             continue
         likes.setdefault(recipe["id"], []).append(host)
-        compiled = backends.of_options(options.get("backends") or [])
+        compiled = backends.of_options(recipe["backends"])
         served[host["host"]] = _built(host, recipe["id"], compiled, recipe=recipe)
     for like in likes.values():
         # Hosts that have it do not compile it for one that comes later: its archive may be gone from the controller.
@@ -163,19 +167,29 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 
-def _by_package(hosts: Sequence[dict], _given: object, _options: dict) -> dict:
+def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
     served, left_out = {}, {}
     for host in hosts:
         there, package = host["llama_cpp"], host["platform"]["package"]
         packages = _PACKAGES.get(package["manager"])
+        asked = backends.wanted(options.get("backends") or [], host["platform"], _BACKEND_PACKAGES)
+        more = [name for name in _BACKEND_PACKAGES if name in asked and packages]
+        loaded = backends.of_options(name.lower() for name in there["backends"])
+        lacking = [name for name in more if not set(backends.of_options([name])) <= {*loaded, backends.CPU}]
         if there["problem"]:
             left_out[host["host"]] = there["problem"]
+        elif there["found"] and lacking:
+            served[host["host"]] = _way(
+                backends=backends.of_options(more), packages=[_BACKEND_PACKAGES[name] for name in lacking]
+            )
         elif there["found"]:
             served[host["host"]] = _way(
                 installed=True, backends=backends.of_devices(there["devices"]), devices=there["devices"]
             )
         elif packages and (package["candidate"] or not package["known"]):
-            served[host["host"]] = _way(packages=packages)
+            served[host["host"]] = _way(
+                backends=backends.of_options(more), packages=[*packages, *(_BACKEND_PACKAGES[name] for name in more)]
+            )
         else:
             has = "no llama.cpp packages" if packages else "no llama.cpp packages that Drover knows"
             left_out[host["host"]] = (

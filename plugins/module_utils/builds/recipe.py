@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from .. import checks
 from ..errors import DroverError
+from .backends import wanted
 from .drivers import missing_driver
 
 CPUS = ("generic", "native")
@@ -108,16 +109,16 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     """The recipe to compile ``source`` for hosts like the one that ``platform`` describes.
 
     ``source`` is ``{label, sha256}``; ``platform`` is what llama_cpp_info returns; of ``options`` these are read:
-    ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of cpu, cuda, vulkan and hip), ``cmake_options`` (the
-    user's own, put last) and ``jobs`` (0 or None: by cores and memory).
+    ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of auto, cpu, cuda, vulkan and hip), ``cmake_options``
+    (the user's own, put last) and ``jobs`` (0 or None: by cores and memory).
 
     Returns ``kind`` (readable), ``id`` (``<label>-<8 hex>`` of a digest over all that the result depends on),
-    ``label``, ``cmake_options``, ``targets``, ``packages``, ``compiler`` (``{c, cxx}``, None for the default one),
+    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages``, ``compiler`` (``{c, cxx}``, None for the default one),
     ``jobs`` (compilers at the same time on this host) and ``reasons`` (sentences). Raises ``DroverError`` for input it
     has no recipe for.
     """
     _check(source, platform)
-    cpu, backends, own = _checked(options)
+    cpu, backends, own = _checked(options, platform)
     gcc, compiler, reasons = _compiler(platform)
     target, cpu_options, reason = _cpu(cpu, platform, gcc)
     extra = sorted(set(backends) - {"cpu"})
@@ -140,6 +141,7 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
         "kind": kind,
         "id": f"{source['label']}-{_digest(inputs)}",
         "label": source["label"],
+        "backends": extra,
         "cmake_options": cmake_options,
         "targets": list(_TARGETS),
         "packages": _packages(platform["package"]["manager"], extra, compiler),
@@ -171,11 +173,11 @@ def _check(source: dict, platform: dict) -> None:
         )
 
 
-def _checked(options: dict) -> tuple[str, list[str], list[str]]:
+def _checked(options: dict, platform: dict) -> tuple[str, list[str], list[str]]:
     cpu = checks.choice(options.get("cpu") or "generic", "llama_cpp_cpu", CPUS)
     backends = [
         checks.choice(backend, "A backend in llama_cpp_backends", _BACKENDS)
-        for backend in options.get("backends") or ["cpu"]
+        for backend in wanted(options.get("backends") or ["cpu"], platform, _BACKENDS)
     ]
     own = options.get("cmake_options") or []
     for option in own:

@@ -141,6 +141,13 @@ def test_what_a_process_takes_is_measured_where_it_can_be(free_within_mib, conte
     assert card["usable_bytes"] == 11 * GIB
 
 
+def test_an_h200():
+    """Recorded: driver and build on a machine with one; its processes held 702 to 716 MiB with the demo model on it."""
+    h200 = gpu("NVIDIA H200", "cuda", 143156 * MIB)
+    (card,) = driven([h200], listed("CUDA0", "NVIDIA H200", 143155, 142629))
+    assert card["overhead_bytes"] == (527 + 192) * MIB
+
+
 def test_what_drover_holds_itself_is_no_context():
     held = gpu(NVIDIA["name"], "cuda", 11 * GIB, held=5 * GIB)
     (card,) = driven([held], listed("CUDA0", NVIDIA["name"], 12 * 1024, 6 * 1024 - 400))

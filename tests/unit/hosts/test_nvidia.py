@@ -121,6 +121,17 @@ def test_nvidia_smi_is_not_run_without_the_driver(machine):
     assert read_gpus(machine(), [901], never) == []
 
 
+# Recorded on a machine with one H200 (driver 580), its identity changed; what is free is less the idle RPC server below.
+H200 = "GPU-00000000-1111-2222-3333-444444444444, NVIDIA H200, 143771, 142638, 00000000:00:06.0, 9.0, Disabled\n"
+H200_PROCESSES = "GPU-00000000-1111-2222-3333-444444444444, 918, 518\n"
+
+
+def test_an_h200(machine):
+    (gpu,) = read_gpus(machine(files=DRIVER), [918], smi(H200, H200_PROCESSES))
+    assert (gpu["name"], gpu["compute_capability"]) == ("NVIDIA H200", "9.0")
+    assert (gpu["total_bytes"], gpu["held_bytes"], gpu["usable_bytes"]) == (143771 * MIB, 518 * MIB, 143156 * MIB)
+
+
 @pytest.mark.parametrize(("pids", "held"), [([], 0), ([958], 1490), ([918, 958], 81062)])
 def test_an_h100(machine, pids, held):
     (gpu,) = read_gpus(machine(files=DRIVER), pids, smi(H100, H100_PROCESSES))

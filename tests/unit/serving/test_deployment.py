@@ -34,6 +34,8 @@ def test_the_leader_runs_llama_server():
         "program": "/usr/bin/llama-server",
         "arguments": leader_arguments(plan(), MODEL, "10.0.0.1", 8080, 8, "/etc/drover/main/api_key", [], flags, 11669),
         "environment": {},
+        "nodes": [],
+        "groups": [],
         "listen": {"address": "10.0.0.1", "port": 8080},
         "allow": None,
         "files": [
@@ -56,6 +58,8 @@ def test_a_worker_runs_the_rpc_server_and_lets_in_all_addresses_that_the_leader_
         "program": "/usr/libexec/ggml-rpc-server",
         "arguments": worker_arguments("10.0.0.11", 50052, 4, True),
         "environment": {"LLAMA_CACHE": "/var/cache/drover"},
+        "nodes": [],
+        "groups": [],
         "listen": {"address": "10.0.0.11", "port": 50052},
         "allow": ["10.0.0.1", "10.0.0.2"],
         "files": [],
@@ -270,6 +274,8 @@ def test_settings_come_once_a_host():
         ({"program": None}, "The deployment has program None where a text was expected"),
         ({"arguments": ["--port", 1]}, "The deployment has arguments .* where only texts were expected"),
         ({"environment": {"A": 1}}, "The deployment has environment .* where only texts were expected"),
+        ({"nodes": [{"path": "/dev/kfd"}]}, "The deployment has nodes .* where only texts were expected"),
+        ({"groups": [109]}, "The deployment has groups .* where only texts were expected"),
         (
             {"listen": {"address": "10.0.0.1"}},
             "The deployment's listen port is None but must be a whole number from 1 to",
