@@ -94,7 +94,8 @@ options:
   split:
     description:
       - Your own split, as the number of layers for each host. The leader keeps the first ones, the other hosts follow
-        in the order given, and the output layer counts as one.
+        in the order given, and the output layer counts as one. A name such as V(box/CUDA0) is of one of the devices that
+        a worker lends.
       - It is honoured, or refused with the reason.
     type: dict
   prompt_tokens:

@@ -26,8 +26,7 @@ def _group(path: str) -> str | None:
     except OSError:
         return None
     open_to_all = stat.S_IROTH | stat.S_IWOTH
-    # A folder is gone through; who may use what is in it is said there.
-    if stat.S_ISDIR(found.st_mode) or found.st_mode & open_to_all == open_to_all:
+    if found.st_mode & open_to_all == open_to_all:
         return None
     try:
         return grp.getgrgid(found.st_gid).gr_name

@@ -33,7 +33,8 @@ SLICE_MEMORY = re.compile(
 # Common to all cards; nvidia-uvm comes with the first use of CUDA after a boot.
 NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 # A Jetson's GPU is part of the chip, with nodes of its own.
-JETSON_NODES = re.compile(r"nvhost-.*|nvmap|nvgpu|nvsciipc")
+JETSON_NODES = re.compile(r"nvhost-.*|nvmap|nvsciipc")
+JETSON_FOLDER = "/dev/nvgpu/igpu0"
 
 Run = Callable[[list[str]], Optional[str]]
 
@@ -58,7 +59,7 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
         uuid, total, free = card["uuid"], card["total"], card["free"]
         nodes = _nodes(tree, number, card["pci"])
         if card["mig"] == "Enabled":
-            nodes += read_nodes(tree, ["/dev/nvidia-caps"])
+            nodes += read_nodes(tree, _within(tree, "/dev/nvidia-caps"))
             found += [
                 _gpu(card, nodes, False, *memory, held.get(slice_uuid, 0), id=slice_uuid, name=name)
                 for slice_uuid, name, memory in _slices(run, uuid, card["name"])
@@ -136,7 +137,11 @@ def _nodes(tree: Tree, number: int, pci: str) -> list[dict[str, Any]]:
     minor = re.search(r"^Device Minor:\s+(\d+)", told, re.MULTILINE)
     own = [f"/dev/nvidia{minor[1] if minor else number}"]
     jetson = [f"/dev/{name}" for name in tree.names("/dev") if JETSON_NODES.fullmatch(name)]
-    return read_nodes(tree, [*NODES, *own, *jetson])
+    return read_nodes(tree, [*NODES, *own, *jetson, *_within(tree, JETSON_FOLDER)])
+
+
+def _within(tree: Tree, folder: str) -> list[str]:
+    return [f"{folder}/{name}" for name in tree.names(folder)]
 
 
 def _rows(text: str | None) -> list[list[str]]:

@@ -146,7 +146,7 @@ def test_an_h100(machine, pids, held):
     [
         ("GPU-1, NVIDIA GB10, [N/A], [N/A], 0000000F:01:00.0, 12.1, [N/A]", "12.1", []),
         ("GPU-1, NVIDIA GB10, [Not Supported], [Not Supported], 0000000F:01:00.0, 12.1, [N/A]", "12.1", []),
-        ("GPU-1, Orin (nvgpu), [N/A], [N/A], [N/A], 8.7, [N/A]", "8.7", ["/dev/nvhost-gpu", "/dev/nvmap"]),
+        ("GPU-1, Orin (nvgpu), [N/A], [N/A], [N/A], 8.7, [N/A]", "8.7", ["/dev/nvhost-gpu", "/dev/nvmap", "/dev/nvgpu/igpu0/ctrl"]),
     ],
 )
 def test_a_gpu_of_nvidia_that_works_with_the_machines_memory(machine, card, capability, jetson):
@@ -203,4 +203,4 @@ def test_slices_take_the_place_of_their_card(machine):
         ("MIG-aa", "NVIDIA A100-SXM4-40GB MIG 3g.20gb", 19968, 19949 + 1000),
         ("MIG-bb", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", 4864, 4857),
     ]
-    assert [node["path"] for node in gpus[0]["nodes"]] == ["/dev/nvidia-caps"]
+    assert [node["path"] for node in gpus[0]["nodes"]] == ["/dev/nvidia-caps/nvidia-cap1"]
