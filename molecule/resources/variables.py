@@ -198,9 +198,7 @@ VARIABLES = {
     "placement_port": compiled(50098, lambda seen: seen.plan["addresses"][OTHER]["port"] == 50098, OTHER),
     "placement_api_port": refused(8099),
     "placement_threads": compiled(2, lambda seen: seen.plan["threads"][OTHER] == 2, OTHER),
-    "placement_devices": compiled(
-        ["CPU"], lambda seen: seen.facts[OTHER]["placement_tally"]["lend"] == ["CPU"], OTHER
-    ),
+    "placement_devices": compiled(["CPU"], lambda seen: seen.facts[OTHER]["placement_tally"]["lend"] == ["CPU"], OTHER),
     "placement_disk_path": refused("/srv"),
     "placement_report": elsewhere("molecule/default/tests/test_plan.py"),
     "rpc_server_cluster": refused("walked"),

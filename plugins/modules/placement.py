@@ -94,8 +94,8 @@ options:
   split:
     description:
       - Your own split, as the number of layers for each host. The leader keeps the first ones, the other hosts follow
-        in the order given, and the output layer counts as one. A name such as V(box/CUDA0) is of one of the devices that
-        a worker lends.
+        in the order given, and the output layer counts as one. A name such as V(box/CUDA0) is of one device that a
+        worker lends.
       - It is honoured, or refused with the reason.
     type: dict
   prompt_tokens:
@@ -240,7 +240,7 @@ plan:
           type: str
           sample: 192.168.1.12:50052
         device:
-          description: Its name on the leader, V(RPC0), V(RPC1) and so on; of the leader's own GPUs RV(plan.devices[].id).
+          description: Its name on the leader, V(RPC0), V(RPC1) and so on; of a GPU of its own RV(plan.devices[].id).
           returned: success
           type: str
           sample: RPC0

@@ -14,9 +14,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "plugins"))
-
 from module_utils.builds.find import find_llama_cpp
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
@@ -28,6 +25,7 @@ from module_utils.placement.policy import Policy
 from module_utils.runtime.archive import write_archive
 from module_utils.serving.deploy import deploy
 
+PROJECT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 # The machine plays two hosts: one that lends its card, and one that leads.
 WORKER, LEADER = "card", "head"
@@ -123,7 +121,9 @@ class Cluster:
         DEPLOYMENT.write_text(json.dumps(self.deployments[host], indent=1))
         log = (self.bench.folder / f"{host}.log").open("ab")
         command = [sys.executable, str(self.bench.runtime), part, "--cluster", "main"]
-        log.write(f"\n$ {' '.join([self.deployments[host]['program'], *self.deployments[host]['arguments']])}\n".encode())
+        log.write(
+            f"\n$ {' '.join([self.deployments[host]['program'], *self.deployments[host]['arguments']])}\n".encode()
+        )
         log.write(f"{self.deployments[host]['environment']}\n".encode())
         log.flush()
         self.processes[host] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -13,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from .bench import environment
 from module_utils.builds.platform import read_platform
 from module_utils.builds.recipe import make_recipe
 from module_utils.hosts.tree import Tree
+
+from .bench import environment
 
 SMI = "nvidia-smi --format=csv,noheader,nounits"
 QUESTIONS = (
@@ -91,7 +92,13 @@ def recipe_here(source: Path) -> dict:
 def _record(file: Path, question: str) -> None:
     try:
         told = subprocess.run(
-            question, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, env=environment(), check=False
+            question,
+            shell=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            env=environment(),
+            check=False,
         )
         _append(file, f"$ {question}", told.stdout.decode(errors="replace") + f"(exit code {told.returncode})")
     except subprocess.TimeoutExpired:

@@ -1,12 +1,12 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the brain's ideas of a GPU against a real one: bytes, speed, and what runs on a card that is full to the brim.
 
-Takes a few minutes on a machine with one NVIDIA card, as root (it writes /etc/drover/main/deployment.json), with CMake,
-Ninja, nvcc, numpy and PyTorch. What it finds is in --out at any time; a step that fails is told of and the next begins.
-Without a card the CPU stands in for one, which tries the script.
+Started by tests/gpu/run. Takes ten minutes on a machine with one NVIDIA card, most of them to compile, as root (it
+writes /etc/drover/main/deployment.json), with CMake, Ninja, nvcc, numpy and PyTorch. What it finds is in --out at any
+time; a step that fails is told of, and the next begins. Without a card the CPU stands in for
+one, which tries the script.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from assets import demo_text
+from module_utils.errors import DroverError
+
 from gpu import card_programs
 from gpu.bench import LEADER, PROJECT, WORKER, Bench
 from gpu.weights import fill
-from module_utils.errors import DroverError
 
 DEMO = PROJECT / "tests" / "assets" / "drover-demo.gguf"
 CONTEXT_STEP = 256
@@ -218,7 +217,16 @@ class Check:
 
     @staticmethod
     def planned(plan):
-        names = ("host", "id", "weight_bytes", "kv_bytes", "compute_bytes", "overhead_bytes", "total_bytes", "usable_bytes")
+        names = (
+            "host",
+            "id",
+            "weight_bytes",
+            "kv_bytes",
+            "compute_bytes",
+            "overhead_bytes",
+            "total_bytes",
+            "usable_bytes",
+        )
         return {"planned": [{key: device[key] for key in names} for device in plan["devices"]]}
 
     @staticmethod
@@ -242,13 +250,17 @@ def _with_more(tally, share):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for what is found")
-    parser.add_argument("--work", type=Path, default=Path("/dev/shm/drover-check"), help="folder for models and objects")
+    parser.add_argument(
+        "--work", type=Path, default=Path("/dev/shm/drover-check"), help="folder for models and objects"
+    )
     parser.add_argument("--source", type=Path, help="source tarball of llama.cpp to compile")
     parser.add_argument("--builds", default="/opt/llama.cpp", help="folder of builds, with the link current")
     parser.add_argument("--models", type=Path, help="folder of headers made by make_random_model.py --header-only")
     parser.add_argument("--seconds", type=int, default=570, help="after which nothing new begins")
     parser.add_argument("--questions", type=int, default=24, help="of the demo model's, asked through each layout")
-    parser.add_argument("--free", type=int, nargs="*", default=[4000, 6000, 8000], help="MiB that cards play to have free")
+    parser.add_argument(
+        "--free", type=int, nargs="*", default=[4000, 6000, 8000], help="MiB that cards play to have free"
+    )
     given = parser.parse_args()
     for folder in (given.out, given.work):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fill the header of a random model (tests/assets/make_random_model.py --header-only) with weights, as fast as it can be
-written: one pattern of random numbers over and over."""
+"""Fill the header of a random model (tests/assets/make_random_model.py --header-only) with weights, as fast as they can
+be written: one pattern of random numbers over and over."""
 
 from __future__ import annotations
 

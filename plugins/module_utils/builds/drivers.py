@@ -30,8 +30,8 @@ _ANY = {"cuda": "install NVIDIA's driver", "hip": "install AMD's driver", "vulka
 
 
 def missing_driver(backend: str, platform: dict[str, Any]) -> str:
-    """What to do on a host of this ``platform`` (see ``platform.read_platform``) whose driver for ``backend`` (``cuda``,
-    ``hip`` or ``vulkan``) is missing, as a clause that begins with a verb."""
+    """What to do on a host of this ``platform`` (see ``read_platform``) whose driver for ``backend`` is missing
+    (``cuda``, ``hip`` or ``vulkan``), as a clause that begins with a verb."""
     distribution = platform["distribution"]
     commands = _COMMANDS[backend]
     known = next((commands[name] for name in [distribution["id"], *distribution["like"]] if name in commands), None)

@@ -45,8 +45,8 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
     """Describe this machine, whose files are below ``tree``: what binaries.md calls a *platform*.
 
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
-    ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of NVIDIA's,
-    each once; ``memory_bytes``, what can be had now without stopping a service;
+    ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of
+    NVIDIA's, each once; ``memory_bytes``, what can be had now without stopping a service;
     ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
     """
     run = run or _output

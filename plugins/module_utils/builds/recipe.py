@@ -113,9 +113,9 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     (the user's own, put last) and ``jobs`` (0 or None: by cores and memory).
 
     Returns ``kind`` (readable), ``id`` (``<label>-<8 hex>`` of a digest over all that the result depends on),
-    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages``, ``compiler`` (``{c, cxx}``, None for the default one),
-    ``jobs`` (compilers at the same time on this host) and ``reasons`` (sentences). Raises ``DroverError`` for input it
-    has no recipe for.
+    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages``, ``compiler``
+    (``{c, cxx}``, None for the default one), ``jobs`` (compilers at the same time on this host) and ``reasons``
+    (sentences). Raises ``DroverError`` for input it has no recipe for.
     """
     _check(source, platform)
     cpu, backends, own = _checked(options, platform)
@@ -249,8 +249,8 @@ def _cuda_architectures(platform: dict) -> list[str]:
     known = platform.get("compute_capabilities") or []
     if not known:
         raise DroverError(
-            f"llama_cpp_backends has cuda, and no card of NVIDIA was found here: {missing_driver('cuda', platform)}, or "
-            "name the card's architecture in llama_cpp_cmake_options (-DCMAKE_CUDA_ARCHITECTURES=86)."
+            f"llama_cpp_backends has cuda, and no card of NVIDIA was found here: {missing_driver('cuda', platform)}, "
+            "or name the card's architecture in llama_cpp_cmake_options (-DCMAKE_CUDA_ARCHITECTURES=86)."
         )
     return [capability.replace(".", "") for capability in known]
 

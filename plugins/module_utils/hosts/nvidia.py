@@ -91,7 +91,7 @@ def _gpu(
 
 
 def _cards(run: Run) -> list[dict[str, str]]:
-    """Of each card ``uuid``, ``name``, ``total``, ``free`` (as printed), ``pci``, ``compute_capability`` and ``mig``."""
+    """Of each card ``uuid``, ``name``, ``total``, ``free``, ``pci``, ``compute_capability`` and ``mig``, as printed."""
     for more in (*NEWER_FIELDS, ""):
         answer = run([f"--query-gpu={FIELDS}{',' + more if more else ''}", "--format=csv,noheader,nounits"])
         wanted = len(f"{FIELDS},{more}".strip(",").split(","))

@@ -65,7 +65,7 @@ CORE_OPERATIONS = (
 )
 DEFAULT_CORE_OPERATIONS = 5_000_000_000
 DEFAULT_GPU_OPERATIONS = 5_000_000_000_000
-# The share of a card's arithmetic that prompts reach. Not measured yet; low, since quantised weights are unpacked first.
+# The share of a card's arithmetic that prompts reach. Not measured; low, since quantised weights are unpacked first.
 PROMPT_EFFICIENCY = 0.25
 # A GPU inside the CPU, by the makers' numbers for small ones (Intel UHD 630: 0.44e12, Radeon Vega 8: 1.1e12).
 SHARED_GPU_OPERATIONS = 400_000_000_000

@@ -68,8 +68,8 @@ class Host:
 
     @cached_property
     def lent(self) -> tuple[Device, ...]:
-        """The devices that its RPC server offers, in its order (see ``hosts.devices.lent``). Where those are its CPU and
-        GPUs that work in the same memory, the CPU has half of it, and where it is not offered, nothing."""
+        """The devices that its RPC server offers, in its order (see ``hosts.devices.lent``). Where those are its CPU
+        and GPUs that work in the same memory, the CPU has half of it."""
         shared = self.cpu.usable_bytes
         offered = [gpu for gpu in self.gpus if gpu.id in self.lends]
         devices = _within(shared // 2 if self.cpu.id in self.lends else shared, offered)

@@ -44,7 +44,9 @@ def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
             "output layer): make the numbers add up."
         )
     hosts = {host.name: host for host in problem.fleet}
-    workers = [(hosts[name.partition("/")[0]], name.partition("/")[2], layers) for name, layers in split.items() if layers]
+    workers = [
+        (hosts[name.partition("/")[0]], name.partition("/")[2], layers) for name, layers in split.items() if layers
+    ]
     return [
         layout
         for leader in problem.leaders

@@ -20,7 +20,9 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
     block_count = layers.count - 1
     names = _names(problem, layout)
     workers = [judge.hosts[name] for name in layout.worker_names]
-    devices = [_device(problem, layout, segment, names[segment.device.host, segment.device.id]) for segment in layout.segments]
+    devices = [
+        _device(problem, layout, segment, names[segment.device.host, segment.device.id]) for segment in layout.segments
+    ]
     host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments))
     # Also those that hold nothing yet: they stand ready for the next plan.
     taking_part = [host for host in problem.fleet if not host.excluded]

@@ -99,7 +99,10 @@ def test_parse_flags(text, expected):
             "Available devices:\n"
             "  CUDA0: NVIDIA H100 80GB HBM3 (81079 MiB, 80552 MiB free)\n"
             "  CUDA1: NVIDIA H100 80GB HBM3 (81079 MiB, 0 MiB free)\n",
-            [("CUDA0", "NVIDIA H100 80GB HBM3", None, 81079, 80552), ("CUDA1", "NVIDIA H100 80GB HBM3", None, 81079, 0)],
+            [
+                ("CUDA0", "NVIDIA H100 80GB HBM3", None, 81079, 80552),
+                ("CUDA1", "NVIDIA H100 80GB HBM3", None, 81079, 0),
+            ],
         ),
         (
             # Recorded on a machine with one H200, compiled by the recipe of the role.

@@ -61,7 +61,11 @@ APPLE = gpu("Apple M1", "metal", 5 * GIB, unified=True)
         ([NVIDIA, RADEON], ["HIP"], [("ROCm0", "rocm", "AMD GPU 0x73bf")]),
         ([NVIDIA, RADEON], ["ROCm"], [("ROCm0", "rocm", "AMD GPU 0x73bf")]),
         ([NVIDIA, RADEON], ["Vulkan"], [("Vulkan0", "vulkan", NVIDIA["name"]), ("Vulkan1", "vulkan", RADEON["name"])]),
-        ([NVIDIA, RADEON], ["Vulkan", "CUDA"], [("CUDA0", "cuda", NVIDIA["name"]), ("Vulkan0", "vulkan", RADEON["name"])]),
+        (
+            [NVIDIA, RADEON],
+            ["Vulkan", "CUDA"],
+            [("CUDA0", "cuda", NVIDIA["name"]), ("Vulkan0", "vulkan", RADEON["name"])],
+        ),
         ([INTEL], ["Vulkan"], [("Vulkan0", "vulkan", "Intel GPU 0x46a6")]),
         ([INTEL], ["CUDA"], []),
         ([APPLE], ["Metal", "BLAS", "CPU"], [("MTL0", "metal", "Apple M1")]),
@@ -179,7 +183,7 @@ def test_one_card_with_two_backends_is_one_device():
 
 
 SOFTWARE = """ggml_vulkan: Found 1 Vulkan devices:
-ggml_vulkan: 0 = llvmpipe (LLVM 21.1.8, 256 bits) (llvmpipe) | uma: 0 | fp16: 1 | bf16: 0 | warp size: 8 | shared memory: 32768
+ggml_vulkan: 0 = llvmpipe (LLVM 21.1.8, 256 bits) (llvmpipe) | uma: 0 | fp16: 1 | bf16: 0 | warp size: 8
 Available devices:
   Vulkan0: llvmpipe (LLVM 21.1.8, 256 bits) (24105 MiB, 24079 MiB free)
 """

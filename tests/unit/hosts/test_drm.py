@@ -121,7 +121,8 @@ def test_an_integrated_intel_works_with_the_machines_memory(machine):
 
 
 @pytest.mark.parametrize(
-    "own", [{"/sys/class/drm/card0/lmem_total_bytes": "8589934592"}, {f"{CARD}/tile0/physical_vram_size_bytes": "8589934592"}]
+    "own",
+    [{"/sys/class/drm/card0/lmem_total_bytes": "8589934592"}, {f"{CARD}/tile0/physical_vram_size_bytes": "8589934592"}],
 )
 def test_a_card_of_intel_has_its_own_memory(machine, own):
     fdinfo = "drm-driver:\ti915\ndrm-client-id:\t7\ndrm-pdev:\t0000:00:02.0\ndrm-resident-local0:\t1024 KiB\n"

@@ -19,7 +19,9 @@ GPU-5f1a9d6c-7b0e-2a64-9f4e-0c1d2e3f4a5b, 77, 200
 GPU-aaaaaaaa-7b0e-2a64-9f4e-0c1d2e3f4a5b, 901, [N/A]
 """
 # Recorded on a host with one H100 (driver 580), its identity changed.
-H100 = "GPU-00000000-1111-2222-3333-444444444444, NVIDIA H100 80GB HBM3, 81559, 81079, 00000000:00:06.0, 9.0, Disabled\n"
+H100 = (
+    "GPU-00000000-1111-2222-3333-444444444444, NVIDIA H100 80GB HBM3, 81559, 81079, 00000000:00:06.0, 9.0, Disabled\n"
+)
 H100_PROCESSES = """GPU-00000000-1111-2222-3333-444444444444, 918, 79572
 GPU-00000000-1111-2222-3333-444444444444, 958, 1490
 """
@@ -121,7 +123,7 @@ def test_nvidia_smi_is_not_run_without_the_driver(machine):
     assert read_gpus(machine(), [901], never) == []
 
 
-# Recorded on a machine with one H200 (driver 580), its identity changed; what is free is less the idle RPC server below.
+# Recorded on a machine with one H200 (driver 580), its identity changed, less what an idle RPC server holds.
 H200 = "GPU-00000000-1111-2222-3333-444444444444, NVIDIA H200, 143771, 142638, 00000000:00:06.0, 9.0, Disabled\n"
 H200_PROCESSES = "GPU-00000000-1111-2222-3333-444444444444, 918, 518\n"
 
@@ -146,7 +148,11 @@ def test_an_h100(machine, pids, held):
     [
         ("GPU-1, NVIDIA GB10, [N/A], [N/A], 0000000F:01:00.0, 12.1, [N/A]", "12.1", []),
         ("GPU-1, NVIDIA GB10, [Not Supported], [Not Supported], 0000000F:01:00.0, 12.1, [N/A]", "12.1", []),
-        ("GPU-1, Orin (nvgpu), [N/A], [N/A], [N/A], 8.7, [N/A]", "8.7", ["/dev/nvhost-gpu", "/dev/nvmap", "/dev/nvgpu/igpu0/ctrl"]),
+        (
+            "GPU-1, Orin (nvgpu), [N/A], [N/A], [N/A], 8.7, [N/A]",
+            "8.7",
+            ["/dev/nvhost-gpu", "/dev/nvmap", "/dev/nvgpu/igpu0/ctrl"],
+        ),
     ],
 )
 def test_a_gpu_of_nvidia_that_works_with_the_machines_memory(machine, card, capability, jetson):

@@ -55,7 +55,17 @@ def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_byte
     return {**profile, "parameter_count": profile["weight_bytes"] * 32 // 34}
 
 
-def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, speed_mbps=1000, unified=False, overhead=0, **more):
+def tally(
+    host,
+    usable_bytes,
+    bandwidth=10_000_000_000,
+    gpus=(),
+    disk=10**13,
+    speed_mbps=1000,
+    unified=False,
+    overhead=0,
+    **more,
+):
     """What ``memory_info`` says of a host on gigabit Ethernet with four cores: the document ``tally``, with GPUs of
     ``gpus`` bytes, all driven, which are ``unified`` with the CPU or not, and of which a process takes ``overhead``
     bytes. ``more`` replaces fields of it."""

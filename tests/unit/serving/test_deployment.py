@@ -211,7 +211,7 @@ def test_devices_are_those_of_the_build_that_is_there_now(monkeypatch):
     programs = {"pi-1": {**PROGRAMS, "backends": ["CUDA", "CPU"], "devices": [card]}}
     assert deploy(placed, tallies(), programs, MODEL, {})["pi-1"]["memory_bytes"] == 0
     programs["pi-1"]["devices"] = []
-    with pytest.raises(DroverError, match="^pi-1 was planned with CUDA0, and llama.cpp there offers CPU alone: "):
+    with pytest.raises(DroverError, match=r"^pi-1 was planned with CUDA0, and llama\.cpp there offers CPU alone: "):
         deploy(placed, tallies(), programs, MODEL, {})
 
 
