@@ -59,7 +59,8 @@ options:
         choices: [generic, native]
         default: generic
       backends:
-        description: What to compute on, of V(cpu), V(cuda), V(vulkan) and V(hip), and V(auto) for what drives a host's GPUs.
+        description:
+          - What to compute on, of V(cpu), V(cuda), V(vulkan) and V(hip), and V(auto) for what drives a host's GPUs.
         type: list
         elements: str
         default: [cpu]
@@ -115,7 +116,8 @@ choice:
     hosts:
       description:
         - For each host that can have the build, C(id) (its folder's name), C(installed), C(backends) (that drive its
-          devices), C(devices) (that it lists there, null before it is installed), C(packages) to install, and C(archive), C(recipe) and C(build_host), null where they do not apply.
+          devices), C(devices) (that it lists there, null before it is installed), C(packages) to install, and
+          C(archive), C(recipe) and C(build_host), null where they do not apply.
       returned: success
       type: dict
       sample:
