@@ -10,6 +10,7 @@ import re
 
 import pytest
 from cluster import LEADER, answers, host
+from playbook import play
 
 CARD, BOTH = "card", "both"
 LENT = {CARD: "Vulkan0", BOTH: "Vulkan0,CPU"}
@@ -40,10 +41,8 @@ def test_a_worker_lends_what_its_owner_named(worker):
 def test_every_device_holds_its_bytes(plan):
     """By llama.cpp's own log of what it put where."""
     log = host(LEADER).check_output("journalctl --unit=drover-server@main.service --output=cat --no-pager")
-    if not (told := dict(re.findall(r"load_tensors: +(RPC\d)\S* model buffer size = +([\d.]+) MiB", log))):
-        arguments = deployment(LEADER)["arguments"]
-        assert arguments[arguments.index("--tensor-split") + 1] == "2,2,2"
-        return
+    told = dict(re.findall(r"load_tensors: +(RPC\d)\S* model buffer size = +([\d.]+) MiB", log))
+    assert set(told) == {device["device"] for device in plan["devices"]}
     for device in plan["devices"]:
         assert float(told[device["device"]]) == pytest.approx(device["weight_bytes"] / MIB, abs=0.01)
 
@@ -71,3 +70,10 @@ def test_the_service_sees_no_other_device(name):
 @pytest.mark.parametrize(("question", "answer"), answers()[:6])
 def test_greedy_answer_is_the_trained_text(api, question, answer):
     assert api.ask(question) == answer
+
+
+def test_status_shows_every_device():
+    run = play("status")
+    assert run.status == 0, run.said
+    for part in (f"{LEADER} leader up", "blocks 3-4 on Vulkan0", "blocks 5-6 on Vulkan0, block 7 + output on CPU"):
+        assert part in re.sub(r"  +", " ", run.said)
