@@ -10,7 +10,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes bench clean lab-setup
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
+	molecule-vulkan bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -42,7 +43,8 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes unit limits lab-emulated lab-kubernetes
+		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-vulkan unit limits \
+		lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -93,6 +95,10 @@ molecule-controllers: $(SETUP)
 # A lab of its own, whose Kubernetes takes long to compile the first time.
 molecule-kubernetes: $(SETUP)
 	@tests/checks/molecule kubernetes
+
+# A GPU without hardware, which is slow.
+molecule-vulkan: $(SETUP)
+	@tests/checks/molecule vulkan
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run

@@ -198,6 +198,7 @@ VARIABLES = {
     "placement_port": compiled(50098, lambda seen: seen.plan["addresses"][OTHER]["port"] == 50098, OTHER),
     "placement_api_port": refused(8099),
     "placement_threads": compiled(2, lambda seen: seen.plan["threads"][OTHER] == 2, OTHER),
+    "placement_devices": compiled(["CPU"], lambda seen: seen.facts[OTHER]["placement_tally"]["lend"] == ["CPU"], OTHER),
     "placement_disk_path": refused("/srv"),
     "placement_report": elsewhere("molecule/default/tests/test_plan.py"),
     "rpc_server_cluster": refused("walked"),
@@ -208,6 +209,9 @@ VARIABLES = {
     ),
     "rpc_server_allow_public_address": elsewhere(REFUSALS),
     "rpc_server_threads": deployed(2, lambda seen: seen.argument(WORKER, "--threads") == "2", WORKER),
+    "rpc_server_devices": deployed(
+        ["CPU"], lambda seen: seen.facts[WORKER]["placement_tally"]["lend"] == ["CPU"], WORKER
+    ),
     "rpc_server_cache": deployed(False, lambda seen: seen.deployments[OTHER]["cache"] is None, OTHER),
     "rpc_server_cache_days": deployed(3, lambda seen: seen.deployments[WORKER]["cache"]["days"] == 3),
     "rpc_server_deployment": refused({"schema": 1}),

@@ -60,7 +60,8 @@ options:
         choices: [generic, native]
         default: generic
       backends:
-        description: What to compute on, of V(cpu), V(cuda), V(vulkan) and V(hip).
+        description:
+          - What to compute on, of V(cpu), V(cuda), V(vulkan) and V(hip), and V(auto) for what drives a host's GPUs.
         type: list
         elements: str
         default: [cpu]
@@ -116,8 +117,9 @@ choice:
     hosts:
       description:
         - For each host that can have the build, C(id) (its folder's name), C(installed), C(in_force) (it is the one
-          that was found, and no build is to be removed), C(backends) (that drive its devices), C(packages) to install,
-          and C(archive), C(recipe) and C(build_host), null where they do not apply.
+          that was found, and no build is to be removed), C(backends) (that drive its devices), C(devices) (that it lists
+          there, null before it is installed), C(packages) to install, and C(archive), C(recipe) and C(build_host), null
+          where they do not apply.
       returned: success
       type: dict
       sample:
@@ -126,6 +128,7 @@ choice:
           installed: true
           in_force: true
           backends: [CPU]
+          devices: []
           packages: []
           archive: null
           recipe: null

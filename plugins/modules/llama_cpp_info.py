@@ -150,6 +150,11 @@ llama_cpp:
           returned: success
           type: str
           sample: AMD Radeon 780M (RADV PHOENIX)
+        unified:
+          description: Whether it works with the memory of the host, null when that was not told.
+          returned: success
+          type: bool
+          sample: true
         total_bytes:
           description: Its memory.
           returned: success
@@ -263,6 +268,20 @@ platform:
       returned: success
       type: int
       sample: 4
+    gpus:
+      description: The kinds of its GPUs, each once, as M(drover.llama.memory_info) has them.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: [cuda]
+    compute_capabilities:
+      description: What CUDA calls the generations of its NVIDIA cards, each once.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: ["8.6"]
     memory_bytes:
       description: Memory in bytes that can be had without stopping a service, less what is left to the host's own work.
       returned: success

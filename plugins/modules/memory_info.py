@@ -42,6 +42,14 @@ options:
     description:
       - How many threads the host computes with. Without it, and with 0, the plan chooses.
     type: int
+  devices:
+    description:
+      - The devices that the host lends as a worker, by the names that C(llama-server --list-devices) gives them, and
+        V(CPU), in this order. Without it, all GPUs and then the processor.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.2.0"
   address:
     description:
       - The IPv4 address that the other hosts should reach this one by. It must be one of the host's own.
@@ -264,13 +272,19 @@ tally:
       type: list
       elements: dict
       contains:
+        id:
+          description: The driver's own name for it, a UUID or its place on the PCI bus.
+          returned: success
+          version_added: "0.2.0"
+          type: str
+          sample: GPU-5f1a9d6c-7b0e-2a64-9f4e-0c1d2e3f4a5b
         name:
           description: Name of the GPU.
           returned: success
           type: str
           sample: NVIDIA GeForce RTX 3060
         kind:
-          description: Which of llama.cpp's backends drives it best, V(cuda), V(rocm) or V(metal).
+          description: Which of llama.cpp's backends drives it best, V(cuda), V(rocm), V(vulkan) or V(metal).
           returned: success
           type: str
           sample: cuda
@@ -279,6 +293,19 @@ tally:
           returned: success
           type: bool
           sample: false
+        compute_capability:
+          description: What CUDA calls its generation, or null.
+          returned: success
+          version_added: "0.2.0"
+          type: str
+          sample: "8.6"
+        nodes:
+          description: The files of C(/dev) that a program needs to use it, each with the group that may, or null.
+          returned: success
+          version_added: "0.2.0"
+          type: list
+          elements: dict
+          sample: [{"path": "/dev/nvidia0", "group": null}]
         total_bytes:
           description: Its memory.
           returned: success
@@ -305,7 +332,7 @@ tally:
       elements: dict
       contains:
         id:
-          description: Its name on this host, V(CPU), V(GPU0), V(GPU1) and so on.
+          description: Its name in that build, V(CPU), V(CUDA0), V(Vulkan1) and so on.
           returned: success
           type: str
           sample: CPU
@@ -319,6 +346,12 @@ tally:
           returned: success
           type: str
           sample: Raspberry Pi 5 Model B Rev 1.0 (Cortex-A76)
+        gpu:
+          description: RV(tally.gpus[].id) of a GPU, or null.
+          returned: success
+          version_added: "0.2.0"
+          type: str
+          sample:
         unified:
           description: Whether a GPU works with the memory of the processor, which is then to be counted once.
           returned: success
@@ -334,6 +367,12 @@ tally:
           returned: success
           type: int
           sample: 7175502234
+        overhead_bytes:
+          description: What a process takes of that beside the model, for the context and workspaces of a GPU.
+          returned: success
+          version_added: "0.2.0"
+          type: int
+          sample: 0
         bandwidth_bytes_per_second:
           description: Bytes of its memory that it reads in a second, or null when that was not measured.
           returned: success
@@ -431,6 +470,13 @@ tally:
       returned: success
       type: int
       sample:
+    lend:
+      description: O(devices).
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: []
     port:
       description: O(port).
       returned: success
@@ -505,6 +551,7 @@ def main():
             "exclude": {"type": "raw", "default": ""},
             "reserve_bytes": {"type": "int"},
             "threads": {"type": "int"},
+            "devices": {"type": "list", "elements": "str", "default": []},
             "address": {"type": "str"},
             "port": {"type": "int", "default": PORT},
             "disk_path": {"type": "path", "default": DISK_PATH},
@@ -524,6 +571,7 @@ def main():
             # A setting that is passed on without being set is 0 or empty.
             reserve_bytes=wanted["reserve_bytes"] or None,
             threads=wanted["threads"] or None,
+            lend=wanted["devices"],
             address=wanted["address"] or None,
             port=wanted["port"],
             disk_path=wanted["disk_path"],

@@ -94,7 +94,8 @@ options:
   split:
     description:
       - Your own split, as the number of layers for each host. The leader keeps the first ones, the other hosts follow
-        in the order given, and the output layer counts as one.
+        in the order given, and the output layer counts as one. A name such as V(box/CUDA0) is of one device that a
+        worker lends.
       - It is honoured, or refused with the reason.
     type: dict
   prompt_tokens:
@@ -239,15 +240,22 @@ plan:
           type: str
           sample: 192.168.1.12:50052
         device:
-          description: V(RPC0), V(RPC1) and so on as llama.cpp numbers them; V(GPU0) and so on for GPUs of the leader.
+          description: Its name on the leader, V(RPC0), V(RPC1) and so on; of a GPU of its own RV(plan.devices[].id).
           returned: success
           type: str
           sample: RPC0
-        device_index:
-          description: Number of the device among those of its host.
+        id:
+          description: Its name on its own host, V(CPU), V(CUDA0), V(Vulkan0) and so on.
           returned: success
-          type: int
-          sample: 0
+          version_added: "0.2.0"
+          type: str
+          sample: CPU
+        kind:
+          description: What drives it, V(cpu), V(cuda), V(rocm), V(vulkan) or V(metal).
+          returned: success
+          version_added: "0.2.0"
+          type: str
+          sample: cpu
         first_block:
           description: The first layer on the device; the number of blocks when it holds the output layer alone.
           returned: success
@@ -278,8 +286,14 @@ plan:
           returned: success
           type: int
           sample: 271056896
+        overhead_bytes:
+          description: What the process takes of a GPU besides, for the driver's context and workspaces.
+          returned: success
+          version_added: "0.2.0"
+          type: int
+          sample: 0
         total_bytes:
-          description: All three together.
+          description: All of these together.
           returned: success
           type: int
           sample: 3321759744
@@ -329,13 +343,7 @@ plan:
       version_added: "0.2.0"
       type: list
       elements: dict
-      sample: [{"host": "pi-2", "address": "192.168.1.12", "port": 50052, "devices": 1}]
-    local_devices:
-      description: Number of GPUs of the leader that the build drives.
-      returned: success
-      version_added: "0.2.0"
-      type: int
-      sample: 0
+      sample: [{"host": "pi-2", "address": "192.168.1.12", "port": 50052, "devices": ["CPU"]}]
     threads:
       description: For each host that takes part, the threads to compute with.
       returned: success

@@ -25,7 +25,7 @@ VERSION_SECONDS = 10.0
 HELP_SECONDS = 10.0
 # A driver may first have to wake its cards.
 DEVICES_SECONDS = 30.0
-RPC_SECONDS = 5.0
+RPC_SECONDS = 30.0
 MIB = 1024 * 1024
 
 # "version: 0.7.0 (build 11669, commit Debian)", and before semantic versions "version: 6789 (abcdef)".
@@ -40,7 +40,11 @@ LONG_FLAG = re.compile(r"(?<!\S)--[a-z0-9][\w.-]*")
 DEVICE = re.compile(
     r"^ +(?P<name>[^\s:]+): (?P<description>.*) \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\)$", re.MULTILINE
 )
+# "ggml_vulkan: 0 = Intel(R) UHD Graphics 630 (CFL GT2) (Intel open-source Mesa driver) | uma: 1 | fp16: 1 | ..."
+SHARED = re.compile(r"^ggml_vulkan: (?P<number>\d+) = .*\| uma: (?P<shared>[01]) \|", re.MULTILINE)
 MISSING_LIBRARY = re.compile(r"error while loading shared libraries: ([^:\s]+)")
+# Set by who wants a Vulkan device that a processor plays, which llama.cpp passes over otherwise.
+SOFTWARE_TOO = "GGML_VK_VISIBLE_DEVICES"
 PR_SET_PDEATHSIG = 1  # Linux include/uapi/linux/prctl.h
 
 
@@ -78,12 +82,15 @@ def parse_flags(output: str) -> list[str]:
 
 
 def parse_devices(output: str) -> list[dict]:
-    """What ``--list-devices`` prints: for each device ``name`` (``Vulkan0``), ``description``, ``total_bytes`` and
-    ``free_bytes``. CPUs are not among them."""
+    """What ``--list-devices`` prints: for each device ``name`` (``Vulkan0``), ``description``, ``unified`` (whether it
+    works in the machine's memory, None when that was not told), ``total_bytes`` and ``free_bytes``. CPUs are not among
+    them."""
+    shared = {f"Vulkan{found['number']}": found["shared"] == "1" for found in SHARED.finditer(output)}
     return [
         {
             "name": found["name"],
             "description": found["description"],
+            "unified": shared.get(found["name"]),
             "total_bytes": int(found["total"]) * MIB,
             "free_bytes": int(found["free"]) * MIB,
         }
@@ -112,9 +119,11 @@ def explain_exit(program: str, code: int, output: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """What a program needs to run, and nothing that makes it load models or talk to others."""
-    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME")
-    return {"LC_ALL": "C", **{name: os.environ[name] for name in kept if name in os.environ}}
+    """What a program needs to run, and nothing that makes it load models or talk to others. CUDA numbers cards as
+    nvidia-smi does, rather than the fastest one first."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME", SOFTWARE_TOO)
+    told = {name: os.environ[name] for name in kept if name in os.environ}
+    return {"LC_ALL": "C", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", **told}
 
 
 def _output(program: str, flag: str, seconds: float) -> tuple[int, str, str | None]:

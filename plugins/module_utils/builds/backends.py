@@ -9,9 +9,11 @@ Every answer is a list that begins with ``CPU``, which every build has, and goes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 CPU = "CPU"
+AUTO = "auto"
 GPUS = ("CUDA", "Metal", "ROCm", "Vulkan")
 # llama_cpp_backends and the names of ggml's libraries (libggml-hip.so) -> what llama.cpp itself prints.
 _COMPILED = {"cuda": "CUDA", "hip": "ROCm", "metal": "Metal", "vulkan": "Vulkan"}
@@ -37,8 +39,22 @@ def of_libraries(names: Iterable[str]) -> list[str]:
 
 
 def of_options(options: Iterable[str]) -> list[str]:
-    """The backends that are compiled for the setting llama_cpp_backends."""
+    """The backends that are compiled for the setting llama_cpp_backends (without AUTO, see ``wanted``)."""
     return _sorted(_COMPILED.get(option) for option in options)
+
+
+def wanted(options: Iterable[str], platform: Mapping[str, Any], offered: Container[str]) -> list[str]:
+    """The setting llama_cpp_backends for a host of this ``platform``, in which AUTO stands for the best of what is
+    ``offered`` (cuda, vulkan) that drives one of its GPUs, if any: CUDA for NVIDIA's cards, Vulkan for all."""
+    found: list[str] = []
+    for option in options:
+        if option != AUTO:
+            found.append(option)
+            continue
+        gpus = platform.get("gpus") or []
+        best = "cuda" if platform.get("compute_capabilities") and "cuda" in offered else "vulkan"
+        found += [best] if set(gpus) & {"cuda", "rocm", "vulkan"} and best in offered else ["cpu"]
+    return found
 
 
 def _sorted(names: Iterable[str | None]) -> list[str]:

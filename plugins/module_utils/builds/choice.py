@@ -24,6 +24,10 @@ _NEEDS = {
 _PACKAGES = {"apt": ["llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc"]}
 
 
+# Debian's packages of the backends that drive GPUs; CUDA's is not in it.
+_BACKEND_PACKAGES = {"vulkan": "libggml0-backend-vulkan", "hip": "libggml0-backend-hip"}
+
+
 def choose(
     hosts: Sequence[dict],
     method: str = "auto",
@@ -41,7 +45,8 @@ def choose(
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
     it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are no
-    more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``packages`` to install, and
+    more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``devices`` (that the build lists
+    there, None before it is installed), ``packages`` to install, and
     ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
     ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
     """
@@ -83,6 +88,7 @@ def _way(**known: Any) -> dict:
         "installed": False,
         "in_force": False,
         "backends": [backends.CPU],
+        "devices": None,
         "packages": [],
         "archive": None,
         "recipe": None,
@@ -95,7 +101,7 @@ def _built(host: dict, build: str, to_come: list[str], **known: Any) -> dict:
     """The way of a host to the build with this id, which would have the backends ``to_come``."""
     there = host["llama_cpp"]
     if build == there["current"]:
-        to_come = backends.of_devices(there["devices"])
+        to_come, known["devices"] = backends.of_devices(there["devices"]), there["devices"]
     elif build in there["builds"]:
         to_come = there["build_backends"][build]
     in_force = build == there["current"] and len(there["builds"]) <= max(1, int(host.get("keep", 1)))
@@ -155,7 +161,7 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
             left_out[host["host"]] = problem
             continue
         likes.setdefault(recipe["id"], []).append(host)
-        compiled = backends.of_options(options.get("backends") or [])
+        compiled = backends.of_options(recipe["backends"])
         served[host["host"]] = _built(host, recipe["id"], compiled, recipe=recipe)
     for like in likes.values():
         # Hosts that have it do not compile it for one that comes later: its archive may be gone from the controller.
@@ -165,19 +171,30 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 
-def _by_package(hosts: Sequence[dict], _given: object, _options: dict) -> dict:
+def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
     served, left_out = {}, {}
     for host in hosts:
         there, package = host["llama_cpp"], host["platform"]["package"]
         packages = _PACKAGES.get(package["manager"])
+        asked = backends.wanted(options.get("backends") or [], host["platform"], _BACKEND_PACKAGES)
+        more = [name for name in _BACKEND_PACKAGES if name in asked and packages]
+        loaded = backends.of_options(name.lower() for name in there["backends"])
+        lacking = [name for name in more if not set(backends.of_options([name])) <= {*loaded, backends.CPU}]
         if there["problem"]:
             left_out[host["host"]] = there["problem"]
+        elif there["found"] and lacking:
+            served[host["host"]] = _way(
+                backends=backends.of_options(more), packages=[_BACKEND_PACKAGES[name] for name in lacking]
+            )
         elif there["found"]:
             # Builds of Drover's may be left from before, to be removed.
-            devices = backends.of_devices(there["devices"])
-            served[host["host"]] = _way(installed=True, in_force=not there["builds"], backends=devices)
+            devices, in_force = there["devices"], not there["builds"]
+            known = {"backends": backends.of_devices(devices), "devices": devices}
+            served[host["host"]] = _way(installed=True, in_force=in_force, **known)
         elif packages and (package["candidate"] or not package["known"]):
-            served[host["host"]] = _way(packages=packages)
+            served[host["host"]] = _way(
+                backends=backends.of_options(more), packages=[*packages, *(_BACKEND_PACKAGES[name] for name in more)]
+            )
         else:
             has = "no llama.cpp packages" if packages else "no llama.cpp packages that Drover knows"
             left_out[host["host"]] = (

@@ -11,11 +11,13 @@ import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterable
 from typing import Callable
 
 from ..errors import DroverError
 from ..hosts.apple import read_apple
 from ..hosts.cpu import read_cpu
+from ..hosts.gpus import read_gpus
 from ..hosts.memory import read_memory
 from ..hosts.os_release import read_os_release
 from ..hosts.tree import Tree
@@ -43,12 +45,14 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
     """Describe this machine, whose files are below ``tree``: what binaries.md calls a *platform*.
 
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
-    ``cpu_isa``, ``cpu_model`` and ``cores``; ``memory_bytes``, what can be had now without stopping a service;
+    ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of
+    NVIDIA's, each once; ``memory_bytes``, what can be had now without stopping a service;
     ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
     """
     run = run or _output
     system, architecture = platform.system().lower(), architecture_of(platform.machine(), struct.calcsize("P") * 8)
     cpu, memory = _cpu_and_memory(tree, system)
+    gpus = read_gpus(tree, ())
     return {
         "architecture": architecture,
         "system": system,
@@ -58,10 +62,16 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
         "cpu_isa": cpu["isa"],
         "cpu_model": cpu["model"],
         "cores": cpu["cores"],
+        "gpus": sorted({gpu["kind"] for gpu in gpus}),
+        "compute_capabilities": _in_order({gpu["compute_capability"] for gpu in gpus} - {None}),
         # What the services hold comes back when they stop, and compiling does not stop them.
         "memory_bytes": max(0, memory["usable_bytes"] - memory["held_bytes"]),
         "package": read_package(tree, package, run),
     }
+
+
+def _in_order(capabilities: Iterable[str]) -> list[str]:
+    return sorted(capabilities, key=lambda one: [int(part) for part in one.split(".")])
 
 
 def architecture_of(machine: str, bits: int) -> str:

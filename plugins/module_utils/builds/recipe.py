@@ -15,6 +15,8 @@ from collections.abc import Iterable
 
 from .. import checks
 from ..errors import DroverError
+from .backends import wanted
+from .drivers import missing_driver
 
 CPUS = ("generic", "native")
 GIB = 1024**3
@@ -49,6 +51,7 @@ _OPTIONS = (
     "-DGGML_RPC_RDMA=OFF",
     "-DGGML_RPC=ON",
 )
+_CUDA_ARCHITECTURES = "-DCMAKE_CUDA_ARCHITECTURES"
 _RUNTIME_DISPATCH = ["-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"]
 
 # By package manager. apt's were tried; dnf's and pacman's are not run.
@@ -57,7 +60,7 @@ _TOOLS = {
     "dnf": ["cmake", "ninja-build", "gcc-c++"],
     "pacman": ["cmake", "ninja", "gcc"],
 }
-# Configured only: nothing of this was compiled, since it takes the hardware to run it.
+# cuda was compiled and run; vulkan and hip were configured only, since it takes the hardware to run them.
 _BACKENDS: dict[str, dict] = {
     "cpu": {"options": [], "packages": {}},
     "cuda": {
@@ -106,16 +109,16 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     """The recipe to compile ``source`` for hosts like the one that ``platform`` describes.
 
     ``source`` is ``{label, sha256}``; ``platform`` is what llama_cpp_info returns; of ``options`` these are read:
-    ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of cpu, cuda, vulkan and hip), ``cmake_options`` (the
-    user's own, put last) and ``jobs`` (0 or None: by cores and memory).
+    ``cpu`` (one of ``CPUS``, generic by default), ``backends`` (of auto, cpu, cuda, vulkan and hip), ``cmake_options``
+    (the user's own, put last) and ``jobs`` (0 or None: by cores and memory).
 
     Returns ``kind`` (readable), ``id`` (``<label>-<8 hex>`` of a digest over all that the result depends on),
-    ``label``, ``cmake_options``, ``targets``, ``packages``, ``compiler`` (``{c, cxx}``, None for the default one),
-    ``jobs`` (compilers at the same time on this host) and ``reasons`` (sentences). Raises ``DroverError`` for input it
-    has no recipe for.
+    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages``, ``compiler``
+    (``{c, cxx}``, None for the default one), ``jobs`` (compilers at the same time on this host) and ``reasons``
+    (sentences). Raises ``DroverError`` for input it has no recipe for.
     """
     _check(source, platform)
-    cpu, backends, own = _checked(options)
+    cpu, backends, own = _checked(options, platform)
     gcc, compiler, reasons = _compiler(platform)
     target, cpu_options, reason = _cpu(cpu, platform, gcc)
     extra = sorted(set(backends) - {"cpu"})
@@ -125,6 +128,10 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     cmake_options = [*_OPTIONS, *_label_options(source), *cpu_options]
     for backend in extra:
         cmake_options += _BACKENDS[backend]["options"]
+    if "cuda" in extra and not any(option.startswith(_CUDA_ARCHITECTURES) for option in own):
+        architectures = _cuda_architectures(platform)
+        cmake_options.append(f"{_CUDA_ARCHITECTURES}={';'.join(architectures)}")
+        kind = "-".join([kind, *architectures])
     if compiler:
         cmake_options += [f"-DCMAKE_C_COMPILER={compiler['c']}", f"-DCMAKE_CXX_COMPILER={compiler['cxx']}"]
     cmake_options += own
@@ -134,6 +141,7 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
         "kind": kind,
         "id": f"{source['label']}-{_digest(inputs)}",
         "label": source["label"],
+        "backends": extra,
         "cmake_options": cmake_options,
         "targets": list(_TARGETS),
         "packages": _packages(platform["package"]["manager"], extra, compiler),
@@ -165,11 +173,11 @@ def _check(source: dict, platform: dict) -> None:
         )
 
 
-def _checked(options: dict) -> tuple[str, list[str], list[str]]:
+def _checked(options: dict, platform: dict) -> tuple[str, list[str], list[str]]:
     cpu = checks.choice(options.get("cpu") or "generic", "llama_cpp_cpu", CPUS)
     backends = [
         checks.choice(backend, "A backend in llama_cpp_backends", _BACKENDS)
-        for backend in options.get("backends") or ["cpu"]
+        for backend in wanted(options.get("backends") or ["cpu"], platform, _BACKENDS)
     ]
     own = options.get("cmake_options") or []
     for option in own:
@@ -234,6 +242,17 @@ def _arm_class(isa: list[str]) -> str:
     if "dotprod" not in isa:
         return "armv8-a"
     return "+".join(["armv8.2-a", "dotprod", *(name for name in ("fp16", "i8mm") if name in isa)])
+
+
+def _cuda_architectures(platform: dict) -> list[str]:
+    """CMake's names of the cards that hosts of this kind have: without one, it compiles for all that there are."""
+    known = platform.get("compute_capabilities") or []
+    if not known:
+        raise DroverError(
+            f"llama_cpp_backends has cuda, and no card of NVIDIA was found here: {missing_driver('cuda', platform)}, "
+            "or name the card's architecture in llama_cpp_cmake_options (-DCMAKE_CUDA_ARCHITECTURES=86)."
+        )
+    return [capability.replace(".", "") for capability in known]
 
 
 def _label_options(source: dict) -> list[str]:

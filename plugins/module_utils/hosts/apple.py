@@ -68,9 +68,12 @@ def read_apple(reserve: int | None = None, run: Callable[[list[str]], str] | Non
         },
         "gpus": [
             {
+                "id": model,
                 "name": model,
                 "kind": "metal",
                 "unified": True,
+                "compute_capability": None,
+                "nodes": [],
                 "total_bytes": wired,
                 "held_bytes": 0,
                 "usable_bytes": min(wired, usable),

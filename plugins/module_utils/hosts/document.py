@@ -126,10 +126,14 @@ def _files(value: Any, name: str) -> None:
         checks.whole(size, f"{name}[{file!r}]", 0, MOST, REMEDY)
 
 
+NODE: Mapping[str, Check] = {"path": _text, "group": _or_null(_text)}
 GPU: Mapping[str, Check] = {
+    "id": _text,
     "name": _text,
     "kind": _choice(GPU_KINDS),
     "unified": _boolean,
+    "compute_capability": _or_null(_text),
+    "nodes": _list(_section(NODE)),
     "total_bytes": _whole(),
     "held_bytes": _whole(),
     "usable_bytes": _whole(),
@@ -138,9 +142,11 @@ DEVICE: Mapping[str, Check] = {
     "id": _text,
     "kind": _choice(("cpu", *GPU_KINDS)),
     "name": _text,
+    "gpu": _or_null(_text),
     "unified": _boolean,
     "total_bytes": _whole(),
     "usable_bytes": _whole(),
+    "overhead_bytes": _whole(),
     "bandwidth_bytes_per_second": _or_null(_number),
 }
 ADDRESS: Mapping[str, Check] = {
@@ -196,6 +202,7 @@ TALLY: Mapping[str, Check] = {
         }
     ),
     "threads": _or_null(_whole(1)),
+    "lend": _list(_text),
     "port": _whole(1, 65535),
 }
 # What link_info puts into the network of a tally.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import checks
-from ..builds.backends import of_devices
+from ..builds.ask import SOFTWARE_TOO
 from ..builds.find import find_llama_cpp
 from ..serving.cluster import Cluster
 from . import cgroups
@@ -44,6 +44,7 @@ def take_tally(
     exclude: Any = "",
     reserve_bytes: int | None = None,
     threads: int | None = None,
+    lend: Sequence[str] = (),
     address: str | None = None,
     port: int = PORT,
     disk_path: str = DISK_PATH,
@@ -56,7 +57,8 @@ def take_tally(
     """The tally of the machine in ``tree``: what it can lend to ``cluster``. Sizes in bytes.
 
     ``host`` is its name there, without one the machine's own. ``exclude`` (see ``exclusion``), ``reserve_bytes``,
-    ``threads``, ``address`` and ``port`` are the user's own settings for it; None for those that Drover chooses.
+    ``threads``, ``lend`` (names of devices, see ``devices.lent``), ``address`` and ``port`` are the user's own settings
+    for it; None for those that Drover chooses.
     ``disk_path`` is the folder for models. ``backends`` are those of the build that is to be used, None for the one
     that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
     there only when ``may_write``.
@@ -100,12 +102,14 @@ def take_tally(
         "disk": read_disk(tree, disk_path),
         "network": network,
         "threads": threads,
+        "lend": list(lend),
         "port": port,
     }
-    if backends is None:
-        # Asking the programs takes a while, and without a GPU the answer is known.
-        backends = of_devices(find_llama_cpp(builds_path=BUILDS_PATH, may_write=may_write)["devices"]) if gpus else []
-    return drive(tally, backends)
+    if backends is not None:
+        return drive(tally, backends)
+    # Asking the programs takes a while, and without a GPU the answer is known.
+    asked = gpus or SOFTWARE_TOO in os.environ
+    return drive(tally, (), find_llama_cpp(builds_path=BUILDS_PATH, may_write=may_write)["devices"] if asked else [])
 
 
 def _within_pod(tree: Tree, memory: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def lend(
             },
             # None was asked for in the pod, so what is seen there cannot be used.
             "gpus": [],
+            "lend": [],
             "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
             "port": settings.rpc_port,
             "network": _network(found["network"], entry, settings, Names(cluster, settings.namespace)),

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..footprint.model import MemoryModel
 from ..footprint.settings import Settings
+from ..hosts.cards import card_operations
 from .request import Request
 
 # --- Memory bandwidth ---------------------------------------------------------------------------------------------
@@ -64,6 +65,8 @@ CORE_OPERATIONS = (
 )
 DEFAULT_CORE_OPERATIONS = 5_000_000_000
 DEFAULT_GPU_OPERATIONS = 5_000_000_000_000
+# The share of a card's arithmetic that prompts reach. Not measured; low, since quantised weights are unpacked first.
+PROMPT_EFFICIENCY = 0.25
 # A GPU inside the CPU, by the makers' numbers for small ones (Intel UHD 630: 0.44e12, Radeon Vega 8: 1.1e12).
 SHARED_GPU_OPERATIONS = 400_000_000_000
 # On average half of a slot's context is filled.
@@ -96,7 +99,9 @@ def seconds_per_byte(device: dict, tally: dict) -> float:
 def seconds_per_operation(device: dict, tally: dict) -> float:
     """Seconds of one operation of a matrix product on a device: over all threads of a CPU, a low guess for a GPU."""
     if device["kind"] != "cpu":
-        return 1 / (SHARED_GPU_OPERATIONS if device["unified"] else DEFAULT_GPU_OPERATIONS)
+        guess = SHARED_GPU_OPERATIONS if device["unified"] else DEFAULT_GPU_OPERATIONS
+        known = card_operations(device["name"])
+        return 1 / (known * PROMPT_EFFICIENCY if known else guess)
     features = tally["cpu"].get("isa") or []
     core = next((speed for feature, speed in CORE_OPERATIONS if feature in features), DEFAULT_CORE_OPERATIONS)
     return 1 / (core * threads(tally))

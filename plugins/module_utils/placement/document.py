@@ -24,7 +24,6 @@ FIELDS: checks.Fields = {
     "devices": list,
     "host": (dict, _NULL),
     "endpoints": list,
-    "local_devices": int,
     "threads": dict,
     "addresses": dict,
     "network": (str, _NULL),
@@ -52,11 +51,13 @@ DEVICE_FIELDS: checks.Fields = {
     "host": str,
     "endpoint": (str, _NULL),
     "device": str,
-    "device_index": int,
+    "id": str,
+    "kind": str,
+    "overhead_bytes": int,
     "first_block": int,
     "block_count": int,
 }
-ENDPOINT_FIELDS: checks.Fields = {"host": str, "address": str, "port": int, "devices": int}
+ENDPOINT_FIELDS: checks.Fields = {"host": str, "address": str, "port": int, "devices": list}
 PREDICTED_FIELDS: checks.Fields = {
     "seconds_per_token": float,
     "tokens_per_second": float,
@@ -92,14 +93,14 @@ SAME = (
     "leader",
     "leader_blocks",
     "endpoints",
-    "local_devices",
     "threads",
     "addresses",
 )
 SAME_OF_DEVICES = (
     "host",
     "device",
-    "device_index",
+    "id",
+    "kind",
     "first_block",
     "block_count",
     "holds_output",

@@ -12,36 +12,41 @@ from functools import cached_property
 
 from ..errors import DroverError
 from ..hosts.addresses import choose_addresses
-from ..hosts.devices import drive
+from ..hosts.devices import drive, lent
 from ..hosts.document import read_tally
 from . import cost
 
 
 @dataclass(frozen=True)
 class Device:
-    """Memory that layers can be put on: the CPU of ``host``, or its GPU number ``index``.
+    """Memory that layers can be put on: the device of ``host`` that its llama.cpp calls ``id``.
 
-    The plan fills ``usable_bytes`` up to ``capacity`` and leaves the share ``margin`` free. A ``unified`` GPU works in
-    memory that is the CPU's, too.
+    The plan fills ``usable_bytes`` up to ``capacity``: the share ``margin`` stays free, and ``overhead_bytes`` is what
+    the process takes beside the model. A ``unified`` GPU works in memory that is the CPU's, too.
     """
 
     host: str
-    index: int
-    is_gpu: bool
+    id: str
+    kind: str
     unified: bool
     usable_bytes: int
+    overhead_bytes: int
     margin: float
     seconds_per_byte: float
     seconds_per_operation: float
 
+    @property
+    def is_gpu(self) -> bool:
+        return self.kind != "cpu"
+
     @cached_property
     def capacity(self) -> int:
-        return self.usable_bytes - math.ceil(self.usable_bytes * self.margin)
+        return max(0, self.usable_bytes - math.ceil(self.usable_bytes * self.margin) - self.overhead_bytes)
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine: its CPU, its GPUs, and how to reach it."""
+    """A machine: its CPU, its GPUs, those that its RPC server offers by name (``lends``), and how to reach it."""
 
     name: str
     address: str
@@ -51,6 +56,7 @@ class Host:
     left_out_by_user: bool
     cpu: Device
     gpus: tuple[Device, ...]
+    lends: tuple[str, ...]
     disk_free_bytes: int
     disk_models: dict[str, int]
     link_bytes_per_second: float
@@ -62,8 +68,15 @@ class Host:
 
     @cached_property
     def lent(self) -> tuple[Device, ...]:
-        """The devices that its RPC server offers: the GPUs where there are any, else the CPU, as upstream does."""
-        return _within(self.cpu.usable_bytes, self.gpus) or (self.cpu,)
+        """The devices that its RPC server offers, in its order (see ``hosts.devices.lent``). Where those are its CPU
+        and GPUs that work in the same memory, the CPU has half of it."""
+        shared = self.cpu.usable_bytes
+        offered = [gpu for gpu in self.gpus if gpu.id in self.lends]
+        devices = _within(shared // 2 if self.cpu.id in self.lends else shared, offered)
+        taken = sum(gpu.usable_bytes for gpu in devices if gpu.unified)
+        found = {gpu.id: gpu for gpu in devices}
+        found[self.cpu.id] = replace(self.cpu, usable_bytes=shared - taken)
+        return tuple(found[name] for name in self.lends)
 
     @cached_property
     def lent_capacity(self) -> int:
@@ -128,8 +141,9 @@ def read_fleet(tallies: object, margin: float, choice: dict | None = None) -> Fl
     ways = (choice or {}).get("hosts") or {}
     hosts = []
     for tally in found:
-        backends = (ways.get(tally["host"]) or {}).get("backends")
-        driven = tally if backends is None else drive(tally, backends)
+        way = ways.get(tally["host"]) or {}
+        backends = way.get("backends")
+        driven = tally if backends is None else drive(tally, backends, way.get("devices"))
         hosts.append(_host(driven, excluded[tally["host"]], addresses.chosen.get(tally["host"]) or {}, margin))
     _check_endpoints(host for host in hosts if not host.excluded)
     return Fleet(hosts, addresses.network, list(addresses.reasons), list(addresses.warnings))
@@ -157,15 +171,16 @@ def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
     cpu, *gpus = [
         Device(
             host=tally["host"],
-            index=max(0, number - 1),
-            is_gpu=number > 0,
-            unified=number > 0 and device["unified"],
+            id=device["id"],
+            kind=device["kind"],
+            unified=device["unified"],
             usable_bytes=device["usable_bytes"],
+            overhead_bytes=device["overhead_bytes"],
             margin=margin,
             seconds_per_byte=cost.seconds_per_byte(device, tally),
             seconds_per_operation=cost.seconds_per_operation(device, tally),
         )
-        for number, device in enumerate(tally["devices"])
+        for device in tally["devices"]
     ]
     return Host(
         name=tally["host"],
@@ -176,6 +191,8 @@ def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
         left_out_by_user=bool(tally["exclude"]),
         cpu=cpu,
         gpus=tuple(gpus),
+        # Who is left out may name what it does not have.
+        lends=tuple(device["id"] for device in lent({**tally, "lend": []} if excluded else tally)),
         disk_free_bytes=tally["disk"]["free_bytes"],
         disk_models=tally["disk"]["models"],
         link_bytes_per_second=cost.link_bytes_per_second(chosen.get("speed_mbps")),

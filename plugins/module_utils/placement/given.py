@@ -24,12 +24,19 @@ def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
     they fit.
 
     The leader keeps the first layers, as many as possible of the last of its share on its GPUs, and the other hosts
-    follow in the order of ``split``. Raises ``DroverError`` for unknown hosts and numbers that do not add up.
+    follow in the order of ``split``. A name may be of one device that a worker lends (``box/CUDA0``); else each of its
+    devices takes what it can, in its order. Raises ``DroverError`` for unknown hosts and devices and numbers that do
+    not add up.
     """
     for name in split:
-        reason = named(problem.fleet, name, "The split's host").excluded
-        if reason:
-            raise DroverError(f"The split gives layers to {name}, which is left out ({reason}): change either.")
+        host, _slash, device = name.partition("/")
+        found = named(problem.fleet, host, "The split's host")
+        if found.excluded:
+            raise DroverError(f"The split gives layers to {name}, which is left out ({found.excluded}): change either.")
+        if device and device not in found.lends:
+            raise DroverError(
+                f"The split gives layers to {name}, and {host} lends {', '.join(found.lends)}: name one of these."
+            )
     count = problem.layers.count
     if sum(split.values()) != count:
         raise DroverError(
@@ -37,10 +44,14 @@ def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
             "output layer): make the numbers add up."
         )
     hosts = {host.name: host for host in problem.fleet}
-    workers = [(hosts[name], layers) for name, layers in split.items() if layers]
+    workers = [
+        (hosts[name.partition("/")[0]], name.partition("/")[2], layers) for name, layers in split.items() if layers
+    ]
     return [
         layout
         for leader in problem.leaders
+        # A device is one that a worker lends.
+        if not any(device for host, device, _layers in workers if host.name == leader.name)
         for on_gpus in range(split.get(leader.name, 0) + 1 if leader.gpus else 1)
         for layout in [_split_layout(problem, leader, split.get(leader.name, 0) - on_gpus, workers, on_gpus)]
         if _device_count(problem, layout) <= problem.max_devices
@@ -48,13 +59,14 @@ def split_layouts(problem: Problem, split: dict[str, int]) -> list[Layout]:
 
 
 def _split_layout(
-    problem: Problem, leader: Host, on_cpu: int, workers: Iterable[tuple[Host, int]], on_gpus: int
+    problem: Problem, leader: Host, on_cpu: int, workers: Iterable[tuple[Host, str, int]], on_gpus: int
 ) -> Layout:
     segments: list[Segment] = []
     end = on_cpu
-    for host, layers in workers:
+    for host, device, layers in workers:
         if host.name != leader.name:
-            segments += _fill(problem.layers, host.lent, end, layers, on_cpu)
+            lent = [one for one in host.lent if device in ("", one.id)]
+            segments += _fill(problem.layers, lent, end, layers, on_cpu)
             end += layers
     segments += _fill(problem.layers, leader.gpus, end, on_gpus, on_cpu)
     return Layout(leader, on_cpu, tuple(segments))
@@ -112,13 +124,14 @@ def _read_layout(problem: Problem, previous: dict[str, Any], leader: Host) -> La
         segments = []
         for device in previous["devices"]:
             host = takers[device["host"]]
-            part = (leader.gpus if host.name == leader.name else host.lent)[device["device_index"]]
+            parts = leader.gpus if host.name == leader.name else host.lent
+            part = {one.id: one for one in parts}[device["id"]]
             count = device["block_count"] + (1 if device["holds_output"] else 0)
             if device["first_block"] != end or count < 1:
                 return None
             segments.append(Segment(part, end, end + count))
             end += count
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError):
         return None
     layout = Layout(leader, blocks, tuple(segments))
     if end != problem.layers.count or not 0 <= blocks <= end or _device_count(problem, layout) > problem.max_devices:

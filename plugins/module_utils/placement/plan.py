@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .document import ENGINE, SCHEMA, model_of
-from .fleet import Device, Host
+from .fleet import Host
 from .layout import Layout, Segment
 from .problem import Problem
 from .request import ONE_TOKEN
@@ -18,9 +18,11 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
     """The plan for ``layout``, but for what ``planner.make_plan`` adds: cluster, network, spare, warnings, reasons."""
     judge, layers = problem.judge, problem.layers
     block_count = layers.count - 1
-    names = {(device.host, device.index): name for device, name in _slots(problem, layout)}
+    names = _names(problem, layout)
     workers = [judge.hosts[name] for name in layout.worker_names]
-    devices = [_device(problem, layout, segment, names[_key(segment.device)]) for segment in layout.segments]
+    devices = [
+        _device(problem, layout, segment, names[segment.device.host, segment.device.id]) for segment in layout.segments
+    ]
     host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments))
     # Also those that hold nothing yet: they stand ready for the next plan.
     taking_part = [host for host in problem.fleet if not host.excluded]
@@ -40,9 +42,8 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
             "holds_output": layout.leader_blocks == layers.count,
         },
         "endpoints": [
-            {"host": one.name, "address": one.address, "port": one.port, "devices": len(one.lent)} for one in workers
+            {"host": one.name, "address": one.address, "port": one.port, "devices": list(one.lends)} for one in workers
         ],
-        "local_devices": len(layout.leader.gpus),
         "threads": {one.name: one.threads for one in taking_part},
         "addresses": {one.name: {"address": one.address, "port": one.port} for one in taking_part},
         "predicted": {
@@ -71,7 +72,6 @@ def infeasible_plan(
         "devices": [],
         "host": None,
         "endpoints": [],
-        "local_devices": 0,
         "threads": {},
         "addresses": {},
         "predicted": None,
@@ -91,17 +91,12 @@ def _common(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _key(device: Device) -> tuple[str, int]:
-    return (device.host, device.index)
-
-
-def _slots(problem: Problem, layout: Layout) -> list[tuple[Device, str]]:
-    """All devices in the order in which llama.cpp numbers them, used or not: those of each RPC server in the order of
-    ``--rpc``, then the leader's GPUs. As ``(device, name)``."""
-    remote = [device for name in layout.worker_names for device in problem.judge.hosts[name].lent]
-    return [(device, f"RPC{number}") for number, device in enumerate(remote)] + [
-        (device, f"GPU{device.index}") for device in layout.leader.gpus
-    ]
+def _names(problem: Problem, layout: Layout) -> dict[tuple[str, str], str]:
+    """``(host, id)`` of a device -> what the leader's llama.cpp calls it. Those of each RPC server are numbered in the
+    order of ``--rpc``, used or not; the leader's GPUs have their own names."""
+    remote = [(name, device) for name in layout.worker_names for device in problem.judge.hosts[name].lends]
+    names = {key: f"RPC{number}" for number, key in enumerate(remote)}
+    return {**names, **{(gpu.host, gpu.id): gpu.id for gpu in layout.leader.gpus}}
 
 
 def _device(problem: Problem, layout: Layout, segment: Segment, name: str) -> dict[str, Any]:
@@ -115,14 +110,16 @@ def _device(problem: Problem, layout: Layout, segment: Segment, name: str) -> di
         "host": host.name,
         "endpoint": _endpoint(host, layout),
         "device": name,
-        "device_index": segment.device.index,
+        "id": segment.device.id,
+        "kind": segment.device.kind,
         "first_block": segment.first,
         "block_count": min(segment.end, block_count) - segment.first,
         "holds_output": segment.end > block_count,
         "weight_bytes": weight,
         "kv_bytes": kv,
         "compute_bytes": compute,
-        "total_bytes": weight + kv + compute,
+        "overhead_bytes": segment.device.overhead_bytes,
+        "total_bytes": weight + kv + compute + segment.device.overhead_bytes,
         "usable_bytes": segment.device.usable_bytes,
     }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -195,7 +196,8 @@ class Problem:
     def _offer(self, host: Host) -> tuple[float, float, float]:
         """What a host offers as a worker: about how many average layers, at how many seconds each, for which visit."""
         held = self.layers.device_bytes(0, self.layers.count, 0) / self.layers.count
-        seconds = max(self._layer_seconds(device) for device in host.lent)
+        room = sum(device.capacity for device in host.lent) or 1
+        seconds = math.fsum(self._layer_seconds(device) * device.capacity / room for device in host.lent)
         request = self.policy.request
         visit = self.layers.work.remote_visit(host.link_bytes_per_second, host.round_trip_seconds, request)
         return host.lent_capacity / held, seconds, visit.seconds * len(host.lent)

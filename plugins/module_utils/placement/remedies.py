@@ -183,7 +183,7 @@ def _another_host(problem: Problem) -> Remedy | None:
 
     def fits(usable: int) -> bool:
         cpu = replace(like.cpu, host="", usable_bytes=usable)
-        return problem.changed(fleet=[replace(like, name="", cpu=cpu, gpus=()), *problem.fleet]).fits()
+        return problem.changed(fleet=[replace(like, name="", cpu=cpu, gpus=(), lends=(cpu.id,)), *problem.fleet]).fits()
 
     if not fits(MOST_MISSING_BYTES):
         return None

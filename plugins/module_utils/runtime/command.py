@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     tally.add_argument("--host", metavar="NAME", help="name of this host in the cluster (default: its own)")
     tally.add_argument("--reserve-bytes", type=int, metavar="N", help="memory to leave to the host's own work")
     tally.add_argument("--threads", type=int, metavar="N", help="threads to compute with")
+    tally.add_argument("--devices", nargs="+", default=[], metavar="NAME", help="devices to lend, such as CUDA0 CPU")
     tally.add_argument("--address", metavar="IPV4", help="address that the other hosts reach this one by")
     tally.add_argument("--port", type=int, metavar="N", help="port of the RPC server")
     tally.add_argument("--disk-path", metavar="FOLDER", help="where the model is going to be put")

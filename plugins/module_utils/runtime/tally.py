@@ -24,6 +24,7 @@ def print_tally(given: argparse.Namespace) -> None:
         cluster=given.cluster,
         reserve_bytes=given.reserve_bytes,
         threads=given.threads,
+        lend=given.devices,
         address=given.address,
         port=given.port or PORT,
         disk_path=given.disk_path or DISK_PATH,

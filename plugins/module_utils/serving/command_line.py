@@ -9,7 +9,7 @@ flag that it lacks is translated or refused (see ``flags``). Without them the ne
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .extra_arguments import extra_arguments
@@ -18,8 +18,16 @@ from .flags import written
 Pairs = list[tuple[str, "str | None"]]
 
 
-def plan_arguments(plan: dict[str, Any], flags: Collection[str] | None = None, build: int | None = None) -> list[str]:
-    """What llama-server must be told so that every layer lands where ``plan`` says, and nothing is left to it."""
+def plan_arguments(
+    plan: dict[str, Any],
+    flags: Collection[str] | None = None,
+    build: int | None = None,
+    local: Mapping[str, str] | None = None,
+) -> list[str]:
+    """What llama-server must be told so that every layer lands where ``plan`` says, and nothing is left to it.
+
+    ``local``: what it calls the GPUs of the leader (see ``visible``), id -> name; without it, by their ids.
+    """
     policy = plan["policy"]
     pairs: Pairs = [
         ("--ctx-size", str(policy["context_size"])),
@@ -37,7 +45,7 @@ def plan_arguments(plan: dict[str, Any], flags: Collection[str] | None = None, b
         ("--cache-ram", "0"),
         # Nor are checkpoints of sliding-window and recurrent caches, by default up to 32 a slot in the leader's memory.
         ("--ctx-checkpoints", "0"),
-        *_placement(plan),
+        *_placement(plan, local or {}),
     ]
     return _written(pairs, flags, build)
 
@@ -52,8 +60,10 @@ def leader_arguments(
     extra: list[str],
     flags: Collection[str] | None = None,
     build: int | None = None,
+    local: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """All arguments of llama-server. ``model`` has ``path`` and ``alias``; the user's ``extra`` ones come last."""
+    """All arguments of llama-server. ``model`` has ``path`` and ``alias``; ``local`` is for ``plan_arguments``; the
+    user's ``extra`` ones come last."""
     pairs: Pairs = [
         ("--model", model["path"]),
         ("--alias", model["alias"]),
@@ -67,7 +77,7 @@ def leader_arguments(
     ]
     return [
         *_written(pairs, flags, build),
-        *plan_arguments(plan, flags, build),
+        *plan_arguments(plan, flags, build, local),
         *extra_arguments(extra, flags, build),
     ]
 
@@ -79,27 +89,40 @@ def worker_arguments(
     cache: bool,
     flags: Collection[str] | None = None,
     build: int | None = None,
+    devices: Sequence[str] = (),
 ) -> list[str]:
-    """All arguments of the RPC server; ``cache`` keeps tensors on disk. Its own default is half of the threads."""
+    """All arguments of the RPC server; ``cache`` keeps tensors on disk. Its own default is half of the threads.
+
+    ``devices`` are the names of those that it lends; empty for a host that has nothing but a CPU.
+    """
     pairs: Pairs = [("--host", address), ("--port", str(port)), ("--threads", str(threads))]
+    if devices:
+        pairs.append(("--device", ",".join(devices)))
     if cache:
         pairs.append(("--cache", None))
     return _written(pairs, flags, build, "RPC server")
 
 
-def _placement(plan: dict[str, Any]) -> Pairs:
-    """Layers by device, in llama.cpp's order: those of each RPC server in the order of ``--rpc``, then local GPUs."""
+def _placement(plan: dict[str, Any], local: Mapping[str, str]) -> Pairs:
+    """Layers by device, in llama.cpp's order: those of each RPC server in the order of ``--rpc``, then local GPUs.
+
+    Devices are named where those that hold layers are not all that there are, or some are the leader's own: one that is
+    not named takes no buffers, and llama.cpp would pass over a leader's integrated GPU.
+    """
     if not plan["devices"]:
         # A local GPU that holds no layer would still be used, and take memory, for long prompts.
         return [("--device", "none"), ("--n-gpu-layers", "0")]
-    remote = sum(endpoint["devices"] for endpoint in plan["endpoints"])
-    split = [0] * (remote + plan["local_devices"])
-    for device in plan["devices"]:
-        kind, number = device["device"][:3], int(device["device"][3:])
-        split[number if kind == "RPC" else remote + number] = device["block_count"] + bool(device["holds_output"])
+    # In the plan they come in the order of the chain, which is llama.cpp's.
+    names = [
+        device["device"] if device["endpoint"] else local.get(device["id"], device["id"]) for device in plan["devices"]
+    ]
+    split = [device["block_count"] + bool(device["holds_output"]) for device in plan["devices"]]
     pairs: Pairs = []
     if plan["endpoints"]:
         pairs.append(("--rpc", ",".join(f"{each['address']}:{each['port']}" for each in plan["endpoints"])))
+    own = [device for device in plan["devices"] if not device["endpoint"]]
+    if own or len(names) < sum(len(endpoint["devices"]) for endpoint in plan["endpoints"]):
+        pairs.append(("--device", ",".join(names)))
     return [*pairs, ("--tensor-split", ",".join(map(str, split))), ("--n-gpu-layers", str(sum(split)))]
 
 

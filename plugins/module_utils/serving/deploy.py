@@ -12,12 +12,13 @@ from ..builds.known import known_problem
 from ..errors import DroverError
 from ..hosts.address import is_private
 from ..hosts.addresses import choose_addresses, source_addresses
-from ..hosts.devices import drive
+from ..hosts.devices import CPU, drive, lent
 from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
 from .deployment import ADDRESS, SCHEMA
 from .settings import Settings
+from .visible import Visible, visible
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
 CACHE_FOLDER = "/var/cache/drover"
@@ -48,6 +49,7 @@ def deploy(
                 f"{host} takes part in the plan and has no tally: take stock of all hosts and plan again."
             )
     _require_one_build(programs, plan["addresses"])
+    _require_devices(plan, hosts)
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
@@ -62,7 +64,8 @@ def deploy(
         if host != leader:
             deployments[host] = _worker(
                 cluster,
-                host,
+                hosts[host],
+                _lent(plan, hosts[host]),
                 None if host in pods else place["address"],
                 place["port"],
                 plan["threads"][host],
@@ -90,10 +93,27 @@ def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]
         )
 
 
+def _require_devices(plan: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> None:
+    """Refuse a host whose llama.cpp does not drive what was planned; only once it is installed one knows."""
+    for device in plan["devices"]:
+        offered = [one["id"] for one in hosts[device["host"]]["devices"]]
+        if device["id"] not in offered:
+            raise DroverError(
+                f"{device['host']} was planned with {device['id']}, and llama.cpp there offers {', '.join(offered)} "
+                'alone: see with "llama-server --list-devices" on it what keeps the driver from working, or set '
+                "rpc_server_devices to what there is. No service was touched."
+            )
+
+
+def _lent(plan: dict[str, Any], tally: dict[str, Any]) -> list[str]:
+    """The ids of the devices that a worker lends, as planned; one that holds nothing yet lends all."""
+    planned = [endpoint["devices"] for endpoint in plan["endpoints"] if endpoint["host"] == tally["host"]]
+    return planned[0] if planned else [device["id"] for device in lent(tally)]
+
+
 def _refuse_bad_build(plan: dict[str, Any], build: int | None) -> None:
     """Refuse a build that is known to fail on a plan like this; of packages the number is known only now."""
-    on_gpus = {device["host"] for device in plan["devices"] if device.get("kind", "cpu") != "cpu"}
-    problem = known_problem(build, sum(endpoint["host"] not in on_gpus for endpoint in plan["endpoints"]))
+    problem = known_problem(build, sum(endpoint["devices"] == [CPU] for endpoint in plan["endpoints"]))
     if problem:
         raise DroverError(problem)
 
@@ -109,12 +129,14 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     if tally["obstacles"]:
         raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
     address = choose_addresses([tally]).chosen[host]["address"]
-    return _worker(cluster, host, address, tally["port"], threads(tally), [], programs, wishes)
+    devices = [device["id"] for device in lent(tally)]
+    return _worker(cluster, tally, devices, address, tally["port"], threads(tally), [], programs, wishes)
 
 
 def _worker(
     cluster: Cluster,
-    host: str,
+    tally: dict[str, Any],
+    devices: list[str],
     address: str | None,
     port: int,
     threads: int,
@@ -123,6 +145,7 @@ def _worker(
     wishes: Settings,
     memory_bytes: int = 0,
 ) -> dict[str, Any]:
+    host = tally["host"]
     if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
@@ -131,13 +154,16 @@ def _worker(
         )
     cache = wishes.rpc_server_cache
     flags, build = _flags(programs, "rpc_server_flags")
+    shown = visible(tally, devices)
+    named = [shown.names[name] for name in devices] if len(tally["devices"]) > 1 else []
     return _deployment(
         cluster,
         host,
         "worker",
         programs,
         program=programs.get("rpc_server") or "ggml-rpc-server",
-        arguments=worker_arguments(address or ADDRESS, port, threads, cache, flags, build),
+        arguments=worker_arguments(address or ADDRESS, port, threads, cache, flags, build, named),
+        shown=shown,
         environment={"LLAMA_CACHE": CACHE_FOLDER} if cache else {},
         listen={"address": address, "port": port},
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
@@ -170,6 +196,8 @@ def _leader(
         )
     flags, build = _flags(programs, "server_flags")
     keys = wishes.llama_server_api_key_file or cluster.api_key_path
+    used = [device["id"] for device in plan["devices"] if device["host"] == host]
+    shown = visible(tally, used)
     return _deployment(
         cluster,
         host,
@@ -186,7 +214,9 @@ def _leader(
             list(wishes.llama_server_extra_arguments),
             flags,
             build,
+            shown.names,
         ),
+        shown=shown,
         listen={"address": address, "port": wishes.llama_server_port},
         files=[
             *({"path": file["path"], "bytes": file["bytes"]} for file in model["files"]),
@@ -206,6 +236,7 @@ def _deployment(
     arguments: list[str],
     listen: dict[str, Any],
     memory_bytes: int,
+    shown: Visible,
     environment: dict[str, str] | None = None,
     allow: list[str] | None = None,
     files: list[dict[str, Any]] | None = None,
@@ -219,7 +250,9 @@ def _deployment(
         "build": _build(programs),
         "program": program,
         "arguments": arguments,
-        "environment": environment or {},
+        "environment": {**shown.environment, **(environment or {})},
+        "nodes": shown.nodes,
+        "groups": shown.groups,
         "listen": listen,
         "allow": allow,
         "files": files or [],
@@ -235,18 +268,16 @@ def _flags(programs: dict[str, Any], name: str) -> tuple[list[str] | None, int |
 
 def _driven(tally: dict[str, Any], programs: dict[str, Any]) -> dict[str, Any]:
     """The tally with the devices that the build drives which is there now; another one was when it was taken."""
-    return drive(tally, programs["backends"]) if programs.get("backends") else tally
+    if not programs.get("backends"):
+        return tally
+    return drive(tally, programs["backends"], programs.get("devices"))
 
 
 def _memory_bytes(plan: dict[str, Any], tally: dict[str, Any]) -> int:
     """What ``plan`` puts into the main memory of a host: on its CPU, and on GPUs that share it."""
-    host, gpus = tally["host"], tally["devices"][1:]
-    leads = host == plan["leader"]
-    # What a worker lends is its GPUs, or its CPU when it has none; a leader's CPU is no device.
-    lent = gpus if gpus or leads else tally["devices"][:1]
-    total = plan["host"]["total_bytes"] if leads else 0
+    known = {device["id"]: device for device in tally["devices"]}
+    total = plan["host"]["total_bytes"] if tally["host"] == plan["leader"] else 0
     for device in plan["devices"]:
-        if device["host"] == host:
-            target = lent[device["device_index"]]
-            total += device["total_bytes"] if target["kind"] == "cpu" or target["unified"] else 0
+        if device["host"] == tally["host"] and (device["kind"] == "cpu" or known[device["id"]]["unified"]):
+            total += device["total_bytes"]
     return int(total)

@@ -9,6 +9,7 @@ A deployment is a dictionary of
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
+- ``nodes``: the files of /dev that it needs for its GPUs; ``groups``: those that may use them,
 - ``listen``: ``address`` (IPv4, or null, see below) and ``port``; ``allow``: the addresses that may connect, or null
   for anyone (for a worker in a pod: besides a leader in a pod),
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
@@ -45,6 +46,8 @@ _FIELDS: dict[str, Any] = {
     "program": str,
     "arguments": list,
     "environment": dict,
+    "nodes": list,
+    "groups": list,
     "listen": dict,
     "allow": (list, type(None)),
     "files": list,
@@ -63,6 +66,8 @@ def read_deployment(value: object) -> dict[str, Any]:
     text(found["program"], f"{_WHAT}'s program", REMEDY)
     _texts(found["arguments"], "arguments")
     _texts(found["environment"].values(), "environment")
+    _texts(found["nodes"], "nodes")
+    _texts(found["groups"], "groups")
     if found["listen"].get("address", "") is not None:
         text(found["listen"].get("address"), f"{_WHAT}'s listen address", REMEDY)
     whole(found["listen"].get("port"), f"{_WHAT}'s listen port", 1, 65535, REMEDY)

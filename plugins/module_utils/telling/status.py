@@ -116,13 +116,16 @@ def _held(state: dict[str, Any]) -> int:
 
 
 def _layers(plan: dict[str, Any], host: str) -> str:
-    parts = [(0, plan["leader_blocks"], plan["host"]["holds_output"])] if host == plan["leader"] else []
+    devices = [device for device in plan["devices"] if device["host"] == host]
+    # Where a host has nothing but its CPU, that goes without saying.
+    names = any(device["kind"] != "cpu" for device in devices)
+    parts = [layers_text(0, plan["leader_blocks"], plan["host"]["holds_output"])] if host == plan["leader"] else []
     parts += [
-        (device["first_block"], device["block_count"], device["holds_output"])
-        for device in plan["devices"]
-        if device["host"] == host
+        layers_text(device["first_block"], device["block_count"], device["holds_output"])
+        + (f" on {device['id']}" if names else "")
+        for device in devices
     ]
-    return " + ".join(filter(None, (layers_text(*part) for part in parts))) or "none"
+    return (", " if names else " + ").join(filter(None, parts)) or "none"
 
 
 def _size(size: int) -> str:

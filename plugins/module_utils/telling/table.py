@@ -69,7 +69,9 @@ def plan_rows(plan: dict[str, Any]) -> list[Row]:
     rows = [(plan["leader"], "CPU", " + ".join(filter(None, ("embedding", kept))), host)]
     for device in plan["devices"]:
         layers = layers_text(device["first_block"], device["block_count"], device["holds_output"])
-        rows.append((device["host"], device["device"], layers, device))
+        # What the leader calls it, and a GPU's own name where that is another one.
+        own = [device["id"]] if device["kind"] != "cpu" and device["endpoint"] else []
+        rows.append((device["host"], " ".join([device["device"], *own]), layers, device))
     return rows
 
 

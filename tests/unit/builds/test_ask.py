@@ -79,7 +79,19 @@ def test_parse_flags(text, expected):
         ("Available devices:\n  (none)\n", []),
         (
             "Available devices:\n  Vulkan0: llvmpipe (LLVM 21.1.8, 256 bits) (24105 MiB, 24079 MiB free)\n",
-            [("Vulkan0", "llvmpipe (LLVM 21.1.8, 256 bits)", 24105, 24079)],
+            [("Vulkan0", "llvmpipe (LLVM 21.1.8, 256 bits)", None, 24105, 24079)],
+        ),
+        (
+            "ggml_vulkan: Found 2 Vulkan devices:\n"
+            "ggml_vulkan: 0 = Intel(R) UHD Graphics 630 (CFL GT2) (Intel open-source Mesa driver) | uma: 1 | fp16: 1\n"
+            "ggml_vulkan: 1 = AMD Radeon RX 6600 (RADV NAVI23) (radv) | uma: 0 | fp16: 1 | bf16: 0\n"
+            "Available devices:\n"
+            "  Vulkan0: Intel(R) UHD Graphics 630 (CFL GT2) (15879 MiB, 12000 MiB free)\n"
+            "  Vulkan1: AMD Radeon RX 6600 (RADV NAVI23) (8176 MiB, 8000 MiB free)\n",
+            [
+                ("Vulkan0", "Intel(R) UHD Graphics 630 (CFL GT2)", True, 15879, 12000),
+                ("Vulkan1", "AMD Radeon RX 6600 (RADV NAVI23)", False, 8176, 8000),
+            ],
         ),
         (
             "ggml_cuda_init: found 2 CUDA devices (Total VRAM: 162158 MiB):\n"
@@ -87,14 +99,28 @@ def test_parse_flags(text, expected):
             "Available devices:\n"
             "  CUDA0: NVIDIA H100 80GB HBM3 (81079 MiB, 80552 MiB free)\n"
             "  CUDA1: NVIDIA H100 80GB HBM3 (81079 MiB, 0 MiB free)\n",
-            [("CUDA0", "NVIDIA H100 80GB HBM3", 81079, 80552), ("CUDA1", "NVIDIA H100 80GB HBM3", 81079, 0)],
+            [
+                ("CUDA0", "NVIDIA H100 80GB HBM3", None, 81079, 80552),
+                ("CUDA1", "NVIDIA H100 80GB HBM3", None, 81079, 0),
+            ],
+        ),
+        (
+            # Recorded on a machine with one H200, compiled by the recipe of the role.
+            "Available devices:\n  CUDA0: NVIDIA H200 (143155 MiB, 142629 MiB free)\n",
+            [("CUDA0", "NVIDIA H200", None, 143155, 142629)],
+        ),
+        (
+            # The same with CUDA_VISIBLE_DEVICES empty.
+            "0.00.070.807 E ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected\n"
+            "Available devices:\n  (none)\n",
+            [],
         ),
         ("error: invalid argument: --list-devices\n", []),
     ],
 )
 def test_parse_devices(text, expected):
     found = [tuple(device.values()) for device in ask.parse_devices(text)]
-    assert found == [(name, description, total << 20, free << 20) for name, description, total, free in expected]
+    assert found == [(name, text, unified, total << 20, free << 20) for name, text, unified, total, free in expected]
 
 
 def test_explain_exit_names_the_signal():

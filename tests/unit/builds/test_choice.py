@@ -33,16 +33,17 @@ def platform(architecture="x86_64", version="12", glibc="2.36", candidate=None, 
     }
 
 
-def host(name, builds=(), found=False, current=None, devices=(), problem=None, **more):
+def host(name, builds=(), found=False, current=None, devices=(), loaded=("RPC", "CPU"), problem=None, gpus=(), **more):
     return {
         "host": name,
-        "platform": platform(**more),
+        "platform": {**platform(**more), "gpus": list(gpus), "compute_capabilities": []},
         "llama_cpp": {
             "found": found,
             "builds": list(builds),
             "current": current,
             "build_backends": {build: ["CPU", "CUDA"] for build in builds},
             "devices": [{"name": device} for device in devices],
+            "backends": list(loaded),
             "problem": problem,
         },
     }
@@ -84,12 +85,33 @@ def test_programs_that_are_there_are_used_as_they_are():
         "installed": True,
         "in_force": True,
         "backends": ["CPU"],
+        "devices": [],
         "packages": [],
         "archive": None,
         "recipe": None,
         "build_host": None,
     }
     assert choice["reasons"] == ["llama.cpp by method package, there already."]
+
+
+BASE = ["llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc"]
+VULKAN = "libggml0-backend-vulkan"
+
+
+@pytest.mark.parametrize(
+    ("backends", "about", "packages", "driven"),
+    [
+        (["cpu"], {"gpus": ["rocm"]}, BASE, ["CPU"]),
+        (["auto"], {}, BASE, ["CPU"]),
+        (["auto"], {"gpus": ["cuda"]}, [*BASE, VULKAN], ["CPU", "Vulkan"]),
+        (["hip", "vulkan"], {}, [*BASE, VULKAN, "libggml0-backend-hip"], ["CPU", "ROCm", "Vulkan"]),
+        (["auto"], {"gpus": ["vulkan"], "found": True}, [VULKAN], ["CPU", "Vulkan"]),
+        (["auto"], {"gpus": ["vulkan"], "found": True, "loaded": ("Vulkan", "CPU")}, [], ["CPU"]),
+    ],
+)
+def test_packages_of_the_backends_that_are_wanted(backends, about, packages, driven):
+    way = choose([host("a", candidate="0.7.0-1", **about)], options={"backends": backends})["hosts"]["a"]
+    assert (way["packages"], way["backends"], way["installed"]) == (packages, driven, not packages)
 
 
 def test_a_host_whose_package_lists_were_never_fetched_may_have_the_package():

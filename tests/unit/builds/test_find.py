@@ -251,7 +251,13 @@ def test_a_build_says_by_its_libraries_which_backends_it_has(tmp_path):
     }
 
 
-VULKAN = {"name": "Vulkan0", "description": "A card", "total_bytes": 8192 << 20, "free_bytes": 8000 << 20}
+VULKAN = {
+    "name": "Vulkan0",
+    "description": "A card",
+    "unified": None,
+    "total_bytes": 8192 << 20,
+    "free_bytes": 8000 << 20,
+}
 
 
 @pytest.mark.parametrize(

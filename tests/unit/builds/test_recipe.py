@@ -174,11 +174,43 @@ def test_own_options_come_last_and_win():
     [("cuda", "GGML_CUDA", "nvidia-cuda-toolkit"), ("vulkan", "GGML_VULKAN", "glslc"), ("hip", "GGML_HIP", "hipcc")],
 )
 def test_backends(backend, option, package):
-    made = recipe(platform(), backends=["cpu", backend])
-    assert made["kind"] == f"debian-12-x86_64-generic-{backend}"
+    host = platform(compute_capabilities=["8.6"])
+    made = recipe(host, backends=["cpu", backend])
+    assert made["kind"] == f"debian-12-x86_64-generic-{backend}" + ("-86" if backend == "cuda" else "")
     assert defined(made)[option] == "ON"
-    assert package in made["packages"]
-    assert made["id"] == recipe(platform(), backends=[backend, "cpu", backend])["id"]
+    assert package in made["packages"] and made["backends"] == [backend]
+    assert made["id"] == recipe(host, backends=[backend, "cpu", backend])["id"]
+
+
+def test_cuda_is_compiled_for_the_cards_that_are_there():
+    made = recipe(platform(compute_capabilities=["8.6", "12.1"]), backends=["cuda"])
+    assert defined(made)["CMAKE_CUDA_ARCHITECTURES"] == "86;121"
+    assert made["id"] != recipe(platform(compute_capabilities=["8.6"]), backends=["cuda"])["id"]
+    own = recipe(platform(), backends=["cuda"], cmake_options=["-DCMAKE_CUDA_ARCHITECTURES=75"])
+    assert defined(own)["CMAKE_CUDA_ARCHITECTURES"] == "75"
+
+
+def test_cuda_without_a_card_is_refused_with_what_installs_the_driver():
+    with pytest.raises(DroverError, match=r'no card of NVIDIA was found here: install its driver by "apt install nvid'):
+        recipe(platform(), backends=["cuda"])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "capabilities", "backends"),
+    [
+        ([], [], []),
+        (["cuda"], ["8.6"], ["cuda"]),
+        # A card whose driver does not tell for what to compile.
+        (["cuda"], [], ["vulkan"]),
+        (["rocm"], [], ["vulkan"]),
+        (["vulkan"], [], ["vulkan"]),
+        (["cuda", "rocm"], ["6.1"], ["cuda"]),
+        (["metal"], [], []),
+    ],
+)
+def test_each_host_gets_what_drives_its_gpus(gpus, capabilities, backends):
+    made = recipe(platform(gpus=gpus, compute_capabilities=capabilities), backends=["auto"])
+    assert made["backends"] == backends
 
 
 @pytest.mark.parametrize(

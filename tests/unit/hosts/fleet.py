@@ -72,6 +72,7 @@ def tally(host, *addresses, wanted=None, arrived_at=None, default=None, **more):
             "default_interface": default,
         },
         "threads": None,
+        "lend": [],
         "port": 50052,
         **more,
     }

@@ -90,7 +90,8 @@ def test_each_cluster_has_what_it_holds_and_not_what_the_other_plans(machine, lo
 
 def gpu(usable, unified, held=0):
     sizes = {"total_bytes": 20 * GIB, "held_bytes": held, "usable_bytes": usable}
-    return {"name": "GPU", "kind": "cuda", "unified": unified, **sizes}
+    about = {"id": "GPU-1", "name": "a card", "kind": "cuda", "compute_capability": "8.6", "nodes": []}
+    return {**about, "unified": unified, **sizes}
 
 
 def test_gpus_count_with_the_build_that_is_installed(machine, local, builds, monkeypatch):

@@ -43,9 +43,11 @@ def test_a_tally_that_can_be_read():
             "id": "CPU",
             "kind": "cpu",
             "name": "CPU",
+            "gpu": None,
             "unified": False,
             "total_bytes": 4 * GIB,
             "usable_bytes": 3 * GIB - RESERVE,
+            "overhead_bytes": 0,
             "bandwidth_bytes_per_second": 12_000_000_000,
         }
     ]

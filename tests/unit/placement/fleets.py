@@ -55,9 +55,20 @@ def model(blocks=8, block_bytes=100 * MIB, embedding_bytes=20 * MIB, output_byte
     return {**profile, "parameter_count": profile["weight_bytes"] * 32 // 34}
 
 
-def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, speed_mbps=1000, unified=False, **more):
+def tally(
+    host,
+    usable_bytes,
+    bandwidth=10_000_000_000,
+    gpus=(),
+    disk=10**13,
+    speed_mbps=1000,
+    unified=False,
+    overhead=0,
+    **more,
+):
     """What ``memory_info`` says of a host on gigabit Ethernet with four cores: the document ``tally``, with GPUs of
-    ``gpus`` bytes, all driven, which are ``unified`` with the CPU or not. ``more`` replaces fields of it."""
+    ``gpus`` bytes, all driven, which are ``unified`` with the CPU or not, and of which a process takes ``overhead``
+    bytes. ``more`` replaces fields of it."""
     address = str(IPv4Address(0x0A000000 + crc32(host.encode()) % (1 << 24)))
     memory = {
         "total_bytes": 64 * GIB,
@@ -72,8 +83,18 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, sp
         "usable_bytes": usable_bytes,
     }
     cards = [
-        {"name": "GPU", "kind": "cuda", "unified": unified, "total_bytes": size, "held_bytes": 0, "usable_bytes": size}
-        for size in gpus
+        {
+            "id": f"GPU-{number}",
+            "name": "GPU",
+            "kind": "cuda",
+            "unified": unified,
+            "compute_capability": "8.6",
+            "nodes": [],
+            "total_bytes": size,
+            "held_bytes": 0,
+            "usable_bytes": size,
+        }
+        for number, size in enumerate(gpus)
     ]
     made = {
         "schema": 1,
@@ -90,10 +111,14 @@ def tally(host, usable_bytes, bandwidth=10_000_000_000, gpus=(), disk=10**13, sp
         "disk": {"path": "/var/lib/drover/models", "free_bytes": disk, "models": {}},
         "network": network(address, speed_mbps),
         "threads": None,
+        "lend": [],
         "port": 50052,
         **more,
     }
-    return drive(made, ["CPU", "CUDA"])
+    made = drive(made, ["CPU", "CUDA"])
+    for device in made["devices"][1:]:
+        device["overhead_bytes"] = overhead
+    return made
 
 
 def network(card_address, speed_mbps=1000, **more):

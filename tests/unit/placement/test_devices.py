@@ -30,16 +30,16 @@ def choice(*names, backends=("CPU",), left_out=None, label=None):
 def test_three_mini_pcs_lend_their_memory_to_a_cpu_build():
     hosts = [apu(f"mini-{number}") for number in (1, 2, 3)]
     plan = plan_of(gguf_of("Llama 3.3 70B", "Q4_K_M"), hosts, choice=choice("mini-1", "mini-2", "mini-3"))
-    assert plan["feasible"] and plan["local_devices"] == 0
+    assert plan["feasible"]
     parts = [plan["host"], *plan["devices"]]
     assert [part["usable_bytes"] for part in parts] == [26 * GIB] * len(parts) and len(parts) == 2
 
 
 def test_without_a_choice_the_devices_of_the_tally_count():
     plan = plan_of(model(), [tally("box", 600 * MIB, gpus=[2 * GIB])])
-    assert [device["device"] for device in plan["devices"]] == ["GPU0"]
+    assert [device["device"] for device in plan["devices"]] == ["CUDA0"]
     plan = plan_of(model(), [tally("box", 2 * GIB, gpus=[2 * GIB])], choice=choice("box"))
-    assert plan["devices"] == [] and plan["local_devices"] == 0
+    assert plan["devices"] == []
 
 
 def held(plan, name):
@@ -60,7 +60,7 @@ def test_a_leader_does_not_lend_shared_memory_twice(gpu):
 
 def test_a_shared_gpu_computes_what_it_can():
     plan = plan_of(model(), [tally("apu", 1200 * MIB, gpus=[500 * MIB], unified=True)], prompt_tokens=5000)
-    assert plan["devices"][0]["device"] == "GPU0" and plan["leader_blocks"] > 0
+    assert plan["devices"][0]["device"] == "CUDA0" and plan["leader_blocks"] > 0
     assert plan["host"]["usable_bytes"] + plan["devices"][0]["usable_bytes"] == 1200 * MIB
 
 
@@ -71,7 +71,7 @@ def test_a_worker_with_a_shared_gpu_lends_that_one_and_no_more_than_it_has():
     assert [device.usable_bytes for device in _apu.lent] == [700 * MIB, 0] and lead.name == "lead"
     plan = plan_of(model(), hosts, leader="lead")
     assert plan["feasible"] and held(plan, "apu") <= 700 * MIB
-    assert plan["endpoints"][0]["devices"] == 2
+    assert plan["endpoints"][0]["devices"] == ["CUDA0", "CUDA1"]
 
 
 def test_who_cannot_have_the_build_is_left_out():
@@ -134,3 +134,69 @@ def test_a_model_that_is_not_served_is_refused_before_anything_else():
     plan = plan_of({**model(), "unservable": [text]}, [tally("a", 2 * GIB)])
     assert plan["shortfall"] == {"kind": "model", "text": text, "bytes": 0} and not plan["feasible"]
     assert text in plan["reasons"]
+
+
+# --- Cards of their own memory --------------------------------------------------------------------------------------
+
+OVERHEAD = (518 + 192) * MIB
+
+
+@pytest.mark.parametrize("card", [4, 6, 8])
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_small_card_is_not_planned_beyond_what_runs(card, leads):
+    """An H100 with 695 MiB left for a process beside the model died at the first request."""
+    gguf = model(blocks=40, block_bytes=200 * MIB)
+    box = tally("box", 60 * GIB, gpus=[card * 1000 * MIB], overhead=OVERHEAD, disk=10**13 if leads else 0)
+    plan = plan_of(gguf, [box, tally("head", 60 * GIB)], leader="box" if leads else "head", prompt_tokens=4000)
+    (on_card,) = [device for device in plan["devices"] if device["kind"] == "cuda"]
+    assert on_card["overhead_bytes"] == OVERHEAD
+    parts = (on_card["weight_bytes"], on_card["kv_bytes"], on_card["compute_bytes"])
+    assert on_card["total_bytes"] == sum(parts) + OVERHEAD
+    assert card * 1000 * MIB - sum(parts) >= OVERHEAD + card * 50 * MIB
+    # And it is filled: no other block would fit.
+    assert on_card["total_bytes"] + 250 * MIB > card * 950 * MIB
+
+
+def test_a_card_that_is_smaller_than_what_a_process_takes_holds_nothing():
+    plan = plan_of(model(), [tally("box", 2 * GIB, gpus=[700 * MIB], overhead=OVERHEAD)])
+    assert plan["devices"] == []
+
+
+def test_a_worker_lends_its_card_and_then_its_memory():
+    """Together they hold what neither does."""
+    box = tally("box", 600 * MIB, gpus=[OVERHEAD + 600 * MIB], overhead=OVERHEAD, disk=0)
+    plan = plan_of(model(), [tally("head", 300 * MIB), box], leader="head", split={"box": 9})
+    assert [(one["device"], one["id"], one["kind"]) for one in plan["devices"]] == [
+        ("RPC0", "CUDA0", "cuda"),
+        ("RPC1", "CPU", "cpu"),
+    ]
+    assert plan["endpoints"][0]["devices"] == ["CUDA0", "CPU"]
+
+
+def test_a_worker_lends_what_its_owner_named():
+    box = tally("box", 2 * GIB, gpus=[4 * GIB, 4 * GIB], lend=["CUDA1"], disk=0)
+    plan = plan_of(model(), [tally("head", 300 * MIB), box], leader="head")
+    assert [(one["device"], one["id"]) for one in plan["devices"]] == [("RPC0", "CUDA1")]
+    box["lend"] = ["CUDA2"]
+    with pytest.raises(DroverError, match="rpc_server_devices of box names CUDA2"):
+        plan_of(model(), [tally("head", 300 * MIB), box])
+    box["exclude"] = "It is mine."
+    assert plan_of(model(), [tally("head", 2 * GIB), box])["feasible"]
+
+
+def test_memory_that_is_lent_by_both_is_halved():
+    box = tally("box", 1000 * MIB, gpus=[900 * MIB], unified=True, lend=["CUDA0", "CPU"])
+    (host,) = read_fleet([box], 0.05).hosts
+    assert [(one.id, one.usable_bytes) for one in host.lent] == [("CUDA0", 500 * MIB), ("CPU", 500 * MIB)]
+
+
+def test_a_split_may_name_devices():
+    box = tally("box", 2 * GIB, gpus=[4 * GIB], disk=0)
+    hosts = [tally("head", 2 * GIB), box]
+    plan = plan_of(model(), hosts, split={"head": 3, "box/CPU": 2, "box/CUDA0": 4})
+    assert [(one["device"], one["block_count"] + one["holds_output"]) for one in plan["devices"]] == [
+        ("RPC1", 2),
+        ("RPC0", 4),
+    ]
+    with pytest.raises(DroverError, match="gives layers to box/CUDA1, and box lends CUDA0, CPU: name one of these"):
+        plan_of(model(), hosts, split={"head": 5, "box/CUDA1": 4})

@@ -27,7 +27,7 @@ def reason_of(plan, host):
 
 def placed(plan):
     """What a plan puts where."""
-    return {key: plan[key] for key in ("leader", "leader_blocks", "devices", "endpoints", "local_devices")}
+    return {key: plan[key] for key in ("leader", "leader_blocks", "devices", "endpoints")}
 
 
 def three(size=600 * MIB):
@@ -113,23 +113,23 @@ def test_endpoints_carry_the_port_of_the_host():
     other = tally("pi-2", 600 * MIB, network=network("10.2.0.7", address="10.2.0.7"), port=50099)
     plan = plan_of(model(), [tally("pi-1", 600 * MIB), other], leader="pi-1")
     assert plan["devices"][0]["endpoint"] == "10.2.0.7:50099"
-    assert plan["endpoints"] == [{"host": "pi-2", "address": "10.2.0.7", "port": 50099, "devices": 1}]
+    assert plan["endpoints"] == [{"host": "pi-2", "address": "10.2.0.7", "port": 50099, "devices": ["CPU"]}]
     assert plan["addresses"]["pi-2"] == {"address": "10.2.0.7", "port": 50099}
 
 
 def test_a_gpu_of_the_leader_holds_what_it_can_without_a_worker():
     plan = plan_of(model(), [tally("box", 600 * MIB, gpus=[700 * MIB])])
-    assert plan["mode"] == "single" and plan["endpoints"] == [] and plan["local_devices"] == 1
-    assert [device["device"] for device in plan["devices"]] == ["GPU0"]
+    assert plan["mode"] == "single" and plan["endpoints"] == []
+    assert [device["device"] for device in plan["devices"]] == ["CUDA0"]
     assert plan["devices"][0]["endpoint"] is None and plan["devices"][0]["holds_output"]
 
 
-def test_a_gpu_that_holds_nothing_is_still_counted_in_the_split():
+def test_a_gpu_that_holds_nothing_is_still_offered():
     hosts = [tally("box", 300 * MIB, gpus=[0]), tally("other", 100 * MIB, gpus=[10 * MIB, GIB])]
     plan = plan_of(model(), hosts, leader="box")
     assert [device["device"] for device in plan["devices"]] == ["RPC1"]
-    assert plan["devices"][0]["device_index"] == 1
-    assert plan["endpoints"][0]["devices"] == 2 and plan["local_devices"] == 1
+    assert plan["devices"][0]["id"] == "CUDA1" and plan["devices"][0]["kind"] == "cuda"
+    assert plan["endpoints"][0]["devices"] == ["CUDA0", "CUDA1", "CPU"]
 
 
 # --- Who leads ------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_running_plan_that_makes_no_sense_is_ignored(previous):
     assert plan_of(model(), three(), previous=[None, previous]) == plan_of(model(), three())
 
 
-@pytest.mark.parametrize("change", ["first_block", "block_count", "device_index"])
+@pytest.mark.parametrize("change", ["first_block", "block_count", "id"])
 @pytest.mark.parametrize("value", [-1, 0, 99, None, "x", 1.5])
 def test_a_damaged_running_plan_is_not_followed(change, value):
     running = copy.deepcopy(plan_of(model(), three()))

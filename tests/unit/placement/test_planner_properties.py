@@ -83,8 +83,8 @@ def assert_shared_memory_counts_once(plan, by_name):
     for name, one in by_name.items():
         parts = [plan["host"]] if name == plan["leader"] else []
         parts += [device for device in plan["devices"] if device["host"] == name]
-        gpus = {device["device_index"] for device in plan["devices"] if device["host"] == name}
-        if parts and any(one["gpus"][index]["unified"] for index in gpus if one["gpus"]):
+        used = {device["id"] for device in plan["devices"] if device["host"] == name}
+        if parts and any(device["unified"] for device in one["devices"] if device["id"] in used):
             assert sum(part["total_bytes"] for part in parts) <= lends(one)
 
 

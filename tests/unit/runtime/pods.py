@@ -72,6 +72,8 @@ class Pod:
             "program": sys.executable,
             "arguments": arguments,
             "environment": {},
+            "nodes": [],
+            "groups": [],
             "listen": {"address": None, "port": self.port},
             "allow": None,
             "files": [],

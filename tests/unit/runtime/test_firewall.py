@@ -113,6 +113,8 @@ def host(tmp_path, monkeypatch):
             "program": "/usr/bin/rpc",
             "arguments": [],
             "environment": {},
+            "nodes": [],
+            "groups": [],
             "listen": {"address": "10.0.0.11", "port": 50052},
             "allow": ["10.0.0.1"],
             "files": [],

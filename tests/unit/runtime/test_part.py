@@ -36,6 +36,8 @@ def host(tmp_path, monkeypatch):
         "program": str(program),
         "arguments": ["--host", "127.0.0.1"],
         "environment": {"LLAMA_CACHE": "/var/cache/drover"},
+        "nodes": [],
+        "groups": [],
         "listen": {"address": "127.0.0.1", "port": port},
         "allow": ["10.0.0.1"],
         "files": [],

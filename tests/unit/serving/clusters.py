@@ -43,8 +43,10 @@ MODEL = {
 def device(host, name, first, blocks, output=False, **changes):
     return {
         "host": host,
+        "endpoint": "10.0.0.11:50052" if name[:3] == "RPC" else None,
         "device": name,
-        "device_index": 0,
+        "id": "CPU" if name[:3] == "RPC" else name,
+        "kind": "cpu" if name[:3] == "RPC" else "cuda",
         "first_block": first,
         "block_count": blocks,
         "holds_output": output,
@@ -73,8 +75,7 @@ def plan(**changes):
             "ubatch_size": 512,
             "flash_attention": "auto",
         },
-        "endpoints": [{"host": "pi-1", "address": "10.0.0.11", "port": 50052, "devices": 1}],
-        "local_devices": 0,
+        "endpoints": [{"host": "pi-1", "address": "10.0.0.11", "port": 50052, "devices": ["CPU"]}],
         "network": "10.0.0.0/24",
         "threads": {"head": 8, "pi-1": 4, "pi-2": 2},
         "addresses": {
@@ -101,7 +102,9 @@ def address(text, network="10.0.0.0/24", kind="ethernet"):
 def tally(host, *addresses, devices=()):
     return {
         "host": host,
-        "devices": [{"id": "CPU", "kind": "cpu", "unified": False}, *devices],
+        "devices": [{"id": "CPU", "kind": "cpu", "gpu": None, "unified": False}, *devices],
+        "gpus": [],
+        "lend": [],
         "network": {"address": None, "addresses": list(addresses)},
     }
 

@@ -71,18 +71,24 @@ def test_flash_attention_took_no_value_once(flags, build, wish, arguments):
     assert written("--flash-attn", wish, flags, build) == arguments
 
 
-def test_devices_are_counted_in_the_order_of_llama_cpp():
-    """Those of every RPC server, used or not, then the leader's own."""
+def test_devices_are_named_in_the_order_of_llama_cpp():
+    """Those that hold layers, of every RPC server, then the leader's own by the names that it sees them by."""
     made = plan(
         endpoints=[
-            {"host": "a", "address": "10.0.0.2", "port": 50052, "devices": 2},
-            {"host": "b", "address": "10.0.0.3", "port": 50060, "devices": 1},
+            {"host": "a", "address": "10.0.0.2", "port": 50052, "devices": ["CUDA0", "CPU"]},
+            {"host": "b", "address": "10.0.0.3", "port": 50060, "devices": ["CPU"]},
         ],
-        local_devices=2,
-        devices=[device("a", "RPC1", 1, 2), device("b", "RPC2", 3, 3), device("head", "GPU1", 6, 2, True)],
+        devices=[device("a", "RPC1", 1, 2), device("b", "RPC2", 3, 3), device("head", "CUDA1", 6, 2, True)],
     )
-    assert plan_arguments(made)[-6:] == [
-        *["--rpc", "10.0.0.2:50052,10.0.0.3:50060", "--tensor-split", "0,2,3,0,3", "--n-gpu-layers", "8"]
+    assert plan_arguments(made, local={"CUDA1": "CUDA0"})[-8:] == [
+        *["--rpc", "10.0.0.2:50052,10.0.0.3:50060", "--device", "RPC1,RPC2,CUDA0"],
+        *["--tensor-split", "2,3,3", "--n-gpu-layers", "8"],
+    ]
+
+
+def test_devices_are_not_named_where_there_are_no_others():
+    assert plan_arguments(plan())[-6:] == [
+        *["--rpc", "10.0.0.11:50052", "--tensor-split", "6", "--n-gpu-layers", "6"],
     ]
 
 
@@ -93,8 +99,9 @@ def test_a_leader_alone_uses_no_device():
 
 
 def test_the_leaders_own_devices_need_no_rpc():
-    local = plan_arguments(plan(endpoints=[], local_devices=1, devices=[device("head", "GPU0", 0, 8, True)]))
-    assert local[-4:] == ["--tensor-split", "9", "--n-gpu-layers", "9"]
+    placed = plan(endpoints=[], devices=[device("head", "Vulkan0", 0, 8, True)])
+    local = plan_arguments(placed, local={"Vulkan0": "Vulkan0"})
+    assert local[-6:] == ["--device", "Vulkan0", "--tensor-split", "9", "--n-gpu-layers", "9"]
     assert "--rpc" not in local
 
 
@@ -113,6 +120,8 @@ def test_the_rpc_server_is_told_everything(flags):
     told = ["--host", "10.0.0.11", "--port", "50052", "--threads", "4"]
     assert worker_arguments("10.0.0.11", 50052, 4, True, flags) == [*told, "--cache"]
     assert worker_arguments("10.0.0.11", 50052, 4, False, flags) == told
+    lends = worker_arguments("10.0.0.11", 50052, 4, False, flags, devices=["CUDA0", "CPU"])
+    assert lends == [*told, "--device", "CUDA0,CPU"]
 
 
 def test_a_flag_that_cannot_be_done_without_is_refused_by_name():

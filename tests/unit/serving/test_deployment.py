@@ -34,6 +34,8 @@ def test_the_leader_runs_llama_server():
         "program": "/usr/bin/llama-server",
         "arguments": leader_arguments(plan(), MODEL, "10.0.0.1", 8080, 8, "/etc/drover/main/api_key", [], flags, 11669),
         "environment": {},
+        "nodes": [],
+        "groups": [],
         "listen": {"address": "10.0.0.1", "port": 8080},
         "allow": None,
         "files": [
@@ -56,6 +58,8 @@ def test_a_worker_runs_the_rpc_server_and_lets_in_all_addresses_that_the_leader_
         "program": "/usr/libexec/ggml-rpc-server",
         "arguments": worker_arguments("10.0.0.11", 50052, 4, True),
         "environment": {"LLAMA_CACHE": "/var/cache/drover"},
+        "nodes": [],
+        "groups": [],
         "listen": {"address": "10.0.0.11", "port": 50052},
         "allow": ["10.0.0.1", "10.0.0.2"],
         "files": [],
@@ -182,13 +186,11 @@ def test_public_addresses_are_refused_unless_allowed():
 
 
 def test_memory_on_a_card_of_its_own_is_not_the_hosts():
-    card = {"id": "GPU0", "kind": "cuda", "unified": False}
-    shared = {"id": "GPU0", "kind": "vulkan", "unified": True}
+    card = {"id": "CUDA0", "kind": "cuda", "gpu": None, "unified": False}
+    shared = {"id": "CUDA0", "kind": "cuda", "gpu": None, "unified": True}
     for gpu, worker, leader in ((card, 0, 2 * GIB), (shared, GIB + GIB // 8, 2 * GIB + GIB // 2 + GIB // 8)):
-        placed = plan(
-            local_devices=1,
-            devices=[device("pi-1", "RPC0", 1, 4), device("head", "GPU0", 5, 2), device("pi-2", "RPC1", 7, 1)],
-        )
+        on_card = device("pi-1", "RPC0", 1, 4, id="CUDA0", kind="cuda")
+        placed = plan(devices=[on_card, device("head", "CUDA0", 5, 2), device("pi-2", "RPC1", 7, 1)])
         hosts = [tally("head", devices=[gpu]), tally("pi-1", devices=[gpu]), tally("pi-2")]
         made = deploy(placed, hosts, {}, MODEL, {})
         assert [made[host]["memory_bytes"] for host in ("pi-1", "head", "pi-2")] == [
@@ -200,13 +202,17 @@ def test_memory_on_a_card_of_its_own_is_not_the_hosts():
 
 def test_devices_are_those_of_the_build_that_is_there_now(monkeypatch):
     """The tally was taken before it was installed."""
-    card = {"id": "GPU0", "kind": "cuda", "unified": False}
+    card = {"id": "CUDA0", "kind": "cuda", "gpu": None, "unified": False}
     monkeypatch.setattr(
-        "module_utils.serving.deploy.drive", lambda tally, backends: {**tally, "devices": [*tally["devices"], card]}
+        "module_utils.serving.deploy.drive",
+        lambda tally, backends, offered: {**tally, "devices": [*tally["devices"], *offered]},
     )
-    placed = plan(devices=[device("pi-1", "RPC0", 3, 5, True)])
-    programs = {"pi-1": {**PROGRAMS, "backends": ["CUDA", "CPU"]}}
+    placed = plan(devices=[device("pi-1", "RPC0", 3, 5, True, id="CUDA0", kind="cuda")])
+    programs = {"pi-1": {**PROGRAMS, "backends": ["CUDA", "CPU"], "devices": [card]}}
     assert deploy(placed, tallies(), programs, MODEL, {})["pi-1"]["memory_bytes"] == 0
+    programs["pi-1"]["devices"] = []
+    with pytest.raises(DroverError, match=r"^pi-1 was planned with CUDA0, and llama\.cpp there offers CPU alone: "):
+        deploy(placed, tallies(), programs, MODEL, {})
 
 
 def test_a_program_that_is_not_there_yet_is_called_by_its_name():
@@ -268,6 +274,8 @@ def test_settings_come_once_a_host():
         ({"program": None}, "The deployment has program None where a text was expected"),
         ({"arguments": ["--port", 1]}, "The deployment has arguments .* where only texts were expected"),
         ({"environment": {"A": 1}}, "The deployment has environment .* where only texts were expected"),
+        ({"nodes": [{"path": "/dev/kfd"}]}, "The deployment has nodes .* where only texts were expected"),
+        ({"groups": [109]}, "The deployment has groups .* where only texts were expected"),
         (
             {"listen": {"address": "10.0.0.1"}},
             "The deployment's listen port is None but must be a whole number from 1 to",

@@ -114,3 +114,13 @@ def test_bad_input_gets_one_sentence(plan, given, message):
     with pytest.raises(DroverError) as error:
         status_lines(running() if plan is None else plan, given)
     assert message in str(error.value)
+
+
+def test_devices_are_named_where_there_are_several():
+    plan = plan_of(
+        model(),
+        [tally("head", 2 * GIB), tally("box", 2 * GIB, gpus=[4 * GIB], disk=0)],
+        split={"head": 3, "box/CUDA0": 4, "box/CPU": 2},
+    )
+    (_head, _line, line, *_rest) = status_lines(plan, [state("head"), state("box")])
+    assert line.endswith("blocks 3-6 on CUDA0, block 7 + output on CPU")

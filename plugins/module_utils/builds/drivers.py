@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the owner of a host installs the driver of a GPU: Drover looks for drivers and installs none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Backend -> distribution -> what brings its driver. Debian's were looked up in its archive; none of it was run.
+_COMMANDS = {
+    "cuda": {
+        "debian": '"apt install nvidia-driver" (from the component non-free) and restart',
+        "ubuntu": '"ubuntu-drivers install" and restart',
+        "fedora": '"dnf install akmod-nvidia" (from RPM Fusion) and restart',
+        "arch": '"pacman -S nvidia" and restart',
+    },
+    "hip": {
+        "debian": '"apt install firmware-amd-graphics" and put the user drover into the group render',
+        "ubuntu": '"apt install linux-firmware" and put the user drover into the group render',
+    },
+    "vulkan": {
+        "debian": '"apt install mesa-vulkan-drivers"',
+        "ubuntu": '"apt install mesa-vulkan-drivers"',
+        "fedora": '"dnf install mesa-vulkan-drivers"',
+        "arch": '"pacman -S vulkan-radeon" or "pacman -S vulkan-intel"',
+    },
+}
+_ANY = {"cuda": "install NVIDIA's driver", "hip": "install AMD's driver", "vulkan": "install the card's Vulkan driver"}
+
+
+def missing_driver(backend: str, platform: dict[str, Any]) -> str:
+    """What to do on a host of this ``platform`` (see ``read_platform``) whose driver for ``backend`` is missing
+    (``cuda``, ``hip`` or ``vulkan``), as a clause that begins with a verb."""
+    distribution = platform["distribution"]
+    commands = _COMMANDS[backend]
+    known = next((commands[name] for name in [distribution["id"], *distribution["like"]] if name in commands), None)
+    return f"install its driver by {known}" if known else _ANY[backend]

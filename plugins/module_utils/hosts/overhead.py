@@ -1,0 +1,36 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a process takes of a GPU's memory beside the model: the driver's context, and the libraries' workspaces.
+
+llama.cpp counts neither, so a card that is filled to the brim loads the model and dies at the first request.
+"""
+
+from __future__ import annotations
+
+MIB = 1024 * 1024
+
+# Kind of device -> bytes that a process holds as soon as it has the device.
+# cuda: 518 MiB on an H100 (driver 580, CUDA 13), an idle RPC server's as well as a leader's; cards with fewer
+# multiprocessors take less. rocm: not measured, so as much as cuda. vulkan: Mesa's device on a processor, with the code
+# that it makes, takes 216 MiB with the workspaces; not measured on a card. metal: not measured.
+CONTEXT = {"cuda": 518 * MIB, "rocm": 518 * MIB, "vulkan": 192 * MIB, "metal": 64 * MIB}
+# Kind of device -> bytes that are added with the first request.
+# cuda: cuBLAS and pools of temporary tensors took it to about 700 MiB on that H100; it died with 695 MiB left and ran
+# with 895. vulkan: a staging buffer and pre-allocated temporary tensors. The others as these.
+WORKSPACES = {"cuda": 192 * MIB, "rocm": 192 * MIB, "vulkan": 128 * MIB, "metal": 128 * MIB}
+# What a context can be: another program that came or went between two looks at a card is taken for none.
+LEAST_CONTEXT, MOST_CONTEXT = 64 * MIB, 1024 * MIB
+
+
+def overhead(kind: str, free_before: int | None = None, free_within: int | None = None) -> int:
+    """Bytes that a process takes on a device of ``kind`` (``cpu``: none) beside what a plan counts.
+
+    The context is measured where it can be: ``free_before`` is what the driver says is free, ``free_within`` what a
+    process that has the device is told. Else, and for the workspaces, the tables count.
+    """
+    context = CONTEXT.get(kind, 0)
+    if context and free_before is not None and free_within is not None:
+        measured = free_before - free_within
+        context = measured if LEAST_CONTEXT <= measured <= MOST_CONTEXT else context
+    return context + WORKSPACES.get(kind, 0)

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a program is shown of a host's GPUs, and what its unit is given for that."""
+
+from __future__ import annotations
+
+import pytest
+from module_utils.errors import DroverError
+from module_utils.serving.device_drop_in import device_drop_in
+from module_utils.serving.visible import visible
+
+
+def device(name, kind, gpu=None):
+    return {"id": name, "kind": kind, "gpu": gpu}
+
+
+def node(path, group=None):
+    return {"path": path, "group": group}
+
+
+COMMON = [node("/dev/nvidiactl"), node("/dev/nvidia-uvm")]
+TALLY = {
+    "devices": [
+        device("CPU", "cpu"),
+        device("CUDA0", "cuda", "GPU-a"),
+        device("CUDA1", "cuda", "GPU-b"),
+        device("Vulkan0", "vulkan", "0000:03:00.0"),
+    ],
+    "gpus": [
+        {"id": "GPU-a", "nodes": [*COMMON, node("/dev/nvidia0")]},
+        {"id": "GPU-b", "nodes": [*COMMON, node("/dev/nvidia1")]},
+        {"id": "0000:03:00.0", "nodes": [node("/dev/dri/renderD128", "render")]},
+    ],
+}
+NO_CUDA, NO_VULKAN = {"CUDA_VISIBLE_DEVICES": ""}, {"GGML_VK_VISIBLE_DEVICES": ""}
+CUDA = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+@pytest.mark.parametrize(
+    ("used", "names", "environment", "nodes", "groups"),
+    [
+        ([], {}, {**NO_CUDA, **NO_VULKAN}, [], []),
+        (["CPU"], {"CPU": "CPU"}, {**NO_CUDA, **NO_VULKAN}, [], []),
+        (
+            # One that is shown alone is the first.
+            ["CUDA1", "CPU"],
+            {"CPU": "CPU", "CUDA1": "CUDA0"},
+            {**CUDA, "CUDA_VISIBLE_DEVICES": "GPU-b", **NO_VULKAN},
+            ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia1"],
+            [],
+        ),
+        (
+            ["CUDA1", "CUDA0", "Vulkan0"],
+            {"CUDA0": "CUDA0", "CUDA1": "CUDA1", "Vulkan0": "Vulkan0"},
+            {**CUDA, "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"},
+            ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidia1", "/dev/dri/renderD128"],
+            ["render"],
+        ),
+    ],
+)
+def test_a_program_is_shown_what_it_uses(used, names, environment, nodes, groups):
+    shown = visible(TALLY, used)
+    assert (shown.names, shown.environment, shown.nodes, shown.groups) == (names, environment, nodes, groups)
+
+
+def test_cards_of_amd_are_chosen_by_number():
+    tally = {"devices": [device("CPU", "cpu"), device("ROCm0", "rocm"), device("ROCm1", "rocm")], "gpus": []}
+    assert visible(tally, ["ROCm1"]).environment == {"HIP_VISIBLE_DEVICES": "1"}
+    assert visible(tally, ["ROCm1"]).names == {"ROCm1": "ROCm0"}
+    assert visible(tally, []).environment == {"HIP_VISIBLE_DEVICES": "-1"}
+
+
+def test_a_card_without_a_uuid_keeps_its_number():
+    tally = {"devices": [device("CPU", "cpu"), device("CUDA0", "cuda", "[N/A]"), device("CUDA1", "cuda", "[N/A]")]}
+    shown = visible(tally, ["CUDA1"])
+    assert (shown.names, shown.environment) == ({"CUDA1": "CUDA1"}, CUDA)
+
+
+def test_a_host_with_nothing_but_a_cpu_needs_nothing():
+    shown = visible({"devices": [device("CPU", "cpu")], "gpus": []}, ["CPU"])
+    assert (shown.names, shown.environment, shown.nodes, shown.groups) == ({"CPU": "CPU"}, {}, [], [])
+
+
+def test_a_unit_is_given_the_nodes_and_no_more():
+    assert device_drop_in({"nodes": [], "groups": []}) == ""
+    made = device_drop_in({"nodes": ["/dev/nvidia-uvm", "/dev/dri/renderD128"], "groups": ["render"]})
+    assert made.splitlines()[1:] == [
+        "[Service]",
+        "DevicePolicy=closed",
+        "DeviceAllow=/dev/nvidia-uvm rw",
+        "BindPaths=-/dev/nvidia-uvm",
+        "DeviceAllow=/dev/dri/renderD128 rw",
+        "BindPaths=-/dev/dri/renderD128",
+        "SupplementaryGroups=render",
+        "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0",
+    ]
+    assert "nvidia-modprobe" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "/dev/../etc", "/dev/a b", "/dev/x\nUser=root", "/dev/%i"])
+def test_what_is_no_node_is_refused(path):
+    with pytest.raises(DroverError, match="which is no file of /dev"):
+        device_drop_in({"nodes": [path], "groups": []})
