@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
@@ -18,14 +19,35 @@ HOSTS = [LEADER, *WORKERS]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Runs drover.llama.site of the collection that is in the bundle, and returns what each host changed."""
-    folder = tmp_path_factory.mktemp("controller")
-    (tarball,) = BUNDLE.glob("drover-llama-*.tar.gz")
+def controller(tmp_path_factory):
+    """A folder into which the collection was installed out of the bundle, and the environment that finds it there."""
+    return installed(BUNDLE, tmp_path_factory.mktemp("controller"))
+
+
+def installed(bundle, folder):
+    """The folder, now with the collection that is in a bundle, and an environment for commands that use it."""
+    (tarball,) = bundle.glob("drover-llama-*.tar.gz")
     environment = {name: os.environ[name] for name in ("PATH", "HOME")}
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_NOCOLOR": "1"}
-    install = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(folder), str(tarball)]
-    subprocess.run(install, check=True, env=environment, cwd=folder, capture_output=True)
+    command = [
+        "ansible-galaxy",
+        "collection",
+        "install",
+        "--offline",
+        "--no-deps",
+        "--collections-path",
+        str(folder),
+        str(tarball),
+    ]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder, environment
+
+
+@pytest.fixture(scope="module")
+def site(controller):
+    """Runs drover.llama.site of the collection that is in the bundle, and returns what each host changed."""
+    folder, environment = controller
     settings = {
         "llama_cpp_bundle": str(BUNDLE),
         "gguf_model_path": str(BUNDLE / "models" / "drover-demo.gguf"),
@@ -47,6 +69,21 @@ def site(tmp_path_factory):
 def test_the_hosts_have_no_way_out():
     for name in HOSTS:
         assert host(name).run("timeout 5 apt-get -o Acquire::Retries=0 update -qq --error-on=any").rc != 0
+
+
+def test_a_bundle_can_be_made_by_what_came_out_of_one(controller, tmp_path):
+    folder, environment = controller
+    settings = {
+        "bundle_directory": str(tmp_path / "bundle"),
+        "bundle_archives": [str(path) for path in builds.compiled()],
+    }
+    command = ["ansible-playbook", "drover.llama.bundle", "-e", json.dumps(settings)]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    (tmp_path / "controller").mkdir()
+    again, _ = installed(tmp_path / "bundle", tmp_path / "controller")
+    collection = "ansible_collections/drover/llama/MANIFEST.json"
+    assert (again / collection).read_text() == (folder / collection).read_text()
 
 
 def test_a_bundle_is_all_it_takes_and_a_second_run_changes_nothing(site):
