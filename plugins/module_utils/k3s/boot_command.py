@@ -23,7 +23,9 @@ def with_memory_controller(text: str, path: str) -> str:
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) != 1:
-        raise DroverError(f"{path} has {len(lines)} lines where the firmware reads one: join them into one and run again.")
+        raise DroverError(
+            f"{path} has {len(lines)} lines where the firmware reads one: join them into one and run again."
+        )
     words = []
     for word in lines[0].split():
         if word.startswith(_AGAINST):

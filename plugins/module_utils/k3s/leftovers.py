@@ -27,9 +27,7 @@ def processes(running: Mapping[int, tuple[int, Sequence[str]]]) -> list[int]:
     ``running`` is process id -> (its parent's id, its command line).
     """
     shims = {
-        pid
-        for pid, (_parent, words) in running.items()
-        if words and "containerd-shim" in words[0] and _SOCKET in words
+        pid for pid, (_parent, words) in running.items() if words and "containerd-shim" in words[0] and _SOCKET in words
     }
     found, level = set(shims), shims
     while level:

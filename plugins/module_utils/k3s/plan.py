@@ -80,9 +80,7 @@ def _host(cluster: Cluster, arranged: topology.Topology, host: Host, backend: st
     }
 
 
-def _refuse(
-    cluster: Cluster, arranged: topology.Topology, hosts: Sequence[Host], backend: str, now: float
-) -> None:
+def _refuse(cluster: Cluster, arranged: topology.Topology, hosts: Sequence[Host], backend: str, now: float) -> None:
     together = preflight.fleet_faults(hosts, backend)
     found = {
         host.name: [*preflight.faults(cluster, arranged, host, backend, now), *together[host.name]] for host in hosts

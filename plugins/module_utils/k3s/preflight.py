@@ -56,7 +56,9 @@ def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: 
     found = [*_program_faults(host), *_kernel_faults(cluster, host)]
     low = _MEMORY[host.part] // 2
     if survey["memory_bytes"] < low:
-        found.append(f"It has {size_text(survey['memory_bytes'])} of memory and needs {size_text(low)} at the least: leave it out.")
+        found.append(
+            f"It has {size_text(survey['memory_bytes'])} of memory and needs {size_text(low)} at the least: leave it out."
+        )
     if survey["disk_free_bytes"] < _DISK_BYTES:
         found.append(
             f"{size_text(survey['disk_free_bytes'])} are free on the disk of /var/lib and {size_text(_DISK_BYTES)} are needed: "
@@ -79,7 +81,9 @@ def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: 
     for one in survey["listeners"]:
         if one["port"] in needed and one["unit"] not in own:
             held = one["command"] or "a program that cannot be seen"
-            found.append(f"Port {one['port']}, which K3s needs, is held by {held} (unit {one['unit'] or 'none'}): stop it.")
+            found.append(
+                f"Port {one['port']}, which K3s needs, is held by {held} (unit {one['unit'] or 'none'}): stop it."
+            )
     if survey["firewalls"] and not host.firewall_is_open:
         wanted = ", ".join(ports.open_to_nodes(host.part, topology.datastore, backend, cluster.embedded_registry))
         found.append(
@@ -100,7 +104,9 @@ def warnings(topology: Topology, host: Host) -> list[str]:
     if survey["on_sd_card"] and topology.datastore == "etcd" and host.part == "server":
         found.append("etcd writes all the time and its disk is an SD card, which wears out and is slow: use an SSD.")
     if survey["swap_bytes"]:
-        found.append(f"It has {size_text(survey['swap_bytes'])} of swap, in which pods crawl where they would be killed.")
+        found.append(
+            f"It has {size_text(survey['swap_bytes'])} of swap, in which pods crawl where they would be killed."
+        )
     return found
 
 
@@ -132,9 +138,7 @@ def fleet_faults(hosts: Sequence[Host], backend: str) -> dict[str, list[str]]:
 
 def share_a_network(hosts: Sequence[Host]) -> bool:
     """Tell whether all hosts reach each other without a router, by the addresses that nodes get."""
-    networks = {
-        own["network"] for host in hosts for own in host.survey["addresses"] if own["address"] == host.address
-    }
+    networks = {own["network"] for host in hosts for own in host.survey["addresses"] if own["address"] == host.address}
     return len(networks) == 1 and all(host.address and IPv4Address(host.address) for host in hosts)
 
 

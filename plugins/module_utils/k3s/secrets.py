@@ -22,7 +22,10 @@ def render(cluster: Sequence[str], part: str, given: Mapping[str, Any]) -> str:
     DroverError for a token that is none, or that is not the running cluster's.
     """
     of_servers, of_agents = (*cluster, "", "")[:2]
-    for name, wished, running in (("token", given["token"], of_servers), ("agent_token", given["agent_token"], of_agents)):
+    for name, wished, running in (
+        ("token", given["token"], of_servers),
+        ("agent_token", given["agent_token"], of_agents),
+    ):
         if wished and running and _password(wished, name) != _password(running, name):
             raise DroverError(
                 f"k3s_{name} is not what the cluster has, and a cluster's is changed by K3s itself: take k3s_{name} away, or use "

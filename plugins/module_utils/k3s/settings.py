@@ -126,7 +126,9 @@ def _own_address(name: str, survey: Mapping[str, Any], wished: str, interface: s
     if wished or interface != (survey["default_route"] or {}).get("interface", ""):
         choices = ", ".join(f"{own['address']} ({own['interface']})" for own in survey["addresses"]) or "none"
         asked = " on ".join(filter(None, (wished, interface)))
-        raise DroverError(f"{name} has no address {asked}: set k3s_node_ip and k3s_interface to what it has: {choices}.")
+        raise DroverError(
+            f"{name} has no address {asked}: set k3s_node_ip and k3s_interface to what it has: {choices}."
+        )
     return "", ""
 
 
@@ -134,4 +136,6 @@ def _network(value: object, name: str) -> IPv4Network:
     try:
         return IPv4Network(str(value))
     except ValueError:
-        raise DroverError(f"{name} is {value!r} but must be an IPv4 network such as 10.42.0.0/16: correct it.") from None
+        raise DroverError(
+            f"{name} is {value!r} but must be an IPv4 network such as 10.42.0.0/16: correct it."
+        ) from None

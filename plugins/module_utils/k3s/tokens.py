@@ -37,4 +37,3 @@ def parse_token(text: str, name: str) -> Token:
         f"{name} is no token of K3s: give a password without blanks and colons, or the whole of "
         "/var/lib/rancher/k3s/server/token."
     )
-

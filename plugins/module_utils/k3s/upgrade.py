@@ -55,7 +55,9 @@ def refuse_newer_agents(hosts: Sequence[Host], wanted: Version) -> None:
 def _version_of(host: Host) -> Version:
     told = host.installed["version"]
     if not told or not host.installed["part"]:
-        raise DroverError(f"{host.name} has no K3s to upgrade: put it on with k3s.yml, or leave the host out with --limit.")
+        raise DroverError(
+            f"{host.name} has no K3s to upgrade: put it on with k3s.yml, or leave the host out with --limit."
+        )
     return parse_version(told, f"K3s on {host.name}")
 
 

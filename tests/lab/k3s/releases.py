@@ -62,7 +62,9 @@ def _real(lab: str, program: Path, say) -> dict:
         raise LabError(f"DROVER_LAB_K3S names {program}, which is no file: correct it, or unset it for the stand-in.")
     told = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
     if not (found := re.match(r"k3s version (v[0-9.]+\+k3s\d+)", told)):
-        raise LabError(f"{program} does not say which version of K3s it is: let DROVER_LAB_K3S name a release's program.")
+        raise LabError(
+            f"{program} does not say which version of K3s it is: let DROVER_LAB_K3S name a release's program."
+        )
     packed = [Path(path) for path in [os.environ.get("DROVER_LAB_K3S_IMAGES", "")] if path]
     digest = hashlib.sha256("".join(map(_digest, [program, *packed])).encode()).hexdigest()[:12]
 
@@ -102,7 +104,9 @@ def _pack_images(made: Path, target: Path) -> None:
     oci.write_archive(
         target,
         (
-            oci.Image((f"{images.REGISTRY}/coredns:v{programs.COREDNS}",), (layers["coredns"],), ("/usr/local/bin/coredns",)),
+            oci.Image(
+                (f"{images.REGISTRY}/coredns:v{programs.COREDNS}",), (layers["coredns"],), ("/usr/local/bin/coredns",)
+            ),
             oci.Image((images.PAUSE,), (layers["pause"],), ("/usr/local/bin/pause",)),
         ),
         own_architecture(),

@@ -100,4 +100,3 @@ def fingerprint(lab: LabSpec) -> dict:
         "services": str(cluster.services),
         "nodes": {node.name: str(node.pods) for node in lab.nodes},
     }
-

@@ -140,7 +140,11 @@ def _certify(wished: dict, node: str) -> dict:
     ):
         paths.write(own / f"{name}.crt", answer["certificates"][key])
         certificates.kubeconfig(
-            own / f"{kubeconfig}.kubeconfig", wished["server"], own / "server-ca.crt", own / f"{name}.crt", own / f"{name}.key"
+            own / f"{kubeconfig}.kubeconfig",
+            wished["server"],
+            own / "server-ca.crt",
+            own / f"{name}.crt",
+            own / f"{name}.key",
         )
     return answer["settings"]
 
@@ -162,7 +166,14 @@ def _import_images() -> None:
         status = file.stat()
         seen = [status.st_size, int(status.st_mtime)]
         if noted.get(file.name) != seen:
-            command = ["ctr", f"--address={paths.CONTAINERD_SOCKET}", "--namespace=k8s.io", "images", "import", str(file)]
+            command = [
+                "ctr",
+                f"--address={paths.CONTAINERD_SOCKET}",
+                "--namespace=k8s.io",
+                "images",
+                "import",
+                str(file),
+            ]
             subprocess.run(command, check=True, capture_output=True)
             noted[file.name] = seen
     if cache.exists():
@@ -173,7 +184,11 @@ def _configure_kubelet(wished: dict) -> None:
     document = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}, "x509": {"clientCAFile": f"{paths.AGENT}/server-ca.crt"}},
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{paths.AGENT}/server-ca.crt"},
+        },
         "authorization": {"mode": "Webhook"},
         "cgroupDriver": "systemd",
         "clusterDNS": [wished.get("cluster-dns") or "10.43.0.10"],

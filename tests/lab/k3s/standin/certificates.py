@@ -98,7 +98,9 @@ def kubeconfig(path: Path, address: str, authority: Path, certificate: Path, key
             {
                 "apiVersion": "v1",
                 "kind": "Config",
-                "clusters": [{"name": "local", "cluster": {"server": address, "certificate-authority": str(authority)}}],
+                "clusters": [
+                    {"name": "local", "cluster": {"server": address, "certificate-authority": str(authority)}}
+                ],
                 "users": [{"name": "user", "user": {"client-certificate": str(certificate), "client-key": str(key)}}],
                 "contexts": [{"name": "Default", "context": {"cluster": "local", "user": "user"}}],
                 "current-context": "Default",

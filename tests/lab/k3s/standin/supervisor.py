@@ -102,7 +102,9 @@ def _node(wished: dict, asked: dict) -> dict:
     there = server.kubectl("get", "node", name, "--ignore-not-found", "--output=name")
     if found and base64.b64decode(json.loads(found)["data"]["hash"]).decode() != digest:
         if there:
-            raise Refused(f"Node password rejected, duplicate hostname or contents of '{paths.NODE_PASSWORD}' may not match")
+            raise Refused(
+                f"Node password rejected, duplicate hostname or contents of '{paths.NODE_PASSWORD}' may not match"
+            )
         # K3s deletes it with the node.
         server.kubectl("delete", "secret", secret, "--namespace=kube-system")
         found = ""
