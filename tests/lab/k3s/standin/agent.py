@@ -198,6 +198,16 @@ def _configure_kubelet(wished: dict) -> None:
         "healthzBindAddress": "127.0.0.1",
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        "resolvConf": str(Path("/etc/resolv.conf")),
+        "resolvConf": str(_name_servers()),
     }
     paths.write(paths.AGENT / "etc/kubelet.conf.d/00-k3s-defaults.conf", json.dumps(document))
+
+
+def _name_servers() -> Path:
+    """The file that tells pods of name servers; where the host knows none, one is made up, as K3s does."""
+    own = Path("/etc/resolv.conf")
+    if own.exists() and any(line.startswith("nameserver") for line in own.read_text().splitlines()):
+        return own
+    made = paths.AGENT / "etc/resolv.conf"
+    paths.write(made, "nameserver 8.8.8.8\n", 0o644)
+    return made
