@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
+from ..text import counted
+from .certificate import ends_at
 from .version import is_the_same, parse_version
 
-# K3s makes certificates anew at a start when they have less than this to go. Source: K3s's documentation, "k3s certificate".
-RENEWAL_DAYS = 120
+# A start makes certificates anew that have less than this to go. Source: K3s's documentation, "k3s certificate"; before 2025
+# it was 90.
+_RENEWAL_DAYS = 90
 
 
 def is_ready(node: Mapping[str, Any]) -> bool:
@@ -39,8 +41,20 @@ def missing(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[str], version: 
     return found
 
 
-def days_left(printed: str, now: datetime) -> int:
-    """Whole days until the end that ``openssl x509 -enddate`` printed, such as ``notAfter=Nov 27 04:45:16 2027 GMT``."""
-    text = re.sub(r"\s+", " ", printed.strip().partition("=")[2])
-    end = datetime.strptime(text, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=timezone.utc)
-    return (end - now).days
+def told(nodes: Sequence[Mapping[str, Any]], certificates: Mapping[str, Mapping[str, str]], now: datetime) -> list[str]:
+    """The status for people, a line each: the nodes, and for each host in ``certificates`` (host -> file -> its text) the
+    one that ends first."""
+    lines = []
+    for node in sorted(nodes, key=lambda one: str(one["metadata"]["name"])):
+        state = "ready" if is_ready(node) else "NOT READY"
+        if node.get("spec", {}).get("unschedulable"):
+            state += ", takes no new pods"
+        lines.append(f"{node['metadata']['name']}  {state}  {node['status']['nodeInfo']['kubeletVersion']}")
+    for host, files in sorted(certificates.items()):
+        ends = {name: ends_at(text, name) for name, text in files.items()}
+        if ends:
+            first = min(ends, key=lambda name: (ends[name], name))
+            left = (ends[first] - now).days
+            remedy = "; a restart of K3s makes it anew" if left < _RENEWAL_DAYS else ""
+            lines.append(f"{host}: {first} is the first certificate to end, in {counted(left, 'day')}{remedy}.")
+    return lines

@@ -36,6 +36,7 @@ def main() -> int:
         print(f"k3s version {unpack.version()} (5ad10ab5)\ngo version go1.24.0")
         return 0
     if command in ("server", "agent"):
+        os.environ["KUBECACHEDIR"] = str(paths.AGENT / "kubectl")
         wished = settings.read(command, arguments)
         return (server if command == "server" else agent).run(wished)
     if command == "kubectl":

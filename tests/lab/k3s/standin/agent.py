@@ -27,6 +27,9 @@ state = "/run/k3s/containerd"
 [grpc]
 address = "{paths.CONTAINERD_SOCKET}"
 
+[plugins."io.containerd.internal.v1.opt"]
+path = "{paths.AGENT}/containerd"
+
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "lab.invalid/pause:3.10.1"
 # A host of the lab may lack the right to make its processes less likely to be killed than others.

@@ -167,7 +167,7 @@ def _has_node(node: str) -> bool:
 def _deploy(wished: dict) -> None:
     """Apply what is in the folder of manifests, where the cluster's own are put, too, but for what is disabled."""
     folder = paths.SERVER / "manifests"
-    paths.write(folder / "rolebindings.yaml", json.dumps(_controller_rights()))
+    paths.write(folder / "rolebindings.yaml", json.dumps(_rights()))
     if "coredns" not in wished.get("disable", []):
         usual = str(ip_network("10.43.0.0/16")[10])
         text = certificates.coredns().replace(usual, wished.get("cluster-dns", usual))
@@ -176,8 +176,8 @@ def _deploy(wished: dict) -> None:
         kubectl("apply", "--server-side", "--force-conflicts", f"--filename={file}")
 
 
-def _controller_rights() -> dict:
-    """What the programs of K3s itself may do in the cluster on every node."""
+def _rights() -> dict:
+    """What the programs of K3s itself may do in the cluster on every node, and the API on every kubelet."""
     read = ["get", "list", "watch"]
     rules = [
         {"apiGroups": [""], "resources": ["endpoints", "namespaces", "nodes", "pods", "services"], "verbs": read},
@@ -197,6 +197,13 @@ def _controller_rights() -> dict:
                 "metadata": {"name": name},
                 "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
                 "subjects": [{"apiGroup": group, "kind": "User", "name": name}],
+            },
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": "kubeadm:cluster-admins"},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+                "subjects": [{"apiGroup": group, "kind": "Group", "name": "kubeadm:cluster-admins"}],
             },
         ],
     }
