@@ -18,12 +18,15 @@ from playbook import Run, play, succeeded
 SERVER = "server-1"
 OWN = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "/tmp"))
 
-# What a host has that is not in memory alone: files, mounts, interfaces, routes, rules, control groups, programs that run.
-_LOOK = """
-find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log/journal -o -path /root/.ansible \
-    -o -path /var/cache -o -path /var/lib/systemd -o -path /var/lib/apt -o -path /var/tmp \\) -prune -o -print
+# What there is on a host: files, mounts, interfaces, routes, rules, control groups, programs that run.
+_UNLIKE = (
+    *("/proc", "/sys", "/run", "/tmp", "/root/.ansible", "/var/cache", "/var/lib/apt", "/var/lib/systemd"),
+    *("/var/log/journal", "/var/tmp"),
+)
+_LOOK = rf"""
+find / -xdev \( {" -o ".join(f"-path {path}" for path in _UNLIKE)} \) -prune -o -print
 find /var/lib/rancher
-awk '{print $2, $3}' /proc/mounts | sort
+awk '{{print $2, $3}}' /proc/mounts | sort
 ip -oneline link | sed 's/^[0-9]*: //; s/[:@].*//'
 ip route | sed 's/ src .*//'
 nft list ruleset
@@ -68,6 +71,7 @@ def settings(**more) -> dict:
         "k3s_images": True,
         "k3s_cache": str(OWN / "k3s"),
         "k3s_kubeconfig": str(OWN / "kubeconfig"),
+        "k3s_kubeconfig_context": "scenario",
         **more,
     }
 
@@ -84,9 +88,11 @@ def inventory_of(folder: Path, servers: list[str], agents: list[str], **variable
     return path
 
 
-def run(playbook: str, inventory: Path = INVENTORY, limit: str = "", check: bool = False, **more) -> Run:
+def run(
+    playbook: str, inventory: Path = INVENTORY, limit: str = "", check: bool = False, diff: bool = False, **more
+) -> Run:
     """Run a playbook on the cluster's hosts."""
-    return play(playbook, inventories=(inventory,), settings=settings(**more), limit=limit, check=check)
+    return play(playbook, inventories=(inventory,), settings=settings(**more), limit=limit, check=check, diff=diff)
 
 
 def done(playbook: str, inventory: Path = INVENTORY, limit: str = "", **more) -> Run:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import state
 
-# Each at least so high: to route for the hosts, and since every kubelet and containerd of all hosts counts for one user.
+# Each at least so high: to route for the hosts, and since what watches files on all hosts counts for one user.
 _WANTED = {"net/ipv4/ip_forward": 1, "fs/inotify/max_user_instances": 8192}
 _SETTINGS = Path("/proc/sys")
 

@@ -30,7 +30,7 @@ _NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 
 
 def ensure(lab: str, say) -> dict:
-    """``mirror``, the folder, and ``versions``, the releases in it, the earliest first; made for this lab when missing."""
+    """``mirror``, the folder, and ``versions``, the releases in it, the earliest first; made when it is missing."""
     if real := os.environ.get("DROVER_LAB_K3S"):
         return _real(lab, Path(real), say)
     made = programs.ensure(lab, say)

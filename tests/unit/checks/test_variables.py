@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "molecule" / "resources"))
 
+from k3s_variables import VARIABLES as OF_K3S  # noqa: E402
 from module_utils.serving.inventory import DECIDED  # noqa: E402
 from variables import VARIABLES  # noqa: E402
 
@@ -26,12 +27,17 @@ def documented() -> set[str]:
 
 
 def test_every_variable_of_the_roles_is_walked():
-    assert set(VARIABLES) == documented()
+    assert {*VARIABLES, *OF_K3S} == documented()
 
 
 @pytest.mark.parametrize("name", [name for name, case in VARIABLES.items() if case.run == "elsewhere"])
 def test_what_is_set_elsewhere_is_set_there(name):
     assert re.search(rf"\b{name}\b", (ROOT / VARIABLES[name].where).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("name", "where"), OF_K3S.items())
+def test_what_is_wished_of_k3s_is_set_somewhere(name, where):
+    assert re.search(rf"\b{name}\b", (ROOT / where).read_text(encoding="utf-8"))
 
 
 def test_what_the_playbooks_decide_is_what_they_refuse():

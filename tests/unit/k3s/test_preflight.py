@@ -12,7 +12,10 @@ from unit.k3s.surveys import NOW, cluster, host, installed, running
 
 WITHOUT_MEMORY = {"version": 2, "controllers": ["cpu", "cpuset", "pids"]}
 VERSION_1 = {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}
-OPEN = "let 10250/tcp, 6443/tcp in from them, and everything from 10.42.0.0/16 and 10.43.0.0/16, then set k3s_firewall_is_open"
+OPEN = (
+    "let 10250/tcp, 6443/tcp in from them, and everything from 10.42.0.0/16 and 10.43.0.0/16, then set "
+    "k3s_firewall_is_open"
+)
 
 
 def sentence(tried, **changes):

@@ -150,7 +150,7 @@ def test_another_cluster_of_that_name_is_not_overwritten():
 
 @pytest.mark.parametrize("document", [{}, {"clusters": []}, {"clusters": None}])
 def test_an_unfinished_kubeconfig_is_refused(document):
-    with pytest.raises(DroverError, match="no one entry in clusters: see whether the server has started"):
+    with pytest.raises(DroverError, match=r"no one entry in clusters: see whether the server has started"):
         kubeconfig.for_elsewhere(document, URL, "pis")
 
 

@@ -34,7 +34,7 @@ def test_a_version_is_written_as_it_was_read(text):
 
 @pytest.mark.parametrize("text", ["", "1.34", "latest", "v1.34.4+rke2r1", "v1.34.4+k3s", None, 1.34])
 def test_what_is_no_version_is_refused(text):
-    with pytest.raises(DroverError, match="must be a version such as v1.34.4"):
+    with pytest.raises(DroverError, match=r"must be a version such as v1\.34\.4"):
         version.parse_version(text)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``k3s agent``, and the part of a server that is a node, too: containerd, kubelet, kube-proxy, pods' network, policies."""
+"""``k3s agent``, and what of it a server has, too: containerd, kubelet, kube-proxy, pods' network, policies."""
 
 from __future__ import annotations
 

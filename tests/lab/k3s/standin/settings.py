@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import paths
 
@@ -49,7 +50,7 @@ def read(command: str, arguments: list) -> dict:
         if key not in _KNOWN[command]:
             raise Refused(f"flag provided but not defined: -{key}")
     if "token-file" in found:
-        found["token"] = open(found["token-file"], encoding="utf-8").read().strip()
+        found["token"] = Path(found["token-file"]).read_text().strip()
     return {key: _listed(value) if key in LISTS else value for key, value in found.items()}
 
 
