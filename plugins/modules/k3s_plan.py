@@ -25,7 +25,8 @@ options:
     type: dict
     required: true
   channels:
-    description: The channels of releases, as K3s's channel server lists them; needed when no version is wished and none runs.
+    description: The channels of releases, as K3s's channel server lists them; needed when no version is wished and
+      none runs.
     type: list
     elements: dict
     default: []
@@ -54,8 +55,8 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - What was decided. C(begins) is the server that begins the cluster, null when one runs; C(joins) are those that join,
-      one after another; C(upgrade) has the C(servers) and C(agents) whose version changes, in their order.
+    - What was decided. C(begins) is the server that begins the cluster, null when one runs; C(joins) are those that
+      join, one after another; C(upgrade) has the C(servers) and C(agents) whose version changes, in their order.
   returned: success
   type: dict
   sample:

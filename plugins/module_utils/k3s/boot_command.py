@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's command line of a Raspberry Pi, whose firmware switches the memory controller off unless told otherwise."""
+"""The kernel's command line of a Raspberry Pi, whose firmware switches the memory controller off."""
 
 from __future__ import annotations
 

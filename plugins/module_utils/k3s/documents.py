@@ -24,8 +24,8 @@ CRITICAL = ("cluster-cidr", "cluster-dns", "embedded-registry", "flannel-backend
 
 
 def flannel_backend(cluster: Cluster, hosts: Sequence[Host]) -> str:
-    """The backend of the pods' network: the wished one; left to us, that of the running cluster, or for a new one host-gw,
-    which costs nothing, where all hosts are in one network, and else vxlan."""
+    """The backend of the pods' network: the wished one; left to us, that of the running cluster, or for a new one
+    host-gw, which costs nothing, where all hosts are in one network, and else vxlan."""
     if cluster.flannel_backend != "auto":
         return cluster.flannel_backend
     for host in hosts:
@@ -35,7 +35,8 @@ def flannel_backend(cluster: Cluster, hosts: Sequence[Host]) -> str:
 
 
 def settings_of(cluster: Cluster, topology: Topology, host: Host, backend: str) -> dict[str, Any]:
-    """The settings of one host, without secrets. Raises DroverError when one would change that no cluster can change."""
+    """The settings of one host, without secrets. Raises DroverError when one would change that no
+    cluster can change."""
     found: dict[str, Any] = {"node-ip": host.address, "node-name": host.node}
     if host.labels:
         found["node-label"] = [f"{key}={value}" for key, value in sorted(host.labels.items())]
@@ -97,6 +98,6 @@ def _refuse_changes(host: Host, wanted: dict[str, Any]) -> None:
         now = host.installed["settings"].get(name)
         if now != wanted.get(name):
             raise DroverError(
-                f"{host.name} runs with {name} {now!r} and is to have {wanted.get(name)!r}, which a cluster keeps for life: "
-                f"set k3s_{name.replace('-', '_')} back, or reset the cluster."
+                f"{host.name} runs with {name} {now!r} and is to have {wanted.get(name)!r}, which a cluster keeps for "
+                f"life: set k3s_{name.replace('-', '_')} back, or reset the cluster."
             )

@@ -34,7 +34,8 @@ def for_elsewhere(document: Mapping[str, Any], address: str, name: str) -> dict[
 
 
 def merged(existing: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[str, Any]:
-    """``existing`` with the one context of ``added`` beside its own, which stay as they are, and so does the current one.
+    """``existing`` with the one context of ``added`` beside its own, which stay as they are, and so does the current
+    one.
 
     A context of that name is replaced when its cluster has the same CA or server; raises DroverError when it is
     somebody else's.
@@ -49,8 +50,8 @@ def merged(existing: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict
         ours = any(old.get(key) == new.get(key) for key in ("certificate-authority-data", "server"))
         if entry.get("name") == name and not ours:
             raise DroverError(
-                f"The kubeconfig has another cluster {name!r} already ({old.get('server')}): set k3s_kubeconfig_context to "
-                "another name."
+                f"The kubeconfig has another cluster {name!r} already ({old.get('server')}): set "
+                "k3s_kubeconfig_context to another name."
             )
     for key in _LISTS:
         others = [entry for entry in result.get(key) or [] if entry.get("name") != name]

@@ -64,8 +64,8 @@ def routes(known: Iterable[Mapping[str, str]], pods: str) -> list[str]:
 
 
 def without_rules(saved: str) -> str | None:
-    """What ``iptables-restore`` is to be given so that none of K3s's rules and chains is left, and all others stay as they
-    are; None when there are none of K3s's. ``saved`` is what ``iptables-save`` printed."""
+    """What ``iptables-restore`` is to be given so that none of K3s's rules and chains is left, and all others stay as
+    they are; None when there are none of K3s's. ``saved`` is what ``iptables-save`` printed."""
     kept, gone = [], False
     for line in saved.splitlines():
         words = line.split()

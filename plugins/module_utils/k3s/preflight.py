@@ -38,8 +38,9 @@ _PACKAGES = {
 
 
 def boot_command_fix(host: Host) -> dict[str, str] | None:
-    """The ``path`` and the new ``text`` of a Raspberry Pi's kernel command line, after which a reboot gives it the memory
-    controller; None where that is not what is missing. Raises DroverError for a file that is not as it must be."""
+    """The ``path`` and the new ``text`` of a Raspberry Pi's kernel command line, after which a reboot gives it the
+    memory controller; None where that is not what is missing. Raises DroverError for a file that is not as it must
+    be."""
     survey = host.survey
     if "memory" in survey["cgroup"]["controllers"] or not survey["board"].startswith("Raspberry Pi"):
         return None
@@ -57,12 +58,13 @@ def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: 
     low = _MEMORY[host.part] // 2
     if survey["memory_bytes"] < low:
         found.append(
-            f"It has {size_text(survey['memory_bytes'])} of memory and needs {size_text(low)} at the least: leave it out."
+            f"It has {size_text(survey['memory_bytes'])} of memory and needs {size_text(low)} at the least: leave "
+            "it out."
         )
     if survey["disk_free_bytes"] < _DISK_BYTES:
         found.append(
-            f"{size_text(survey['disk_free_bytes'])} are free on the disk of /var/lib and {size_text(_DISK_BYTES)} are needed: "
-            "make room."
+            f"{size_text(survey['disk_free_bytes'])} are free on the disk of /var/lib and {size_text(_DISK_BYTES)} "
+            "are needed: make room."
         )
     if not survey["default_route"]:
         found.append(
@@ -98,8 +100,8 @@ def warnings(topology: Topology, host: Host) -> list[str]:
     survey, found = host.survey, []
     if survey["memory_bytes"] < _MEMORY[host.part] * 9 // 10:
         found.append(
-            f"It has {size_text(survey['memory_bytes'])} of memory, and K3s asks for {size_text(_MEMORY[host.part])} on a "
-            f"{host.part}."
+            f"It has {size_text(survey['memory_bytes'])} of memory, and K3s asks for {size_text(_MEMORY[host.part])} "
+            f"on a {host.part}."
         )
     if survey["on_sd_card"] and topology.datastore == "etcd" and host.part == "server":
         found.append("etcd writes all the time and its disk is an SD card, which wears out and is slow: use an SSD.")
@@ -130,8 +132,8 @@ def fleet_faults(hosts: Sequence[Host], backend: str) -> dict[str, list[str]]:
     if backend == "host-gw" and not share_a_network(hosts):
         for host in hosts:
             found[host.name].append(
-                "k3s_flannel_backend is 'host-gw', for which all hosts must be in one network, and they are not: set it "
-                "to vxlan."
+                "k3s_flannel_backend is 'host-gw', for which all hosts must be in one network, and they are not: set "
+                "it to vxlan."
             )
     return found
 
@@ -155,8 +157,8 @@ def _program_faults(host: Host) -> list[str]:
         )
     elif host.installed["part"] not in (None, host.part):
         found.append(
-            f"It is {_a(host.installed['part'])} of a cluster and is to be {_a(host.part)}: take it off with k3s_reset.yml "
-            "and --limit, then run again."
+            f"It is {_a(host.installed['part'])} of a cluster and is to be {_a(host.part)}: take it off with "
+            "k3s_reset.yml and --limit, then run again."
         )
     return found
 
@@ -167,8 +169,8 @@ def _kernel_faults(cluster: Cluster, host: Host) -> list[str]:
     missing = [name for name in _NEEDED_CONTROLLERS if name not in groups["controllers"]]
     if missing and not (missing == ["memory"] and boot_command_fix(host)):
         found.append(
-            f"Its control groups (version {groups['version']}) lack {', '.join(missing)}, by which pods are limited: boot "
-            f"the kernel with cgroup_enable={missing[0]}, or use one that has it."
+            f"Its control groups (version {groups['version']}) lack {', '.join(missing)}, by which pods are limited: "
+            f"boot the kernel with cgroup_enable={missing[0]}, or use one that has it."
         )
     by_default = host.kubelet.get("failCgroupV1", True)
     if groups["version"] == 1 and not _up_to(cluster, _LAST_WITH_VERSION_1) and by_default:
@@ -178,8 +180,8 @@ def _kernel_faults(cluster: Cluster, host: Host) -> list[str]:
         )
     if host.kubelet and not cluster.version.at_least(*_WITH_DROP_INS):
         found.append(
-            f"k3s_kubelet is set, and K3s {cluster.version.tag} reads no files for kubelet, as 1.32 and later do: take it "
-            "away, or choose a later version."
+            f"k3s_kubelet is set, and K3s {cluster.version.tag} reads no files for kubelet, as 1.32 and later do: "
+            "take it away, or choose a later version."
         )
     backend_needs = ["vxlan"] if cluster.flannel_backend == "vxlan" else []
     lacking = [name for name in ("overlay", "br_netfilter", *backend_needs) if survey["modules"].get(name) is False]

@@ -77,7 +77,8 @@ def _first(names: list[str], checksums: dict[str, str], where: str) -> dict[str,
 
 def files_for(text: str, base: str, version: str, machine: str, with_images: bool = False) -> dict[str, Any]:
     """Where the files are that a host of that architecture (as uname calls it) gets of a release: ``list``, that of the
-    checksums, and once its ``text`` is given ``program`` and ``images`` as ``files_of`` tells, each with an ``address``."""
+    checksums, and once its ``text`` is given ``program`` and ``images`` as ``files_of`` tells, each with an
+    ``address``."""
     release, architecture = parse_release(version), architecture_of(machine)
     name = checksum_file(architecture)
     where = address_of(base, release, name)

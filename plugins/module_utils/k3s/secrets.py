@@ -14,12 +14,12 @@ from .tokens import parse_token
 
 
 def render(cluster: Sequence[str], part: str, given: Mapping[str, Any]) -> str:
-    """The file for one host. ``cluster`` has the tokens of servers and of agents as the running cluster has them, in full,
-    or empty texts when nobody has begun.
+    """The file for one host. ``cluster`` has the tokens of servers and of agents as the running cluster has them, in
+    full, or empty texts when nobody has begun.
 
-    ``given`` has what the user gave, empty where nothing: ``token``, ``agent_token`` and ``datastore_endpoint``; ``anchor``,
-    whether this is the server that others join by; and ``made``, a password for agents when there is none yet. Raises
-    DroverError for a token that is none, or that is not the running cluster's.
+    ``given`` has what the user gave, empty where nothing: ``token``, ``agent_token`` and ``datastore_endpoint``;
+    ``anchor``, whether this is the server that others join by; and ``made``, a password for agents when there is none
+    yet. Raises DroverError for a token that is none, or that is not the running cluster's.
     """
     of_servers, of_agents = (*cluster, "", "")[:2]
     for name, wished, running in (
@@ -28,7 +28,8 @@ def render(cluster: Sequence[str], part: str, given: Mapping[str, Any]) -> str:
     ):
         if wished and running and _password(wished, name) != _password(running, name):
             raise DroverError(
-                f"k3s_{name} is not what the cluster has, and a cluster's is changed by K3s itself: take k3s_{name} away, or use "
+                f"k3s_{name} is not what the cluster has, and a cluster's is changed by K3s itself: take k3s_{name} "
+                "away, or use "
                 '"k3s token rotate".'
             )
     if part == "agent":

@@ -13,8 +13,8 @@ from ..text import counted
 from .certificate import ends_at
 from .version import is_the_same, parse_version
 
-# A start makes certificates anew that have less than this to go. Source: K3s's documentation, "k3s certificate"; before 2025
-# it was 90.
+# A start makes certificates anew that have less than this to go; later versions begin at 120 days. Source: K3s's
+# documentation, "k3s certificate".
 _RENEWAL_DAYS = 90
 
 
@@ -25,7 +25,8 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 
 
 def missing(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[str], version: str = "") -> list[str]:
-    """A sentence for each of the ``wanted`` nodes that is not there, not ready, or not of that version; none is good."""
+    """A sentence for each of the ``wanted`` nodes that is not there, not ready, or not of that version;
+    none is good."""
     known = {node["metadata"]["name"]: node for node in nodes}
     found = []
     for name in wanted:
@@ -42,8 +43,8 @@ def missing(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[str], version: 
 
 
 def told(nodes: Sequence[Mapping[str, Any]], certificates: Mapping[str, Mapping[str, str]], now: datetime) -> list[str]:
-    """The status for people, a line each: the nodes, and for each host in ``certificates`` (host -> file -> its text) the
-    one that ends first."""
+    """The status for people, a line each: the nodes, and for each host in ``certificates`` (host -> file -> its text)
+    the one that ends first."""
     lines = []
     for node in sorted(nodes, key=lambda one: str(one["metadata"]["name"])):
         state = "ready" if is_ready(node) else "NOT READY"

@@ -52,7 +52,8 @@ def arrange(cluster: Cluster, hosts: Sequence[Host]) -> Topology:
 
 
 def is_member(host: Host) -> bool:
-    """Tell whether a server is in a cluster already: it has the cluster's state, or joined one that keeps it outside."""
+    """Tell whether a server is in a cluster already: it has the cluster's state, or joined one that
+    keeps it outside."""
     return host.installed["part"] == "server" and bool(host.installed["datastore"] or host.installed["joined"])
 
 
@@ -76,12 +77,12 @@ def _datastore(cluster: Cluster, servers: Sequence[Host], members: Sequence[Host
         wished = now if now and len(servers) == 1 else "etcd" if len(servers) > 1 else "sqlite"
     if wished == "sqlite" and now == "etcd":
         raise DroverError(
-            "k3s_datastore is 'sqlite' and the cluster keeps its state in etcd, from which there is no way back: set it to "
-            "etcd."
+            "k3s_datastore is 'sqlite' and the cluster keeps its state in etcd, from which there is no way back: set "
+            "it to etcd."
         )
     if wished == "sqlite" and len(servers) > 1:
         raise DroverError(
-            f"k3s_datastore is 'sqlite', which one server alone can have, and k3s_servers has {len(servers)}: set it to etcd, "
-            "or leave one server."
+            f"k3s_datastore is 'sqlite', which one server alone can have, and k3s_servers has {len(servers)}: set it "
+            "to etcd, or leave one server."
         )
     return wished

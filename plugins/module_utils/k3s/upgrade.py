@@ -24,7 +24,8 @@ _SAFE_BEFORE = parse_version("v1.33.7+k3s3")
 
 @dataclass(frozen=True)
 class Upgrade:
-    """``servers`` and ``agents``: names in the order in which they are upgraded, those that have the version left out."""
+    """``servers`` and ``agents``: names in the order in which they are upgraded, those that have the
+    version left out."""
 
     servers: tuple[str, ...]
     agents: tuple[str, ...]
@@ -47,8 +48,8 @@ def refuse_newer_agents(hosts: Sequence[Host], wanted: Version) -> None:
         told = host.installed["version"]
         if host.installed["part"] and told and parse_version(told, f"K3s on {host.name}") != wanted:
             raise DroverError(
-                f"{host.name} runs K3s {told} and {wanted.tag} is wished: upgrade with k3s_upgrade.yml, which keeps the "
-                "cluster serving, or set k3s_version to what runs."
+                f"{host.name} runs K3s {told} and {wanted.tag} is wished: upgrade with k3s_upgrade.yml, which keeps "
+                "the cluster serving, or set k3s_version to what runs."
             )
 
 
@@ -64,17 +65,17 @@ def _version_of(host: Host) -> Version:
 def _refuse_step(host: Host, now: Version, wanted: Version, datastore: str) -> None:
     if now > wanted:
         raise DroverError(
-            f"{host.name} runs K3s {now.tag}, which is later than {wanted.tag}, and there is no way back: set k3s_version to "
-            f"{now.tag} or later."
+            f"{host.name} runs K3s {now.tag}, which is later than {wanted.tag}, and there is no way back: set "
+            f"k3s_version to {now.tag} or later."
         )
     if now.major != wanted.major or wanted.minor - now.minor > 1:
         raise DroverError(
-            f"{host.name} runs K3s {now.tag}, and {wanted.tag} is more than one minor version later: upgrade to the latest "
-            f"v{now.major}.{now.minor + 1} first."
+            f"{host.name} runs K3s {now.tag}, and {wanted.tag} is more than one minor version later: upgrade to the "
+            f"latest v{now.major}.{now.minor + 1} first."
         )
     crosses = not now.at_least(*_WITH_ETCD_3_6) and wanted.at_least(*_WITH_ETCD_3_6)
     if datastore == "etcd" and crosses and now < _SAFE_BEFORE:
         raise DroverError(
-            f"{host.name} runs K3s {now.tag}, whose etcd may bring members back from the dead in {wanted.tag}: upgrade to "
-            f"{_SAFE_BEFORE.tag} or a later v1.33 first."
+            f"{host.name} runs K3s {now.tag}, whose etcd may bring members back from the dead in {wanted.tag}: "
+            f"upgrade to {_SAFE_BEFORE.tag} or a later v1.33 first."
         )

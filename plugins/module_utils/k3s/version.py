@@ -77,8 +77,8 @@ def is_the_same(told: str, wanted: Version) -> bool:
 
 
 def latest_of_channel(channels: Iterable[dict], wanted: str) -> Version:
-    """The release that a channel means. ``channels`` is the list ``data`` of K3s's channel server, whose entries have an
-    ``id`` and, if they ever had a release, ``latest``.
+    """The release that a channel means. ``channels`` is the list ``data`` of K3s's channel server, whose entries have
+    an ``id`` and, if they ever had a release, ``latest``.
 
     Source: K3s's documentation, "Manual upgrades", "Release channels". Raises DroverError for a channel that is not
     among them or that has no release.

@@ -144,7 +144,7 @@ def test_the_same_cluster_is_replaced(server, authority):
 
 
 def test_another_cluster_of_that_name_is_not_overwritten():
-    with pytest.raises(DroverError, match="another cluster 'pis' already .*: set k3s_kubeconfig_context"):
+    with pytest.raises(DroverError, match=r"another cluster 'pis' already .*: set k3s_kubeconfig_context"):
         kubeconfig.merged(context("pis", "https://work.lan"), kubeconfig.for_elsewhere(OF_K3S, URL, "pis"))
 
 
