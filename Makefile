@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers bench clean lab-setup
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-k3s bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -42,7 +42,7 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers unit limits lab-emulated lab-kubernetes
+		molecule-compile molecule-refusals molecule-controllers molecule-k3s unit limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -89,6 +89,10 @@ molecule-refusals: $(SETUP)
 
 molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
+
+# Another lab of its own: what it compiles the first time is the same.
+molecule-k3s: $(SETUP)
+	@tests/checks/molecule k3s
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run
