@@ -127,7 +127,7 @@ def test_everything_in_the_way_is_told_before_anything_changes(tmp_path):
         )
         refused(told, "spare: Its machine id", "is that of server-1, too: it was cloned")
     finally:
-        spare.check_output("systemctl stop squatter; rm -r /etc/ufw")
+        spare.check_output("systemctl stop squatter; rm /etc/ufw/ufw.conf")
         spare.check_output(f"echo {own.strip()} > /etc/machine-id")
 
 

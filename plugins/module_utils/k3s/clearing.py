@@ -38,6 +38,7 @@ class Clearing:
         """
         self._end_processes()
         self._unmount()
+        self._forget_containers()
         self._remove_interfaces(pods)
         for command in ("iptables", "ip6tables"):
             self._remove_rules(command)
@@ -67,6 +68,13 @@ class Clearing:
             if not self._pretend and path.startswith("/run/netns/"):
                 os.unlink(path)
 
+    def _forget_containers(self) -> None:
+        folder = leftovers.runtime_state(others=Tree().has("/run/containerd/containerd.sock"))
+        if os.path.isdir(folder):
+            self._removed.append(f"folder {folder}")
+            if not self._pretend:
+                shutil.rmtree(folder)
+
     def _remove_interfaces(self, pods: str) -> None:
         for name in leftovers.interfaces(self._json("ip", "-json", "link")):
             # With a bridge's end the pod's end goes, and with the bridge its routes.
@@ -84,11 +92,9 @@ class Clearing:
             return
         self._do(f"rules of {command}", f"{command}-restore", given=wanted)
         _status, saved, _errors = self._run([save])
-        if not self._pretend and leftovers.is_empty(saved) and shutil.which("nft"):
-            # What iptables makes of itself when it is first asked; nobody had a rule in it.
-            family = "ip" if command == "iptables" else "ip6"
-            for table in [line[1:] for line in saved.splitlines() if line.startswith("*")]:
-                self._run(["nft", "delete", "table", family, table])
+        # What iptables makes of itself when it is first asked.
+        for table in leftovers.empty_tables(saved) if not self._pretend and shutil.which("nft") else []:
+            self._run(["nft", "delete", "table", "ip" if command == "iptables" else "ip6", table])
 
     def _remove_sets(self) -> None:
         if not shutil.which("ipset"):

@@ -36,6 +36,12 @@ def processes(running: Mapping[int, tuple[int, Sequence[str]]]) -> list[int]:
     return sorted(found)
 
 
+def runtime_state(others: bool) -> str:
+    """The folder with what the runtime notes of its containers; ``others`` tells whether there is a containerd besides,
+    whose own lies beside K3s's."""
+    return "/run/containerd/runc/k8s.io" if others else "/run/containerd"
+
+
 def mounts(mounted: Iterable[str]) -> list[str]:
     """Of the mount points, in the order in which they were mounted, those that go: the last first."""
     return [
@@ -77,12 +83,16 @@ def without_rules(saved: str) -> str | None:
     return "\n".join(kept) + "\n" if gone else None
 
 
-def is_empty(saved: str) -> bool:
-    """Tell whether no table of iptables holds a rule, a chain of somebody's, or a policy other than to accept."""
-    return all(
-        not line.startswith("-A") and (not line.startswith(":") or line.split()[1] == "ACCEPT")
-        for line in saved.splitlines()
-    )
+def empty_tables(saved: str) -> list[str]:
+    """Names of the tables of iptables that hold no rule, no chain of somebody's, and no policy but to accept."""
+    found = []
+    for table in re.split(r"^\*", saved, flags=re.MULTILINE)[1:]:
+        name, *lines = table.splitlines()
+        if all(line.split()[1] == "ACCEPT" for line in lines if line.startswith(":")) and not any(
+            line.startswith("-A") for line in lines
+        ):
+            found.append(name)
+    return found
 
 
 def sets(known: Iterable[str]) -> list[str]:
