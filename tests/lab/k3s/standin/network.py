@@ -48,6 +48,11 @@ def route(node: str, wished: dict) -> None:
             subprocess.run(["ip", "route", "del", pods], capture_output=True)
 
 
+def names() -> set:
+    """The cluster's nodes; none while the API cannot be asked."""
+    return set(_nodes())
+
+
 def _nodes() -> dict:
     """Name -> the node's address and the network of its pods; empty while the API cannot be asked."""
     config = paths.AGENT / "k3scontroller.kubeconfig"

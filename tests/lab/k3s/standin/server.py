@@ -15,6 +15,7 @@ from ipaddress import ip_network
 import agent
 import certificates
 import etcd
+import network
 import paths
 import supervisor
 import unpack
@@ -47,8 +48,24 @@ def run(wished: dict) -> int:
     children.wait(lambda: _has_node(node), "the server's own node")
     kubectl("label", "node", node, "--overwrite", "node-role.kubernetes.io/control-plane=true")
     tell_systemd()
-    children.watch(lambda: agent.keep_network(wished, node))
+    known: set = set()
+
+    def work() -> None:
+        agent.keep_network(wished, node)
+        _forget_members(known)
+
+    children.watch(work)
     return 0
+
+
+def _forget_members(known: set) -> None:
+    """Let etcd forget a server whose node was deleted; ``known`` has the nodes that there were at the last look."""
+    now = network.names()
+    for name in (known - now) if now else ():
+        etcd.remove_member(name)
+    if now:
+        known.clear()
+        known.update(now)
 
 
 def kubectl(*arguments: str, given: str | None = None) -> str:
