@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
 	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
-	molecule-vulkan bench clean lab-setup
+	molecule-k3s molecule-vulkan bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -43,8 +43,8 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-vulkan unit limits \
-		lab-emulated lab-kubernetes
+		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan unit \
+		limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -92,9 +92,12 @@ molecule-refusals: $(SETUP)
 molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
 
-# A lab of its own, whose Kubernetes takes long to compile the first time.
+# Labs of their own, whose Kubernetes takes long to compile the first time.
 molecule-kubernetes: $(SETUP)
 	@tests/checks/molecule kubernetes
+
+molecule-k3s: $(SETUP)
+	@tests/checks/molecule k3s
 
 # A GPU without hardware, which is slow.
 molecule-vulkan: $(SETUP)

@@ -12,7 +12,7 @@ from . import cpuinfo, meminfo, names, packages, state
 from .command import run
 from .host import Host, known_hosts
 from .image import Recipe
-from .kubernetes import node
+from .kubernetes import containers, node
 from .spec import HostSpec, LabSpec
 
 
@@ -42,6 +42,9 @@ class Container(Host):
         self.lay_out(lab, spec, self.upper)
         if spec.pods:
             node.lay_out(lab, spec, self.directory, self.upper)
+        elif spec.containers:
+            containers.lay_out(self.directory, self.upper)
+            containers.without_engine(self.upper)
         self.finish(fingerprint)
 
     def bring_up_to_date(self, lab: LabSpec, spec: HostSpec) -> None:
@@ -86,6 +89,8 @@ class Container(Host):
         ]
         if spec.pods:
             command = node.start_command(self.directory, self.group, command)
+        elif spec.containers:
+            command = containers.start_command(self.directory, self.group, command)
         else:
             command = ["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", *command]
         with self.console.open("wb") as console:

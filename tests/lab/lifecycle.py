@@ -9,7 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from . import binfmt, image, inventory, kept, limits, machines, meminfo, names, network, requirements, spec, ssh, state
+from . import (
+    binfmt,
+    image,
+    inventory,
+    kept,
+    kernel,
+    limits,
+    machines,
+    meminfo,
+    names,
+    network,
+    requirements,
+    spec,
+    ssh,
+    state,
+)
 from .errors import LabError
 from .host import Host
 from .kubernetes import cluster, programs
@@ -37,7 +52,7 @@ def up(reference: str, say) -> LabSpec:
 
         in_parallel(have_image, dict.fromkeys(recipes.values()))
         with state.hold(state.STATE):
-            network.forward_packets()
+            kernel.prepare()
         ssh.ensure_key(lab.name)
         network.create(lab)
         for stale in set(state.hosts(lab.name)) - set(lab.hosts):
@@ -128,7 +143,7 @@ def release_machine() -> None:
         if state.labs():
             return
         meminfo.stop()
-        network.restore_forwarding()
+        kernel.restore()
         binfmt.restore()
         limits.remove_root_if_empty()
         state.remove_tree(state.MACHINE)

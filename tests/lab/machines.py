@@ -27,8 +27,8 @@ def choose(lab: str, spec: HostSpec) -> Host:
     if spec.architecture == VirtualMachine.ARCHITECTURE:
         if len(spec.cards) > 1:
             raise LabError(f"host {spec.name}: an emulated host has one network card: give it one network.")
-        if spec.pods:
-            raise LabError(f"host {spec.name}: an emulated host is no node of Kubernetes: write architecture: {own}.")
+        if spec.pods or spec.containers:
+            raise LabError(f"host {spec.name}: an emulated host runs no containers: write architecture: {own}.")
         return VirtualMachine(lab, spec.name)
     raise LabError(
         f"host {spec.name}: architecture {spec.architecture} is not this machine's ({own}), and of others the lab has "
@@ -54,4 +54,5 @@ def fingerprint(lab: LabSpec, spec: HostSpec, recipe: image.Recipe) -> dict:
         "internet": lab.internet,
         **choose(lab.name, spec).fingerprint(spec),
         **({"kubernetes": node.fingerprint(lab)} if spec.pods else {}),
+        **({"containers": True} if spec.containers else {}),
     }

@@ -9,13 +9,10 @@ import ipaddress
 import json
 from pathlib import Path
 
-from . import names, state
+from . import names
 from .command import run
 from .errors import LabError
 from .spec import MAX_NETWORKS, LabSpec
-
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-_FORWARD_BEFORE = state.MACHINE / "ip_forward"
 
 
 def create(lab: LabSpec) -> None:
@@ -67,21 +64,6 @@ def remove(lab: str) -> None:
     run("nft", "-f", "-", stdin=f"add table {table}\ndelete table {table}\n")
     for number in range(MAX_NETWORKS):
         remove_link(names.bridge(lab, number))
-
-
-def forward_packets() -> None:
-    """Let the machine route for its hosts. Call with the machine's lock held."""
-    if _FORWARD.read_text().strip() == "1":
-        return
-    state.write(_FORWARD_BEFORE, _FORWARD.read_text())
-    _FORWARD.write_text("1")
-
-
-def restore_forwarding() -> None:
-    """Undo what forward_packets changed."""
-    if _FORWARD_BEFORE.exists():
-        _FORWARD.write_text(_FORWARD_BEFORE.read_text())
-        _FORWARD_BEFORE.unlink()
 
 
 def _burst(rate: int) -> int:

@@ -16,7 +16,7 @@ import yaml
 
 from . import fields
 from .errors import LabError
-from .kubernetes.spec import Kubernetes, with_nodes
+from .kubernetes.spec import Kubernetes, with_containers, with_nodes
 from .sizes import parse_cpu, parse_memory, parse_rate
 
 SHIPPED = Path(__file__).parent / "specs"
@@ -32,7 +32,8 @@ _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _SUITE = re.compile(r"[a-z][a-z-]*")
 _HOST_KEYS = {
-    *("suite", "architecture", "packages", "memory", "cpu", "link", "networks", "default_route", "groups", "vars")
+    *("suite", "architecture", "packages", "memory", "cpu", "link", "networks", "default_route", "groups", "vars"),
+    "containers",
 }
 
 
@@ -77,6 +78,7 @@ class HostSpec:
     link: int | None  # bits per second
     groups: tuple
     vars: dict
+    containers: bool = False  # whether it can run them; a node of the lab's own Kubernetes can, anyhow
     pods: ipaddress.IPv4Network | None = None  # the addresses of a node's pods; None for a host that is no node
 
     @property
@@ -190,7 +192,10 @@ def _host(name, values, networks: tuple, index: int) -> HostSpec:
         raise LabError(f"{where}: architecture {architecture!r} is not known: choose amd64 or arm64.")
     packages = fields.list_of(values.get("packages", []), _PACKAGE, f"{where}: packages", "Debian package names")
     groups = fields.list_of(values.get("groups", [DEFAULT_GROUP]), _GROUP, f"{where}: groups", "inventory group names")
-    return HostSpec(
+    runs_containers = values.get("containers", False)
+    if not isinstance(runs_containers, bool):
+        raise LabError(f"{where}: containers {runs_containers!r} must be true or false.")
+    host = HostSpec(
         name=name,
         cards=tuple(cards[network] for network in joined),
         default_route=default_route,
@@ -202,7 +207,9 @@ def _host(name, values, networks: tuple, index: int) -> HostSpec:
         link=None if values.get("link") is None else fields.at(where, parse_rate, values["link"]),
         groups=tuple(groups),
         vars=fields.mapping(values.get("vars", {}), f"{where}: vars"),
+        containers=runs_containers,
     )
+    return with_containers(host) if runs_containers else host
 
 
 def _default_subnet(name: str) -> str:

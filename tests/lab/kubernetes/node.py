@@ -11,37 +11,10 @@ from pathlib import Path
 from .. import state
 from ..limits import Group
 from ..spec import HostSpec, LabSpec
-from . import images, kubeadm, programs
+from . import containers, images, kubeadm, programs
 
 _PROGRAMS = "/usr/local/lib/kubernetes"
 
-# nspawn shows a host control groups that it cannot divide, and settings of the kernel that it cannot change. The
-# machine's own stay as they are: kubelet is satisfied when it reads the values that it wants.
-_PREPARE = """\
-#!/bin/sh -e
-while read -r _ where kind _; do
-    [ "$kind" != cgroup ] || mount -o remount,bind,rw "$where"
-done < /proc/self/mounts
-mount --make-rshared /
-mkdir -p /run/lab
-for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1; do
-    file="/run/lab/${setting##*/}"
-    echo "${setting#*=}" > "${file%=*}"
-    mount --bind "${file%=*}" "/proc/sys/${setting%=*}"
-done
-"""
-_PREPARE_UNIT = """\
-[Unit]
-Description=Let this host run containers
-DefaultDependencies=no
-Before=sysinit.target
-After=lab-limits.service
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/local/lib/lab-node
-"""
 _KUBELET_UNIT = """\
 [Unit]
 Description=Kubernetes on this node
@@ -74,27 +47,15 @@ runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = true
 """
-_SYSCTL = """\
-net.ipv4.ip_forward = 1
--net.bridge.bridge-nf-call-iptables = 1
-"""
 
 
 def lay_out(lab: LabSpec, spec: HostSpec, folder: Path, layer: Path) -> None:
     """Fill a node's own layer over its image; ``folder`` is the host's on the machine."""
-    (folder / "containerd").mkdir()
+    containers.lay_out(folder, layer)
     state.write(folder / "programs", str(programs.folder()))
-    units = layer / "etc/systemd/system"
-    state.write(layer / "usr/local/lib/lab-node", _PREPARE, 0o755)
-    for name, text, target in (
-        ("lab-node.service", _PREPARE_UNIT, "sysinit.target"),
-        ("kubelet.service", _KUBELET_UNIT, "multi-user.target"),
-    ):
-        state.write(units / name, text)
-        _link(units / f"{target}.wants" / name, f"/etc/systemd/system/{name}")
+    containers.write_unit(layer, "kubelet.service", _KUBELET_UNIT, "multi-user.target")
     for name in ("kubeadm", "kubectl", "kubelet"):
-        _link(layer / "usr/local/bin" / name, f"{_PROGRAMS}/{name}")
-    state.write(layer / "etc/sysctl.d/60-lab.conf", _SYSCTL)
+        containers.link(layer / "usr/local/bin" / name, f"{_PROGRAMS}/{name}")
     state.write(layer / "etc/containerd/config.toml", _CONTAINERD)
     state.write(layer / "etc/cni/net.d/10-lab.conflist", json.dumps(network(spec), indent=2))
     state.write(layer / "etc/systemd/network/10-lab-0.network.d/pods.conf", routes(lab, spec))
@@ -124,20 +85,9 @@ def routes(lab: LabSpec, spec: HostSpec) -> str:
 
 def start_command(folder: Path, group: Group, command: list) -> list:
     """The command that boots a node's host, from the one that boots any host."""
-    version_1 = group.layout.version == 1
     made = Path((folder / "programs").read_text())
-    return [
-        "env",
-        f"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY={0 if version_1 else 1}",
-        *command,
-        "--capability=CAP_SYSLOG",
-        "--system-call-filter=@keyring",
-        "--bind=/dev/kmsg",
-        f"--bind={folder / 'containerd'}:/var/lib/containerd",  # what containers are layered on cannot be an overlay
-        f"--bind-ro={made}:{_PROGRAMS}",
-        # Words for the host's systemd: what a node divides is divided on the machine as well.
-        *(("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1") if version_1 else ()),
-    ]
+    bound = [*command, f"--bind-ro={made}:{_PROGRAMS}"]
+    return containers.start_command(folder, group, bound, "/var/lib/containerd")
 
 
 def fingerprint(lab: LabSpec) -> dict:
@@ -150,8 +100,3 @@ def fingerprint(lab: LabSpec) -> dict:
         "services": str(cluster.services),
         "nodes": {node.name: str(node.pods) for node in lab.nodes},
     }
-
-
-def _link(path: Path, target: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.symlink_to(target)

@@ -73,6 +73,13 @@ def with_nodes(lab: LabSpec, values) -> LabSpec:
     return replace(lab, hosts=hosts, kubernetes=Kubernetes(control_plane, pods, services))
 
 
+def with_containers(host: HostSpec) -> HostSpec:
+    """The host with what it takes to run containers: it is no node, and may be made one by who puts K3s on it."""
+    if host.suite != NODE_SUITE:
+        raise LabError(f"host {host.name}: suite {host.suite} runs no containers here: write {NODE_SUITE}.")
+    return replace(host, packages=tuple(sorted({*host.packages, *NODE_PACKAGES})))
+
+
 def _node(host: HostSpec, pods: ipaddress.IPv4Network, leads: bool) -> HostSpec:
     where = f"host {host.name}"
     if host.suite != NODE_SUITE:

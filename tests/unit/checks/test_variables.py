@@ -15,11 +15,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "molecule" / "resources"))
 
+from k3s_variables import VARIABLES as OF_K3S  # noqa: E402
 from kubernetes_variables import VARIABLES as OF_KUBERNETES  # noqa: E402
 from module_utils.serving.inventory import DECIDED  # noqa: E402
 from variables import VARIABLES  # noqa: E402
 
 ELSEWHERE = {name: case.where for table in (VARIABLES, OF_KUBERNETES) for name, case in table.items() if case.where}
+ELSEWHERE |= OF_K3S
 # Some of its variables want a registry, which no scenario has.
 APART = ("llama_image",)
 
@@ -32,7 +34,7 @@ def documented() -> set[str]:
 
 
 def test_every_variable_of_the_roles_is_walked():
-    assert {*VARIABLES, *OF_KUBERNETES} == documented()
+    assert {*VARIABLES, *OF_KUBERNETES, *OF_K3S} == documented()
 
 
 @pytest.mark.parametrize(("name", "where"), ELSEWHERE.items())

@@ -105,7 +105,7 @@ def test_nodes_share_the_only_network():
 def test_an_emulated_host_is_no_node(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     lab = parse(hosts={"a": {**NODE, "architecture": "arm64"}})
-    with pytest.raises(LabError, match="host a: an emulated host is no node of Kubernetes: write architecture: amd64"):
+    with pytest.raises(LabError, match="host a: an emulated host runs no containers: write architecture: amd64"):
         machines.choose("x", lab.hosts["a"])
 
 

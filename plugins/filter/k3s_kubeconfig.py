@@ -1,0 +1,16 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.drover.llama.plugins.module_utils.k3s.kubeconfig import for_elsewhere, merged
+
+
+def k3s_kubeconfig(document, address, name, existing=None):
+    return merged(existing, for_elsewhere(document, address, name))
+
+
+class FilterModule:
+    def filters(self):
+        return {"k3s_kubeconfig": k3s_kubeconfig}

@@ -1,0 +1,31 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ports of K3s. Source: K3s's documentation, "Requirements", "Inbound rules for K3s nodes", and Kubernetes' own."""
+
+from __future__ import annotations
+
+# On every node, most of them on its loopback address only.
+_NODE = (6444, 10248, 10249, 10250, 10256)
+_SERVER = (6443, 10257, 10258, 10259)
+_ETCD = (2379, 2380, 2381)
+REGISTRY = 5001
+ALL = tuple(sorted({*_NODE, *_SERVER, *_ETCD, REGISTRY}))
+
+
+def needed(part: str, datastore: str, embedded_registry: bool) -> tuple[int, ...]:
+    """The TCP ports that K3s listens on, on a host with that part (``server`` or ``agent``)."""
+    taken = set(_NODE)
+    if part == "server":
+        taken |= {*_SERVER, *(_ETCD if datastore == "etcd" else ())}
+    return tuple(sorted(taken | ({REGISTRY} if embedded_registry else set())))
+
+
+def open_to_nodes(part: str, datastore: str, backend: str, embedded_registry: bool) -> list[str]:
+    """What the other nodes must reach, as firewalls write it, such as ``6443/tcp``."""
+    wanted = ["10250/tcp"]
+    if part == "server":
+        wanted.append("6443/tcp")
+        wanted += ["2379-2380/tcp"] if datastore == "etcd" else []
+    wanted += {"vxlan": ["8472/udp"], "wireguard-native": ["51820/udp"]}.get(backend, [])
+    return sorted(wanted + ([f"{REGISTRY}/tcp"] if embedded_registry else []))
