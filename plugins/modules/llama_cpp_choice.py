@@ -117,9 +117,9 @@ choice:
     hosts:
       description:
         - For each host that can have the build, C(id) (its folder's name), C(installed), C(in_force) (it is the one
-          that was found, and no build is to be removed), C(backends) (that drive its devices), C(devices) (that it lists
-          there, null before it is installed), C(packages) to install, and C(archive), C(recipe) and C(build_host), null
-          where they do not apply.
+          that was found, and no build is to be removed), C(backends) (that drive its devices), C(devices) (that it
+          lists there, null before it is installed), C(packages) to install, and C(archive), C(recipe) and
+          C(build_host), null where they do not apply.
       returned: success
       type: dict
       sample:

@@ -45,10 +45,11 @@ def choose(
 
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
     it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are no
-    more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``devices`` (that the build lists
-    there, None before it is installed), ``packages`` to install, and
-    ``archive``, ``recipe`` and ``build_host``, None where they do not apply), ``left_out`` (host to reason) and
-    ``reasons`` (sentences). Raises ``DroverError`` when no host can have it.
+    more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``devices`` (that the build
+    lists there, None before it is installed), ``packages`` to install, and ``archive``, ``recipe`` and ``build_host``,
+    None where they do not apply), ``left_out`` (host to reason) and ``reasons`` (sentences).
+
+    Raises ``DroverError`` when no host can have it.
     """
     given = {"bundle": bundle, "archive": archives, "source": source, "package": True}
     methods = [name for name in METHODS if given[name]] if method == "auto" else [method]
