@@ -21,6 +21,8 @@ from .installed import FILES, USER
 STARTED = 19
 # What makes a unit start after a boot, as its [Install] section says.
 WANTED = "/etc/systemd/system/multi-user.target.wants"
+# Which GPUs a unit sees: serving/device_drop_in.py.
+SHOWN = "/etc/systemd/system/{}.d/devices.conf"
 KEY_MODE = 0o640
 
 
@@ -42,9 +44,12 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
-    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot, and a
-    leader has its key, which ``owner`` (root, but in tests) may change and the service may read, and nobody else."""
+    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
+    sees its GPUs, and a leader has its key, which ``owner`` (root, but in tests) may change and the service may read,
+    and nobody else."""
     if deployment is None or not os.path.lexists(tree.path(f"{WANTED}/{_unit(cluster, deployment)}")):
+        return False
+    if deployment.get("nodes") and not os.path.isfile(tree.path(SHOWN.format(_unit(cluster, deployment)))):
         return False
     if deployment.get("part") != "leader":
         return True

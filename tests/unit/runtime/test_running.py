@@ -11,7 +11,7 @@ import time
 import pytest
 from module_utils.hosts.tree import Tree
 from module_utils.runtime.installed import FILES
-from module_utils.runtime.running import WANTED, complete, runs
+from module_utils.runtime.running import SHOWN, WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
 
 MAIN = Cluster("main")
@@ -107,6 +107,15 @@ def test_a_leader_whose_key_is_not_the_services_is_not_complete(prepared, spoil)
     assert not is_complete(prepared, LEADER)
     # A worker has no key.
     assert is_complete(prepared, WORKER)
+
+
+def test_a_service_that_does_not_see_its_gpus_is_not_complete(prepared):
+    deployment = {**WORKER, "nodes": ["/dev/dri/renderD128"]}
+    assert not is_complete(prepared, deployment)
+    shown = prepared / SHOWN[1:].format(MAIN.rpc_unit)
+    shown.parent.mkdir(parents=True)
+    shown.write_text("[Service]\n")
+    assert is_complete(prepared, deployment)
 
 
 def test_a_key_of_another_owner_is_not_complete(prepared):
