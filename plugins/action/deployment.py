@@ -25,7 +25,7 @@ class ActionModule(BrainAction):
             "model": {"type": "dict", "options": MODEL},
             "lend_to": {"type": "str"},
             "programs": {"type": "dict", "default": {}},
-            "settings": SETTINGS,
+            "settings_of_hosts": SETTINGS,
             "found": {
                 "type": "list",
                 "elements": "dict",
@@ -55,7 +55,7 @@ class ActionModule(BrainAction):
 
 def make_deployments(given):
     """Host -> deployment, by the options of the module."""
-    wishes = settings_by_host(given["settings"])
+    wishes = settings_by_host(given["settings_of_hosts"])
     tallies = [read_tally(tally) for tally in given["tallies"]]
     if given["plan"] is not None:
         return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
