@@ -83,8 +83,8 @@ def find_llama_cpp(
 
 
 def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | None]:
-    """The builds (folders) in ``builds_path``, name to the backends that they have by their libraries, and which of
-    them the link ``current`` leads to.
+    """The builds (folders with both programs) in ``builds_path``, name to the backends that they have by their
+    libraries, and which of them the link ``current`` leads to.
 
     Hidden folders are unfinished builds and are left out. Without a link that leads to one of the builds, and without a
     ``builds_path``, the second is None.
@@ -96,9 +96,15 @@ def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | No
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:  # nothing was installed there yet
         return {}, None
-    builds = {name: _backends_in(os.path.join(builds_path, name)) for name in sorted(folders) if name[0] != "."}
+    places = {name: os.path.join(builds_path, name) for name in sorted(folders) if name[0] != "."}
+    builds = {name: _backends_in(place) for name, place in places.items() if _is_whole(place)}
     folder, name = os.path.split(os.path.realpath(os.path.join(builds_path, CURRENT)))
     return builds, name if name in builds and folder == os.path.realpath(builds_path) else None
+
+
+def _is_whole(build: str) -> bool:
+    places = [os.path.join(build, inside) for inside in INSIDE_PREFIX]
+    return all(_find(places, names) for names in (SERVER_NAMES, RPC_SERVER_NAMES))
 
 
 def _backends_in(build: str) -> list[str]:
