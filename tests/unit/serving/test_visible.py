@@ -122,6 +122,10 @@ def test_a_unit_is_given_the_nodes_and_no_more():
     assert device_drop_in({"nodes": [], "groups": []}) == ""
     made = device_drop_in({"nodes": ["/dev/nvidia-uvm", "/dev/dri/renderD128"], "groups": ["render"]})
     assert made.splitlines()[1:] == [
+        # The module of the first one may not be loaded yet after a boot.
+        "[Unit]",
+        "Wants=modprobe@nvidia_uvm.service",
+        "After=modprobe@nvidia_uvm.service",
         "[Service]",
         "DevicePolicy=closed",
         "DeviceAllow=/dev/nvidia-uvm rw",
@@ -129,9 +133,10 @@ def test_a_unit_is_given_the_nodes_and_no_more():
         "DeviceAllow=/dev/dri/renderD128 rw",
         "BindPaths=-/dev/dri/renderD128",
         "SupplementaryGroups=render",
+        "DeviceAllow=char-nvidia-uvm rw",
         "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0",
     ]
-    assert "nvidia-modprobe" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
+    assert "nvidia" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
 
 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/dev/../etc", "/dev/a b", "/dev/x\nUser=root", "/dev/%i"])
