@@ -75,6 +75,7 @@ def lend(
             },
             # None was asked for in the pod, so what is seen there cannot be used.
             "gpus": [],
+            "gpu_problem": None,
             "lend": [],
             "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
             "port": settings.rpc_port,
