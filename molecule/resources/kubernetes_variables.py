@@ -88,7 +88,7 @@ VARIABLES = {
         [LEFT_OUT], lambda seen: all(LEFT_OUT not in each["metadata"]["name"] for each in seen.manifests)
     ),
     "kubernetes_leader": elsewhere(TESTS),
-    "kubernetes_outside": elsewhere("playbooks/kubernetes.yml"),
+    "kubernetes_outside": elsewhere("molecule/kubernetes/tests/test_outside.py"),
     "kubernetes_lend": Case({"threads": 1}, lambda seen: "--threads 1" in " ".join(seen.document(WORKER)["arguments"])),
     "kubernetes_nodes": Case(
         {LEADER: {"threads": 2}}, lambda seen: "--threads 2" in " ".join(seen.document()["arguments"])
