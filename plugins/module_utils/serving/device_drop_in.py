@@ -10,8 +10,8 @@ from typing import Any
 from ..errors import DroverError
 from .deployment import REMEDY
 
-# With CUDA's first use after a boot this node is made by a program with the setuid bit, which services may not run. What
-# the service may use is settled before that program runs for it: by name, which is known once the module is loaded.
+# With CUDA's first use after a boot this node is made by a program with the setuid bit, which services may not run.
+# What the service may use is settled before that program runs for it: by name, known once the module is loaded.
 UVM = "/dev/nvidia-uvm"
 UVM_MODULE = "modprobe@nvidia_uvm.service"
 
