@@ -22,7 +22,7 @@ def device_drop_in(deployment: dict[str, Any]) -> str:
     The private /dev of the hardening stays, and the nodes are put into it. Raises DroverError for a path that is not
     below /dev.
     """
-    nodes = deployment.get("nodes", [])  # one from before there were GPUs has none
+    nodes = deployment["nodes"]
     for node in nodes:
         if not node.startswith("/dev/") or set(node) & set(" \t\n\\\"'%") or "/.." in node:
             raise DroverError(f"The deployment has the node {node!r}, which is no file of /dev: {REMEDY}.")
