@@ -79,6 +79,15 @@ def test_a_leader_outside_has_one_name_within(hybrid):
     assert set(succeeded(hybrid(**settings)).changed.values()) == {0}
 
 
+def test_a_leader_outside_goes_on_when_only_speeds_are_measured_anew(hybrid):
+    pid = "systemctl show --value --property=MainPID drover-server@main.service"
+    before = host(OUTSIDE).check_output(pid)
+    assert kubectl("delete", "configmap", "drover-main-speeds").returncode == 0
+    run = succeeded(hybrid(kubernetes_leader=OUTSIDE, kubernetes_host_network="true"))
+    assert run.changed["localhost"] == 1
+    assert host(OUTSIDE).check_output(pid) == before
+
+
 def test_a_host_that_is_taken_back_leaves_nothing(hybrid, api):
     succeeded(hybrid(kubernetes_leader="kube-1"))
     succeeded(play("kubernetes", settings=SETTINGS, inventories=(INVENTORY,)))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jinja2 import ChainableUndefined
+from jinja2.nativetypes import NativeEnvironment
 from module_utils.kubernetes.settings import Settings
 
 ROLE = Path(__file__).parents[3] / "roles" / "kubernetes"
@@ -40,3 +42,30 @@ def test_the_defaults_are_those_of_the_brain():
 def test_no_variable_is_without_effect(name):
     texts = [path.read_text(encoding="utf-8") for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml")]
     assert any(re.search(rf"\b{name}\b", text) for text in texts)
+
+
+def applied(**changed):
+    """What kubernetes.core.k8s returns of several objects."""
+    results = [
+        {"changed": is_changed, "method": "apply", "result": {"kind": kind, "metadata": {"name": "a"}}}
+        for kind, is_changed in changed.items()
+    ]
+    return {"changed": any(changed.values()), "result": {"results": results}}
+
+
+@pytest.mark.parametrize(
+    ("registered", "expected"),
+    [
+        (applied(ConfigMap=True, Service=True, Deployment=False), False),
+        (applied(ConfigMap=False, Deployment=True), True),
+        (applied(ConfigMap=False, Deployment=False), False),
+        ({"changed": False, "skipped": True}, False),  # a check on a cluster without the namespace
+    ],
+)
+def test_a_leader_outside_starts_anew_with_the_pods_of_its_workers_alone(registered, expected):
+    tasks = yaml.safe_load((ROLE / "tasks" / "serve.yml").read_text(encoding="utf-8"))
+    (text,) = [
+        task["ansible.builtin.set_fact"]["kubernetes_changed"] for task in tasks if "ansible.builtin.set_fact" in task
+    ]
+    environment = NativeEnvironment(undefined=ChainableUndefined)
+    assert environment.from_string(text).render(__kubernetes_applied=registered) is expected
