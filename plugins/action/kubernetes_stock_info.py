@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.access import access_faults, reviews
@@ -14,6 +16,11 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests 
     identity,
     key,
     superfluous,
+)
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.named import (
+    class_faults,
+    named_objects,
+    node_faults,
 )
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import DROVER, OWNER_LABEL
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.nodes import take_stock
@@ -44,12 +51,14 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     present_objects,
     read_settings,
 )
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
+CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class ActionModule(BrainAction):
-    arguments = ArgumentSpecValidator({**CONNECTION, **CLUSTER})
+    arguments = ArgumentSpecValidator({**CONNECTION, **CLUSTER, "required": {"type": "bool", "default": True}})
 
     def answer(self, given):
         settings = read_settings(given)
@@ -61,10 +70,12 @@ class ActionModule(BrainAction):
         if settings.create_namespace or namespace:
             refuse(namespace_faults(namespace, settings))
         claim = claim_of(api, settings)
-        refuse(claim_faults(claim, settings))
-        refuse(service_faults(api.list("/api/v1/services"), settings, given["cluster"]))
-        programs = programs_by_machine(given["images"], IMAGES) if given["images"] else {}
         nodes, pods = api.list("/api/v1/nodes"), api.list("/api/v1/pods")
+        if given["required"]:
+            refuse(claim_faults(claim, settings))
+            refuse(service_faults(api.list("/api/v1/services"), settings, given["cluster"]))
+            refuse(lacking(api, settings, given["cluster"], claim, nodes))
+        programs = programs_by_machine(given["images"], IMAGES) if given["images"] else {}
         present = present_objects(api, names) if is_there else []
         stock = take_stock(
             nodes,
@@ -106,6 +117,17 @@ def refuse(faults):
     """Raise DroverError with all sentences, if there are any."""
     if faults:
         raise DroverError(" ".join(faults))
+
+
+def lacking(api, settings, cluster, claim, nodes):
+    """What is said of what the settings name; of what the user may not see nothing."""
+    found = node_faults((node["metadata"]["name"] for node in nodes), settings)
+    with suppress(Forbidden):
+        found += class_faults(claim, api.list(CLASSES))
+    for path, judge in named_objects(settings, cluster).items():
+        with suppress(Forbidden):
+            found.append(judge(api.get(path)))
+    return [each for each in found if each]
 
 
 def claim_of(api, settings):

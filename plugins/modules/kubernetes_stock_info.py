@@ -12,6 +12,14 @@ description:
   - Sees whether what is wished can be had there (permissions, namespace, ports, the claim of the model), and which
     nodes can lend what.
   - What is in the way fails the task in one sentence, before anything was changed.
+options:
+  required:
+    description:
+      - Whether what the settings name has to be there, such as the claim of the model, accounts, classes and Secrets.
+        Of what the user of the kubeconfig may not see, nothing is said.
+      - Without it, a cluster can be taken off, and manifests be written for one that is yet to get them.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

@@ -25,6 +25,10 @@ SECONDS = 30
 STDIN_PIECE = 1 << 20
 
 
+class Forbidden(DroverError):
+    """The kubeconfig's user may not see it."""
+
+
 class Api:
     """A connection by a kubeconfig, and a context of it (empty: its current one)."""
 
@@ -120,7 +124,8 @@ class Api:
         if answer.status == 404:
             return None
         if answer.status >= 400:
-            raise DroverError(f"Kubernetes' API at {self.host} refuses {method} {path} ({_told(content, answer)}).")
+            kind = Forbidden if answer.status == 403 else DroverError
+            raise kind(f"Kubernetes' API at {self.host} refuses {method} {path} ({_told(content, answer)}).")
         return content if text else json.loads(content)
 
 

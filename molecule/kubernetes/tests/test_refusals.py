@@ -17,6 +17,19 @@ from playbook import refused
         ({"kubernetes_context": "nobody"}, "cannot be used"),
         ({"kubernetes_node_port": 80}, "Kubernetes gives ports from 30000"),
         ({"kubernetes_image": "drover:latest"}, "must be an image by its digest"),
+        ({"kubernetes_service_account": "nobody"}, "There is no ServiceAccount nobody in the namespace drover"),
+        ({"kubernetes_priority_class": "none"}, "There is no PriorityClass none in the cluster"),
+        ({"kubernetes_image_pull_secrets": ["none"]}, "There is no Secret none in the namespace drover"),
+        ({"kubernetes_model": {"claim": "none"}}, "There is no PersistentVolumeClaim none in the namespace drover"),
+        (
+            {"kubernetes_ingress": {"host": "a.lan", "class_name": "none"}},
+            "There is no IngressClass none in the cluster",
+        ),
+        ({"kubernetes_http_route": {"gateway": "none"}}, "There is no Gateway none in the namespace drover"),
+        (
+            {"kubernetes_nodes": {"kube-9": {"threads": 1}}},
+            "kubernetes_nodes names kube-9, and the cluster's nodes are",
+        ),
         ({"kubernetes_workers": "daemonset"}, "set it to pinned"),
         (
             {"kubernetes_node_selector": {"no": "node"}},

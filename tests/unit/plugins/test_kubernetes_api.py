@@ -19,12 +19,16 @@ WANTED = {"image": IMAGE, "model": {"file": "small.gguf"}}
 
 class Server(http.server.BaseHTTPRequestHandler):
     allowed = True
+    absent = ("/api/v1/namespaces/drover",)
+    hidden = ()
 
     def do_GET(self):
         path = self.path.partition("?")[0]
-        if self.headers["authorization"] != "Bearer secret":
+        if path in self.hidden:
+            self._say(403, {"message": "forbidden"})
+        elif self.headers["authorization"] != "Bearer secret":
             self._say(401, {"message": "Unauthorized"})
-        elif path == "/api/v1/namespaces/drover":
+        elif path in self.absent:
             self._say(404, {"message": "not found"})
         else:
             self._say(200, {"items": [node("kube-1")] if path == "/api/v1/nodes" else []})
@@ -107,3 +111,22 @@ def test_what_is_not_allowed_is_told_by_verb_and_resource(kubeconfig, monkeypatc
 )
 def test_what_cannot_be_asked_with_is_refused(kubeconfig, given, words):
     assert words in stock(**{"kubeconfig": kubeconfig(), **given})["msg"]
+
+
+ACCOUNT = "/api/v1/namespaces/drover/serviceaccounts/llm"
+NAMED = {**WANTED, "service_account": "llm", "nodes": {"kube-1": {"threads": 1}}}
+
+
+def test_what_the_settings_name_must_be_there(kubeconfig, monkeypatch):
+    assert "msg" not in stock(kubeconfig=kubeconfig(), settings=NAMED)
+    monkeypatch.setattr(Server, "absent", (*Server.absent, ACCOUNT))
+    said = stock(kubeconfig=kubeconfig(), settings={**NAMED, "nodes": {"pi": {}}})["msg"]
+    assert "kubernetes_nodes names pi, and the cluster's nodes are kube-1: use these." in said
+    assert "There is no ServiceAccount llm in the namespace drover" in said
+
+
+def test_it_need_not_be_where_nothing_runs_or_nobody_may_see_it(kubeconfig, monkeypatch):
+    monkeypatch.setattr(Server, "absent", (*Server.absent, ACCOUNT))
+    assert "msg" not in stock(kubeconfig=kubeconfig(), settings=NAMED, required=False)
+    monkeypatch.setattr(Server, "hidden", (ACCOUNT, "/apis/storage.k8s.io/v1/storageclasses"))
+    assert "msg" not in stock(kubeconfig=kubeconfig(), settings=NAMED)
