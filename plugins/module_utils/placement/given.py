@@ -75,7 +75,7 @@ def _split_layout(
 def _fill(layers: Layers, devices: Sequence[Device], first: int, count: int, leader_blocks: int) -> list[Segment]:
     """``count`` layers over the devices of one host, each as far as it goes and the last one with the rest."""
     segments, end = [], first + count
-    for device in devices:
+    for device in devices if count else ():
         reached = end if device is devices[-1] else min(end, layers.reach(device.capacity, first, leader_blocks))
         if reached > first:
             segments.append(Segment(device, first, reached))

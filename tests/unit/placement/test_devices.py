@@ -206,6 +206,12 @@ def test_memory_that_is_lent_by_both_is_halved():
     assert [(one.id, one.usable_bytes) for one in host.lent] == [("CUDA0", 500 * MIB), ("CPU", 500 * MIB)]
 
 
+def test_a_split_may_leave_all_of_a_leaders_cards_without_layers():
+    """Of two cards as of one: nothing is left for the first of them."""
+    plan = plan_of(model(), [tally("head", 4 * GIB, gpus=[100 * MIB, 100 * MIB])], split={"head": 9})
+    assert plan["devices"] == []
+
+
 def test_a_split_may_name_devices():
     box = tally("box", 2 * GIB, gpus=[4 * GIB], disk=0)
     hosts = [tally("head", 2 * GIB), box]
