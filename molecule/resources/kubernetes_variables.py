@@ -129,6 +129,10 @@ VARIABLES = {
         {"walked": "yes"}, lambda seen: seen.pod(WORKER)["metadata"]["annotations"]["walked"] == "yes"
     ),
     "kubernetes_service_account": Case("walked", lambda seen: seen.pod()["spec"]["serviceAccountName"] == "walked"),
+    # No host of the lab has a GPU for pods; what becomes of these is held in tests/unit/kubernetes/test_gpus.py.
+    "kubernetes_runtime_class": elsewhere(REFUSALS),
+    "kubernetes_gpu_groups": elsewhere(REFUSALS),
+    "kubernetes_gpu_overhead_bytes": elsewhere(REFUSALS),
     "kubernetes_leader_overhead_bytes": Case("209715200", lambda seen: seen.memory("leader") == 209715200),
     "kubernetes_worker_overhead_bytes": Case("104857600", lambda seen: seen.memory(WORKER) == 104857600),
     "kubernetes_ephemeral_bytes": Case(

@@ -8,6 +8,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import give
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
@@ -44,17 +45,18 @@ class ActionModule(BrainAction):
     def answer(self, given):
         settings, plan = read_settings(given), read_plan(given["plan"])
         tallies = [read_tally(tally) for tally in given["tallies"]]
+        stock = give(given["stock"], plan, tallies)
         deployments = deploy_pods(
             plan,
             tallies,
             given["programs"],
             given["model"],
-            given["stock"],
+            stock,
             settings,
             settings_by_host(given["settings_of_hosts"]),
         )
-        speeds = to_keep(given["stock"], tallies)
-        wanted = manifests(plan, deployments, given["stock"], settings, given["secret_version"], speeds)
+        speeds = to_keep(stock, tallies, given["programs"])
+        wanted = manifests(plan, deployments, stock, settings, given["secret_version"], speeds)
         api, names = connect(given), names_of(given, settings)
         folder = f"/api/v1/namespaces/{settings.namespace}"
         faults = quota_faults(

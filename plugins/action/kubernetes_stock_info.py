@@ -9,6 +9,7 @@ from contextlib import suppress
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.access import access_faults, reviews
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import settle_gpus
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.image import programs_by_machine
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import MACHINES
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import (
@@ -54,6 +55,7 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+RUNTIME_CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -85,6 +87,8 @@ class ActionModule(BrainAction):
             [machine for machine in MACHINES if MACHINES[machine] in programs] if programs else None,
         )
         stock = recalled(stock, (named("ConfigMap", names.speeds, present) or {}).get("data") or {})
+        by_machine = {machine: programs[name] for machine, name in MACHINES.items() if name in programs}
+        stock = settle_gpus(stock, settings, runtime_classes(api, stock), by_machine)
         base = foundation(settings, given["cluster"])
         secret = api.get(f"{place('Secret', settings.namespace)}/{names.secret}") if is_there else None
         return {
@@ -128,6 +132,13 @@ def lacking(api, settings, cluster, claim, nodes):
         with suppress(Forbidden):
             found.append(judge(api.get(path)))
     return [each for each in found if each]
+
+
+def runtime_classes(api, stock):
+    """The RuntimeClasses, where a node has GPUs for pods; none if the user may not see them."""
+    with suppress(Forbidden):
+        return api.list(RUNTIME_CLASSES) if any(entry["gpus"] for entry in stock) else []
+    return []
 
 
 def claim_of(api, settings):

@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import lend, read_log
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import (
+    MACHINES,
+    lend,
+    read_log,
+)
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.node_devices import with_devices
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.requests import ENDED
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
@@ -46,9 +51,13 @@ class ActionModule(BrainAction):
             node = entry["node"]
             measured = read_log(logs[node], node) if node in logs else None
             told = measured.pop("programs", None) if measured else None
-            tally = lend(entry, measured, settings, given["cluster"], claim_bytes=given["claim_bytes"])
-            tallies.append(tally)
-            programs[node] = given["programs"].get(tally["architecture"]) or told or {}
+            known = given["programs"].get(MACHINES.get(entry["machine"])) or told or {}
+            # What they list on the node is told there alone.
+            known = {**known, "devices": (told or {}).get("devices", [])} if known else {}
+            tallies.append(
+                lend(entry, measured, settings, given["cluster"], claim_bytes=given["claim_bytes"], programs=known)
+            )
+            programs[node] = with_devices(entry, measured, known, settings)
         return {"tallies": tallies, "programs": programs}
 
 

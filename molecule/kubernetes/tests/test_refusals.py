@@ -18,6 +18,13 @@ from playbook import refused
         ({"kubernetes_node_port": 80}, "Kubernetes gives ports from 30000"),
         ({"kubernetes_image": "drover:latest"}, "must be an image by its digest"),
         ({"kubernetes_service_account": "nobody"}, "There is no ServiceAccount nobody in the namespace drover"),
+        ({"kubernetes_runtime_class": "none"}, "There is no RuntimeClass none in the cluster"),
+        ({"kubernetes_gpu_groups": ["-1"]}, "kubernetes_gpu_groups[0] is -1"),
+        ({"kubernetes_gpu_overhead_bytes": "-1"}, "kubernetes_gpu_overhead_bytes is -1"),
+        (
+            {"kubernetes_nodes": {"kube-2": {"gpus": 1}}},
+            "kubernetes_nodes wishes for 1 GPU of kube-2, which offers none",
+        ),
         ({"kubernetes_priority_class": "none"}, "There is no PriorityClass none in the cluster"),
         ({"kubernetes_image_pull_secrets": ["none"]}, "There is no Secret none in the namespace drover"),
         ({"kubernetes_model": {"claim": "none"}}, "There is no PersistentVolumeClaim none in the namespace drover"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .gpus import given
 from .names import DEPLOYMENT_ANNOTATION, LEADER, SECRET_ANNOTATION, Names, digest
 from .pods import (
     DROVER,
@@ -22,6 +23,7 @@ from .pods import (
     pod_metadata,
     pod_spec,
     probe,
+    with_gpus,
 )
 from .settings import MODEL_FOLDER, Settings
 from .workers import documents, network, pinned, planned
@@ -71,6 +73,7 @@ def leader(
         readinessProbe=probe("ready", cluster, 2),
         livenessProbe=probe("alive", cluster, 3),
     )
+    server = with_gpus(server, entry, given(entry))
     spec = pod_spec(names, settings, entry, [server], volumes, steps, **network(settings))
     spec["tolerations"] += STAY
     annotations = {DEPLOYMENT_ANNOTATION: digest(deployment), SECRET_ANNOTATION: secret_version}

@@ -16,7 +16,9 @@ from ..hosts.devices import drive
 from ..hosts.document import MOST, SCHEMA
 from ..hosts.memory import default_reserve
 from ..placement.cost import threads
+from .gpus import image_backends
 from .names import Names
+from .node_devices import look
 from .nodes import ASIDE, left_over
 from .settings import MODEL_FOLDER, Settings
 from .speeds import BANDWIDTH
@@ -32,6 +34,7 @@ def lend(
     cluster: str,
     held_bytes: int | None = None,
     claim_bytes: int | None = None,
+    programs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The tally of the node whose stock is ``entry`` (see ``nodes``).
 
@@ -39,7 +42,8 @@ def lend(
     the API says must do: memory that nobody requests counts as free, and the processor's speed is unknown.
 
     ``held_bytes`` is memory that this cluster's pods hold there, which comes back when they are replaced; None for what
-    they request. ``claim_bytes`` is the capacity of the claim that the model is in, if it is in one.
+    they request. ``programs`` are those of the image, with the ``devices`` that they list in that pod. ``claim_bytes``
+    is the capacity of the claim that the model is in, if it is in one.
 
     ``memory.usable_bytes`` = min(available + held, allocatable - others' requests) - reserve, at most what the owner
     wishes. The reserve is at least the part's overhead, which its pod requests beside what the plan says, and what is
@@ -55,6 +59,8 @@ def lend(
     reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
     overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    sight = look(entry, measured, programs or {}, settings)
+    overhead += settings.gpu_overhead_bytes if sight.gpus else 0
     reserve = max(reserve, overhead + ASIDE.memory_bytes)
     usable = max(0, min(memory["available_bytes"] + held, left.memory_bytes) - reserve)
     found.update(
@@ -75,9 +81,8 @@ def lend(
                 "reserve_bytes": reserve,
                 "usable_bytes": usable if wishes.memory_bytes is None else min(usable, wishes.memory_bytes),
             },
-            # None was asked for in the pod, so what is seen there cannot be used.
-            "gpus": [],
-            "gpu_problem": None,
+            "gpus": sight.gpus,
+            "gpu_problem": sight.problem,
             "lend": [],
             "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
             "port": settings.rpc_port,
@@ -87,7 +92,7 @@ def lend(
     if settings.model.claim:
         # Whichever node leads mounts it; without a size, the step that fetches the model says whether there is room.
         found["disk"] = {**found["disk"], "free_bytes": MOST if claim_bytes is None else claim_bytes}
-    return drive(found, [])
+    return drive(found, image_backends(programs or {}), sight.offered)
 
 
 def read_log(log: str, node: str) -> dict[str, Any]:

@@ -31,6 +31,10 @@ def named_objects(settings: Settings, cluster: str) -> dict[str, Judge]:
         found[f"/apis/scheduling.k8s.io/v1/priorityclasses/{settings.priority_class}"] = _there(
             f"PriorityClass {settings.priority_class}", None, "kubernetes_priority_class"
         )
+    if settings.runtime_class:
+        found[f"/apis/node.k8s.io/v1/runtimeclasses/{settings.runtime_class}"] = _there(
+            f"RuntimeClass {settings.runtime_class}", None, "kubernetes_runtime_class"
+        )
     for name in settings.image_pull_secrets:
         found[f"{space}/secrets/{name}"] = _pull_secret(name, settings.namespace)
     token = settings.model.token_secret

@@ -11,6 +11,7 @@ An entry is a dictionary of
 - ``allocatable`` and ``others``: ``memory_bytes`` and ``millicores`` that pods may take, and that others' pods take,
 - ``held``: the same of this cluster's own pods, which counts as available,
 - ``ephemeral_bytes``: disk that its pods may take, and ``cores`` of its processors,
+- ``gpus``: what of its GPUs pods can be given, see ``gpus``,
 - ``parts``: the parts of this cluster that stand on it, ``leader`` or ``worker``,
 - ``boot`` (Kubernetes' id of its last boot), and ``bandwidth_bytes_per_second`` as it is remembered (see ``speeds``).
 """
@@ -23,6 +24,7 @@ from typing import Any
 
 from ..hosts.address import is_address
 from ..text import size_text
+from .gpus import find_gpus
 from .names import LEADER, PART_LABEL, WORKER, Names
 from .quantities import bytes_of, millicores_of
 from .requests import Amount, counts, requested
@@ -97,6 +99,7 @@ def _entry(
         "held": asdict(_total(standing)),
         "ephemeral_bytes": bytes_of(allocatable.get("ephemeral-storage", 0), f"The ephemeral storage of {name}"),
         "cores": max(1, millicores_of((status.get("capacity") or {}).get("cpu", 1), f"The CPU of {name}") // 1000),
+        "gpus": find_gpus(allocatable, labels, standing, others, name),
         "parts": sorted({_part(pod) for pod in standing}),
         "boot": (status.get("nodeInfo") or {}).get("bootID", ""),
         "bandwidth_bytes_per_second": None,

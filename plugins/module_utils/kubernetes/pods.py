@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import security
+from .gpus import NVIDIA
 from .names import NODE_ANNOTATION, Names
 from .nodes import HOSTNAME_LABEL
 from .quantities import cores_text
@@ -28,6 +29,9 @@ STAY = [
 ]
 
 # Mounts of volumes: (name, path, read only).
+# What NVIDIA's container toolkit gives where an image does not say what it wants, said all the same.
+_CAPABILITIES = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "compute,utility"}
+
 Mount = tuple[str, str, bool]
 
 
@@ -56,11 +60,13 @@ def pod_spec(
     **more: Any,
 ) -> dict[str, Any]:
     """A pod on the node whose stock is ``entry``, which runs the init ``steps`` and then the ``containers``."""
+    gpus = entry["gpus"]
+    has_gpus = bool(gpus) and any(gpus["resource"] in each["resources"]["limits"] for each in containers)
     spec: dict[str, Any] = {
         "serviceAccountName": settings.service_account or names.account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": security.of_pod(),
+        "securityContext": security.of_pod(settings.gpu_groups if has_gpus else ()),
         "affinity": {
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -79,6 +85,8 @@ def pod_spec(
         spec["initContainers"] = steps
     if settings.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+    if has_gpus and gpus["runtime_class"]:
+        spec["runtimeClassName"] = gpus["runtime_class"]
     if settings.priority_class:
         spec["priorityClassName"] = settings.priority_class
     return spec
@@ -109,6 +117,16 @@ def container(
         ],
         **more,
     }
+
+
+def with_gpus(made: Mapping[str, Any], entry: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The container ``made``, which is given so many of the GPUs of the node whose stock is ``entry``."""
+    if not count:
+        return dict(made)
+    resource = entry["gpus"]["resource"]
+    resources = {kind: {**amounts, resource: str(count)} for kind, amounts in made["resources"].items()}
+    environment = [*made["env"], *([_CAPABILITIES] if resource.startswith(NVIDIA) else [])]
+    return {**made, "resources": resources, "env": environment}
 
 
 def own_address() -> dict[str, Any]:

@@ -97,18 +97,24 @@ def _templates(manifests: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, 
 _READERS: dict[str, Read] = {"memory": bytes_of, "cpu": millicores_of, "ephemeral-storage": bytes_of}
 
 
+def _parts(resource: str) -> tuple[str, str]:
+    """``limits.cpu`` in its parts; of what stands alone the requests count, which is what device plugins give, too."""
+    kind, _separator, name = resource.partition(".")
+    return (kind, name) if kind in ("requests", "limits") else ("requests", resource)
+
+
 def _reader(resource: str) -> Read | None:
-    if resource in ("pods", "count/pods"):
-        return bytes_of
-    return _READERS.get(resource.rpartition(".")[2] if resource.startswith(("requests.", "limits.")) else resource)
+    name = _parts(resource)[1]
+    is_number = resource in ("pods", "count/pods") or (resource != name and "/" in name)
+    return bytes_of if is_number else _READERS.get(name)
 
 
 def _wanted(resource: str, templates: Sequence[Mapping[str, Any]]) -> int:
     if resource in ("pods", "count/pods"):
         return len(templates)
-    kind, _separator, name = resource.rpartition(".")
-    read = _READERS.get(name)
-    return _sum(templates, kind or "requests", name, read) if read else 0
+    kind, name = _parts(resource)
+    read = _reader(resource)
+    return _sum(templates, kind, name, read) if read else 0
 
 
 def _sum(templates: Iterable[Mapping[str, Any]], kind: str, resource: str, read: Read) -> int:
@@ -124,4 +130,4 @@ def _sum(templates: Iterable[Mapping[str, Any]], kind: str, resource: str, read:
 def _told(resource: str, amount: int) -> str:
     if resource.endswith("cpu"):
         return f"{amount / 1000:g} cores"
-    return str(amount) if "pods" in resource else size_text(amount)
+    return str(amount) if "pods" in resource or "/" in resource else size_text(amount)

@@ -8,6 +8,7 @@ Source: Kubernetes' documentation "Pod Security Standards".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .settings import Settings
@@ -36,9 +37,10 @@ def level(settings: Settings) -> tuple[str, list[str]]:
     return (PRIVILEGED if reasons else RESTRICTED), reasons
 
 
-def of_pod() -> dict[str, Any]:
-    """A pod's security context. Volumes that Kubernetes makes belong to the group."""
+def of_pod(groups: Sequence[int] = ()) -> dict[str, Any]:
+    """A pod's security context, with more ``groups`` that it is in. Volumes that Kubernetes makes belong to its own."""
     return {
+        **({"supplementalGroups": list(groups)} if groups else {}),
         "runAsNonRoot": True,
         "runAsUser": USER,
         "runAsGroup": USER,

@@ -23,6 +23,9 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 # vocabulary and the requests.
 WORKER_OVERHEAD = 128 * MIB
 LEADER_OVERHEAD = 256 * MIB
+# What a driver and its libraries hold of main memory in a process that uses a GPU. Not measured yet, and meant to be
+# ample: whoever finds less may lower it.
+GPU_OVERHEAD = 512 * MIB
 # A large model over a slow network loads for hours.
 START_SECONDS = 6 * 3600
 _OURS = (NAME_LABEL, CLUSTER_LABEL, PART_LABEL, OWNER_LABEL, HOST_LABEL, "app.kubernetes.io/part-of")
@@ -85,11 +88,12 @@ class HttpRoute:
 @dataclass(frozen=True)
 class NodeWishes:
     """What one node, or every node without wishes of its own, lends: all but ``reserve_bytes`` (None: as a host does),
-    at most ``memory_bytes``, with so many ``threads``."""
+    at most ``memory_bytes``, with so many ``threads``, and at most so many ``gpus`` (None: all that are free)."""
 
     reserve_bytes: int | None = None
     memory_bytes: int | None = None
     threads: int | None = None
+    gpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Settings:
     - ``model``, ``cache`` (None: no tensor cache), ``rpc_port``.
     - The API: ``service_type``, ``port``, ``node_port``, ``service_annotations``, ``ingress``, ``http_route``.
     - ``priority_class``, ``labels`` and ``annotations`` of pods, ``service_account`` (None: one of Drover's own).
+    - For pods with GPUs: ``runtime_class`` (None: found), ``gpu_groups`` (numbers of groups that may use them), and
+      ``gpu_overhead_bytes`` of main memory.
     - Bytes beside the plan: ``leader_overhead_bytes``, ``worker_overhead_bytes``; ``ephemeral_bytes`` for logs and the
       like.
     - ``start_seconds``: how long the leader may load.
@@ -137,6 +143,9 @@ class Settings:
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     service_account: str | None = None
+    runtime_class: str | None = None
+    gpu_groups: tuple[int, ...] = ()
+    gpu_overhead_bytes: int = GPU_OVERHEAD
     leader_overhead_bytes: int = LEADER_OVERHEAD
     worker_overhead_bytes: int = WORKER_OVERHEAD
     ephemeral_bytes: int = 256 * MIB
@@ -165,6 +174,7 @@ class Settings:
             self.lend.reserve_bytes if own.reserve_bytes is None else own.reserve_bytes,
             own.memory_bytes or self.lend.memory_bytes,
             own.threads or self.lend.threads,
+            self.lend.gpus if own.gpus is None else own.gpus,
         )
 
 
@@ -243,6 +253,7 @@ _NODE: dict[str, check.Check] = {
     "reserve_bytes": check.optional(check.size),
     "memory_bytes": check.optional(check.size),
     "threads": check.optional(check.whole(1)),
+    "gpus": check.optional(check.whole(0)),
 }
 _RULES: dict[str, check.Check] = {
     "image": check.image,
@@ -271,6 +282,9 @@ _RULES: dict[str, check.Check] = {
     "labels": check.mapped(check.label_value, _label),
     "annotations": check.mapped(check.any_text, check.label_name),
     "service_account": check.optional(check.dns_name),
+    "runtime_class": check.optional(check.dns_name),
+    "gpu_groups": check.listed(check.whole(1)),
+    "gpu_overhead_bytes": check.size,
     "leader_overhead_bytes": check.size,
     "worker_overhead_bytes": check.size,
     "ephemeral_bytes": check.size,

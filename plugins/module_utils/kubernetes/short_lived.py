@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from . import security
+from .gpus import can_be_seen
 from .names import TALLY, Names, host_label
 from .nodes import ASIDE, left_over
 from .pods import (
@@ -23,6 +24,7 @@ from .pods import (
     node_folder,
     pod_metadata,
     pod_spec,
+    with_gpus,
 )
 from .quantities import cores_text
 from .settings import MIB, MODEL_FOLDER, Settings
@@ -122,6 +124,8 @@ def _tally_pod(entry: Mapping[str, Any], settings: Settings, names: Names) -> di
         mounts.append(("model", MODEL_FOLDER, True))
         volumes.append(model_volume(settings))
     tell = container(settings, TALLY, command, _small(left.millicores, left.memory_bytes), mounts)
+    if can_be_seen(entry["gpus"]):
+        tell = with_gpus(tell, entry, entry["gpus"]["count"])
     return _pod(names, names.tally(node), TALLY, entry, settings, tell, volumes, [], TALLY_SECONDS)
 
 

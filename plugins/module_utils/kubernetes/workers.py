@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .gpus import given
 from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
 from .nodes import lasting_millicores
 from .pods import (
@@ -22,6 +23,7 @@ from .pods import (
     pod_metadata,
     pod_spec,
     probe,
+    with_gpus,
 )
 from .settings import CACHE_FOLDER, Settings
 
@@ -57,7 +59,7 @@ def worker(
         names,
         settings,
         entry,
-        [server],
+        [with_gpus(server, entry, given(entry))],
         volumes,
         steps,
         hostname=host_label(node),
@@ -80,9 +82,10 @@ def worker(
 def planned(
     deployment: Mapping[str, Any], overhead: int, threads: int, entry: Mapping[str, Any], settings: Settings
 ) -> dict[str, dict[str, str]]:
-    """The resources of a pod: what the plan puts there and the ``overhead`` (bytes), a core for each thread."""
+    """The resources of a pod: what the plan puts there and the ``overhead`` (bytes), a core for each thread. A driver
+    takes main memory, too."""
     return guaranteed(
-        deployment["memory_bytes"] + overhead,
+        deployment["memory_bytes"] + overhead + (settings.gpu_overhead_bytes if given(entry) else 0),
         lasting_millicores(threads, entry),
         settings.ephemeral_bytes,
     )

@@ -9,6 +9,7 @@ import argparse
 import os
 from typing import Any
 
+from ..builds.ask import ask_devices
 from ..hosts.tally import DISK_PATH, PORT, take_tally
 from ..hosts.tree import Tree
 from .documents import load_document, print_document
@@ -30,11 +31,17 @@ def print_tally(given: argparse.Namespace) -> None:
         disk_path=given.disk_path or DISK_PATH,
         measure=not given.no_bandwidth,
         pod=given.pod,
+        # Which of a node's GPUs are used is decided by whoever knows what its pods are given.
+        backends=() if given.pod else None,
     )
-    # Whoever planned with an image of somebody else's knows of its programs by this.
-    print_document({**tally, "programs": _programs()} if given.pod else tally)
+    # Whoever planned with an image of somebody else's knows of its programs by this, and of its devices here.
+    print_document({**tally, "programs": _programs(bool(tally["gpus"]))} if given.pod else tally)
 
 
-def _programs() -> dict[str, Any]:
-    """What the programs of the image can do, which was written when it was made; nothing where that is not told."""
-    return load_document(PROGRAMS, "what the programs can do") if os.path.exists(PROGRAMS) else {}
+def _programs(has_gpus: bool) -> dict[str, Any]:
+    """What the programs of the image can do, which was written when it was made; nothing where that is not told. The
+    ``devices`` are those that the pod was given."""
+    if not os.path.exists(PROGRAMS):
+        return {}
+    programs = load_document(PROGRAMS, "what the programs can do")
+    return {**programs, "devices": ask_devices(programs["server"]) if has_gpus and programs["server"] else []}

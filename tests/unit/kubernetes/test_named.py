@@ -55,6 +55,11 @@ def test_nothing_is_named_by_default():
             "There is no PriorityClass high in the cluster, which kubernetes_priority_class names: create it",
         ),
         (
+            {"runtime_class": "nvidia"},
+            "/apis/node.k8s.io/v1/runtimeclasses/nvidia",
+            "There is no RuntimeClass nvidia in the cluster, which kubernetes_runtime_class names: create it",
+        ),
+        (
             {"image_pull_secrets": ["lan"]},
             f"{SPACE}/secrets/lan",
             "There is no Secret lan in the namespace drover, which kubernetes_image_pull_secrets names: create it",

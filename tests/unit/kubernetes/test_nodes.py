@@ -42,6 +42,7 @@ def test_a_node_that_can_be_used():
         "held": {"memory_bytes": 0, "millicores": 0},
         "ephemeral_bytes": 20 * GIB,
         "cores": 4,
+        "gpus": None,
         "parts": [],
         "boot": "",
         "bandwidth_bytes_per_second": None,

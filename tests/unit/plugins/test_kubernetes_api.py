@@ -12,6 +12,7 @@ import threading
 import pytest
 import yaml
 from unit.kubernetes.objects import IMAGE, node
+from unit.kubernetes.test_gpus import CUDA, H100_LABELS, gpu_node
 from unit.plugins.actions import act, action_class
 
 WANTED = {"image": IMAGE, "model": {"file": "small.gguf"}}
@@ -21,6 +22,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     allowed = True
     absent = ("/api/v1/namespaces/drover",)
     hidden = ()
+    nodes = (node("kube-1"),)
 
     def do_GET(self):
         path = self.path.partition("?")[0]
@@ -31,7 +33,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         elif path in self.absent:
             self._say(404, {"message": "not found"})
         else:
-            self._say(200, {"items": [node("kube-1")] if path == "/api/v1/nodes" else []})
+            self._say(200, {"items": self.nodes if path == "/api/v1/nodes" else []})
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -130,3 +132,22 @@ def test_it_need_not_be_where_nothing_runs_or_nobody_may_see_it(kubeconfig, monk
     assert "msg" not in stock(kubeconfig=kubeconfig(), settings=NAMED, required=False)
     monkeypatch.setattr(Server, "hidden", (ACCOUNT, "/apis/storage.k8s.io/v1/storageclasses"))
     assert "msg" not in stock(kubeconfig=kubeconfig(), settings=NAMED)
+
+
+def test_a_node_with_a_card_is_planned_with_it_by_its_labels(kubeconfig, monkeypatch):
+    monkeypatch.setattr(Server, "nodes", [gpu_node(labels=H100_LABELS, nvidia_com__gpu="1")])
+    made = stock(kubeconfig=kubeconfig())["stock"]
+    told = act(
+        action_class("kubernetes_tally_info"),
+        {
+            "kubeconfig": kubeconfig(),
+            "settings": WANTED,
+            "stock": made,
+            "programs": {"x86_64": CUDA},
+            "measured": False,
+        },
+    )
+    assert [device["id"] for device in told["tallies"][0]["devices"]] == ["CPU", "CUDA0"]
+    # Nobody has listed them yet.
+    assert told["programs"]["gpu-1"]["devices"] is None
+    assert "CUDA" in told["programs"]["gpu-1"]["backends"]

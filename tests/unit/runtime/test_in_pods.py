@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.runtime import evidence
+from module_utils.runtime import evidence, tally
 from module_utils.runtime.model_file import receive
 
 NOTE = "size 5 modified 7"
@@ -54,3 +55,26 @@ def test_a_worker_completes_nothing(monkeypatch):
     monkeypatch.setattr(evidence, "load_deployment", lambda _cluster: {"part": "worker", "host": "kube-2"})
     with pytest.raises(DroverError, match="kube-2 is a worker of the cluster main: ask its leader"):
         evidence.print_completion("main", 4, 1.0)
+
+
+TALLY = {"host": "gpu-1", "gpus": []}
+PROGRAMS = {"server": "/usr/bin/llama-server", "devices": [], "backends": ["CPU"]}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "programs", "devices"),
+    [
+        ([{"id": "GPU-1"}], PROGRAMS, [{"name": "CUDA0"}]),
+        # Asking takes a while, and the answer is known.
+        ([], PROGRAMS, []),
+        ([{"id": "GPU-1"}], {**PROGRAMS, "server": None}, []),
+    ],
+)
+def test_a_pod_tells_which_devices_its_programs_list(tmp_path, monkeypatch, capsys, gpus, programs, devices):
+    (tmp_path / "programs.json").write_text(json.dumps(programs), encoding="utf-8")
+    monkeypatch.setattr(tally, "PROGRAMS", str(tmp_path / "programs.json"))
+    monkeypatch.setattr(tally, "ask_devices", lambda server: [{"name": "CUDA0"}])
+    monkeypatch.setattr(tally, "take_tally", lambda _tree, **_given: {**TALLY, "gpus": gpus})
+    words = ("host", "cluster", "reserve_bytes", "threads", "devices", "address", "port", "disk_path", "no_bandwidth")
+    tally.print_tally(SimpleNamespace(**dict.fromkeys(words), pod=True))
+    assert json.loads(capsys.readouterr().out)["programs"] == {**programs, "devices": devices}
