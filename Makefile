@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
+.PHONY: help demo demo-down test test-long lint unit sanity galaxy lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
 	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
 	molecule-k3s molecule-vulkan bench clean lab-setup
 
@@ -44,13 +44,19 @@ test: lab-setup ## Everything that CI runs
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan unit \
-		limits lab-emulated lab-kubernetes
+		limits lab-emulated lab-kubernetes sanity galaxy
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
 
 unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
+
+sanity: $(READY) ## All of ansible-test's sanity tests on what is shipped; in the long tier
+	@tests/checks/sanity
+
+galaxy: $(READY) ## What Galaxy asks of an upload; in the long tier
+	@tests/checks/galaxy
 
 lab: $(SETUP) ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
 	$(PYTHON) -m pytest -q tests/lab/test_lab.py
