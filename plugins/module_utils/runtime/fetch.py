@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from ..gguf.reader import read_header, read_remote_header
 from ..gguf.store import checked_sum, disk_problem, holds
 from ..text import size_text
 from .command import TOKEN_VARIABLE
+from .say import complain
 
 TOLD_SECONDS = 5.0
 
@@ -31,7 +31,7 @@ def fetch(given: argparse.Namespace) -> None:
     token = _token(given.token_file)
     folder, name = os.path.split(os.path.abspath(given.to))
     if _is_there(given.to, sums):
-        _say(f"{given.to} is there already")
+        complain(f"{given.to} is there already")
         return
     header = read_remote_header(given.url, token)
     names = header.shards if len(header.shards) > 1 else [name]
@@ -52,7 +52,7 @@ def fetch(given: argparse.Namespace) -> None:
     urls = shard_urls(given.url, header.shards)
     for index in missing:
         download(urls[index], paths[index], token, sums[index], Progress(names[index]))
-        _say(f"{paths[index]} is there")
+        complain(f"{paths[index]} is there")
     read_header(given.to)
 
 
@@ -75,10 +75,10 @@ class Progress:
         rate = (done - had) / (now - before)
         self._told = (now, done)
         if size is None:
-            _say(f"{self._name}: {size_text(done)}, {size_text(int(rate))} a second")
+            complain(f"{self._name}: {size_text(done)}, {size_text(int(rate))} a second")
             return
         left = f"{_duration((size - done) / rate)} left" if rate > 0 else "it stands still"
-        _say(f"{self._name}: {done * 100 // size} % of {size_text(size)}, {size_text(int(rate))} a second, {left}")
+        complain(f"{self._name}: {done * 100 // size} % of {size_text(size)}, {size_text(int(rate))} a second, {left}")
 
 
 def _is_there(path: str, sums: list[str]) -> bool:
@@ -111,7 +111,3 @@ def _duration(seconds: float) -> str:
     if minutes < 1:
         return f"{int(seconds)} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _say(text: str) -> None:
-    print(f"drover: {text}", file=sys.stderr, flush=True)

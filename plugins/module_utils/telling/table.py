@@ -16,9 +16,9 @@ Row = tuple[str, str, str, dict[str, Any]]
 
 
 def plan_lines(plan: object) -> list[str]:
-    """The lines of a plan, its table as narrow as it can be: what goes where, how full that makes each host, how fast it will
-    be, what to watch out for, who is not needed and why, and, when it does not fit, what is missing and what would
-    help. Raises ``DroverError`` for what is no plan."""
+    """The lines of a plan: what goes where, how full that makes each host, how fast it will be, what to watch out for,
+    who is not needed and why, and, when it does not fit, what is missing and what would help. Raises ``DroverError``
+    for what is no plan."""
     told = read_plan(plan)
     lines = [headline(told)]
     if told["feasible"]:
