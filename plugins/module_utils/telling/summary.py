@@ -13,9 +13,9 @@ from .table import headline, plan_rows
 
 
 def plan_summary(plan: object) -> dict[str, Any]:
-    """``text`` (one line), ``cluster``, ``leader``, ``hosts`` (by name ``layers``, as text, and ``bytes`` that they take
-    there), ``tokens_per_second``, ``prompt_tokens_per_second``, ``request_seconds``, ``bytes_over_network`` (at a start),
-    all predicted, and ``warnings``. Raises ``DroverError`` for what is no plan, or one that does not fit."""
+    """``text`` (one line), ``cluster``, ``leader``, ``hosts`` (by name ``layers``, as text, and ``bytes`` that they
+    take there), ``tokens_per_second``, ``prompt_tokens_per_second``, ``request_seconds``, ``bytes_over_network`` (at a
+    start), all predicted, and ``warnings``. Raises ``DroverError`` for what is no plan, or one that does not fit."""
     told = read_plan(plan)
     if not told["feasible"]:
         raise DroverError(f"There is no plan to sum up: {told['shortfall']['text']}")
