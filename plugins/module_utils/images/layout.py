@@ -143,7 +143,7 @@ def _find(layout: str, layers: list[dict], name: str) -> bytes:
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     """The content of a plain file of an archive, which alone has any."""
-    with cast("IO[bytes]", archive.extractfile(member)) as file:
+    with cast(IO[bytes], archive.extractfile(member)) as file:
         return file.read()
 
 
