@@ -76,20 +76,38 @@ def page(role: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def index(roles: list[Path]) -> str:
+    """Return the page that lists the roles."""
+    rows = [f"| [{role.name}]({role.name}.md) | {specs_of(role)['main']['short_description']}. |" for role in roles]
+    begin = "<!-- Written by tests/checks/role_docs.py. -->"
+    return (
+        "\n".join([begin, "# Roles, and all of their settings", "", "| role | does |", "| --- | --- |", *rows]) + "\n"
+    )
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Every file that is written, with its text."""
+    roles, folder = (
+        sorted(path.parents[1] for path in root.glob("roles/*/meta/argument_specs.yml")),
+        root / "docs/roles",
+    )
+    return {
+        folder / "README.md": index(roles),
+        **{folder / f"{role.name}.md": page(role) for role in roles},
+        **{role / "README.md": readme(role) for role in roles},
+    }
+
+
 def main() -> int:
     """Write (or check) every page and README; return 1 when one is out of date under --check."""
     check, stale = "--check" in sys.argv[1:], []
-    for role in sorted(path.parents[1] for path in ROOT.glob("roles/*/meta/argument_specs.yml")):
-        for target, text in {
-            ROOT / "docs" / "roles" / f"{role.name}.md": page(role),
-            role / "README.md": readme(role),
-        }.items():
-            if target.is_file() and target.read_text(encoding="utf-8") == text:
-                continue
-            stale.append(target.relative_to(ROOT))
-            if not check:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text, encoding="utf-8")
+    for target, text in pages(ROOT).items():
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(target.relative_to(ROOT))
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
     for target in stale:
         print(f"{target} {'is out of date; run tests/checks/role_docs.py' if check else 'written'}")
     return 1 if check and stale else 0
