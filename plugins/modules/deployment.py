@@ -46,6 +46,13 @@ options:
       - In place of O(plan), the name of the cluster that the one host in O(tallies) lends its memory to, for a leader
         that no plan knows. Its address, port and threads are those of its tally.
     type: str
+  choice:
+    description:
+      - What RV(drover.llama.llama_cpp_choice#module:choice) returned, if O(plan) was made by it.
+      - The devices of the plan are those of the build that it chose. Once O(programs) says what there is, they are held
+        against that.
+    type: dict
+    version_added: "0.2.0"
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.

@@ -11,7 +11,9 @@ from ..errors import DroverError
 from .deployment import REMEDY
 
 # With CUDA's first use after a boot this node is made by a program with the setuid bit, which services may not run.
+# What the service may use is settled before that program runs for it: by name, known once the module is loaded.
 UVM = "/dev/nvidia-uvm"
+UVM_MODULE = "modprobe@nvidia_uvm.service"
 
 
 def device_drop_in(deployment: dict[str, Any]) -> str:
@@ -26,10 +28,13 @@ def device_drop_in(deployment: dict[str, Any]) -> str:
             raise DroverError(f"The deployment has the node {node!r}, which is no file of /dev: {REMEDY}.")
     if not nodes:
         return ""
-    lines = ["# The GPUs of /etc/drover/CLUSTER/deployment.json.", "[Service]", "DevicePolicy=closed"]
+    lines = ["# The GPUs of /etc/drover/CLUSTER/deployment.json."]
+    if UVM in nodes:
+        lines += ["[Unit]", f"Wants={UVM_MODULE}", f"After={UVM_MODULE}"]
+    lines += ["[Service]", "DevicePolicy=closed"]
     for node in nodes:
         lines += [f"DeviceAllow={node} rw", f"BindPaths=-{node}"]
     lines += [f"SupplementaryGroups={group}" for group in deployment["groups"]]
     if UVM in nodes:
-        lines.append("ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0")
+        lines += ["DeviceAllow=char-nvidia-uvm rw", "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0"]
     return "\n".join(lines) + "\n"
