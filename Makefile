@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
+.PHONY: help demo demo-down test test-long lint unit sanity galaxy site release lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
 	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
 	molecule-k3s molecule-vulkan bench clean lab-setup
 
@@ -44,13 +44,27 @@ test: lab-setup ## Everything that CI runs
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan unit \
-		limits lab-emulated lab-kubernetes
+		limits lab-emulated lab-kubernetes sanity galaxy site
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
 
 unit: $(READY) ## Tests of the Python parts that need neither root nor hosts
 	$(PYTHON) -m pytest -q
+
+sanity: $(READY) ## All of ansible-test's sanity tests on what is shipped; in the long tier
+	@tests/checks/sanity
+
+galaxy: $(READY) ## What Galaxy asks of an upload; in the long tier
+	@tests/checks/galaxy
+
+site: $(READY) ## The documentation site, in .cache/site; in the long tier
+	@docsite/build .cache/site
+
+release: $(READY) ## Turn changelogs/fragments into the notes of the version in galaxy.yml, and pack it into .cache/release
+	@antsibull-changelog lint
+	@antsibull-changelog release
+	@ansible-galaxy collection build --force --output-path .cache/release
 
 lab: $(SETUP) ## The hosts that the other tests stand on: limits, cables, power cuts, and what they leave behind
 	$(PYTHON) -m pytest -q tests/lab/test_lab.py
@@ -87,7 +101,7 @@ molecule-compile: $(SETUP)
 	@tests/checks/molecule source
 
 molecule-refusals: $(SETUP)
-	@tests/checks/molecule refusals
+	@tests/checks/molecule refusals runner
 
 molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers

@@ -9,6 +9,7 @@ to do about it, without a full stop.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, Union
 
@@ -89,7 +90,7 @@ def document(value: object, what: str, schema: int, fields: Fields, remedy: str 
 
 
 def _within(value: int | float, least: float | None, most: float | None) -> bool:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     return (least is None or value >= least) and (most is None or value <= most)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -20,3 +22,14 @@ def size_text(size: int) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 slot``, ``4 slots``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """A line for each of ``rows``, in columns two blanks apart and no wider than they need; those numbered in ``right``
+    stand at their right edge."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for row in rows:
+        cells = zip(row, widths)
+        lines.append("  ".join(c.rjust(w) if at in right else c.ljust(w) for at, (c, w) in enumerate(cells)).rstrip())
+    return lines

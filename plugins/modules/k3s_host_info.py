@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k3s_host_info
 short_description: Look at a host as far as K3s is concerned
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Looks at what decides whether K3s runs on a host and how, such as control groups, parts of the kernel, ports,
     addresses and what of K3s is there already. It judges nothing, M(drover.llama.k3s_plan) does.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k3s_plan
 short_description: Plan a cluster of K3s for all its hosts
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Decides who begins, who joins after whom, with which settings, and in which order versions are changed.
   - Fails with everything that is in the way, a sentence each, before anything is changed.

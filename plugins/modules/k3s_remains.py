@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k3s_remains
 short_description: Take off what K3s leaves behind when it is stopped
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Ends the pods that go on when K3s is stopped, and takes off their mounts, network interfaces, routes, firewall
     rules, sets of addresses and control groups. What others have of these stays.

@@ -30,10 +30,8 @@ options:
     type: dict
 attributes:
   check_mode:
-    description: Does nothing in check mode, where there is no image yet.
-    support: partial
-    details:
-      - Is skipped.
+    description: Is skipped in check mode, where there is no image yet.
+    support: none
   diff_mode:
     description: Returns details on what has changed, or would change, in diff mode.
     support: none

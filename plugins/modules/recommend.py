@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: recommend
 short_description: Say which models a fleet can run
-version_added: "0.1.0"
+version_added: "0.2.0"
 description:
   - Plans every model of a catalogue onto the hosts, as M(drover.llama.placement) would, and says which fit, on which
     hosts and at which predicted speed.

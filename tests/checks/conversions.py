@@ -5,9 +5,10 @@
 """Hold roles and playbooks to the types of their variables: what is text in an INI inventory is not used as it comes.
 
 ``rpc_server_cache=false`` in an INI inventory or after ``-e`` is the text ``false``, which is true as a condition, and
-a port is text that no number can be compared with. So wherever a variable that an argument spec declares as bool, int
-or float is part of an expression, a filter of its type comes right after it (a default may come between). It may stand
-alone between braces: there it is shown, or handed on to something that has a type of its own.
+a port is text that no number can be compared with; and a survey of AWX has lists and dictionaries as text, too. So
+wherever a variable that an argument spec declares as one of these is part of an expression, a filter of its type comes
+right after it (a default may come between). It may stand alone between braces: there it is shown, or handed on to
+something that has a type of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TYPES = ("bool", "int", "float")
+# The filter for each type.
+TYPES = {
+    "bool": "bool",
+    "int": "int",
+    "float": "float",
+    "list": "drover.llama.listed",
+    "dict": "drover.llama.mapped",
+}
+# What one role hands to another, and nobody writes: documents, and names of hosts.
+HANDED = re.compile(
+    r"host_(deployment|listeners|running|notify|packages)|llama_server_(plan|deployment)|rpc_server_deployment"
+    r"|placement_(model|choice|hosts)|llama_cpp_hosts|kubernetes_outside"
+)
 FOLDERS = ("roles/*/tasks", "roles/*/handlers", "roles/*/vars", "roles/*/templates", "playbooks")
 # Their values are expressions as they stand.
 CONDITIONS = {"when", "that", "until", "failed_when", "changed_when", "break_when"}
@@ -38,22 +51,24 @@ def declared(root: Path) -> dict[str, str]:
         for spec in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
             options = spec.get("options") or {}
             found.update({name: option["type"] for name, option in options.items() if option.get("type") in TYPES})
-    return found
+    return {name: kind for name, kind in found.items() if not HANDED.fullmatch(name)}
 
 
 def unconverted(expression: str, types: dict[str, str]) -> Iterator[str]:
     """The variables that are used in an expression without their filter."""
     bare = LITERALS.sub(lambda literal: "'" + " " * (len(literal[0]) - 2) + "'", expression)
     for name, kind in types.items():
+        wanted = re.escape(TYPES[kind])
         for use in re.finditer(rf"\b{name}\b(?!\s*=[^=])", bare):
             after = bare[use.end() :]
-            joined = kind != "bool" and (bare[: use.start()].rstrip().endswith("~") or after.lstrip().startswith("~"))
-            if not joined and not re.match(rf"{DEFAULT}\s*\|\s*{kind}\b|{FREE}", after):
+            joined = bare[: use.start()].rstrip().endswith("~") or after.lstrip().startswith("~")
+            joined = joined and kind in ("int", "float")
+            if not joined and not re.match(rf"{DEFAULT}\s*\|\s*{wanted}\b|{FREE}", after):
                 yield name
         # What other hosts say is text as well.
         for use, converted in (
-            (rf"\[\s*'{name}'\s*\]", rf"{DEFAULT}\s*\|\s*{kind}\b|{FREE}"),
-            (rf"'extract',\s*\w+,\s*'{name}'\s*\)", rf"{DEFAULT}\s*\|\s*map\(\s*'{kind}'"),
+            (rf"\[\s*'{name}'\s*\]", rf"{DEFAULT}\s*\|\s*{wanted}\b|{FREE}"),
+            (rf"'extract',\s*\w+,\s*'{name}'\s*\)", rf"{DEFAULT}\s*\|\s*map\(\s*'{wanted}'"),
         ):
             for found in re.finditer(use, expression):
                 if not re.match(converted, expression[found.end() :]):
@@ -106,7 +121,7 @@ def faults(root: Path) -> list[str]:
             ]
         found += [
             f"{path.relative_to(root)}:{line}: {name} is declared {types[name]}, but may be text here; "
-            f"put `| {types[name]}` right after it"
+            f"put `| {TYPES[types[name]]}` right after it"
             for line, name in uses
         ]
     return found

@@ -17,6 +17,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "drover.llama."
+# Where roles are included, or imported.
+FOLDERS = ("playbooks", "playbooks/tasks", "roles/*/tasks", "roles/*/handlers")
 
 
 def included(node: object) -> Iterator[tuple[str, str]]:
@@ -35,7 +37,7 @@ def included(node: object) -> Iterator[tuple[str, str]]:
 def used(root: Path) -> dict[tuple[str, str], str]:
     """(role, entry point) of all that playbooks, and roles of other roles, include, and one file that does."""
     found = {}
-    for path in sorted([*root.glob("playbooks/**/*.yml"), *root.glob("roles/*/*/**/*.yml")]):
+    for path in sorted(path for folder in FOLDERS for path in root.glob(f"{folder}/*.yml")):
         where = path.relative_to(root)
         own = where.parts[1] if where.parts[0] == "roles" else None
         for role, entry in included(yaml.safe_load(path.read_text(encoding="utf-8"))):

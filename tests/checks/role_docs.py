@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write one page a role into docs/roles/ from its argument specs; with --check only say which pages are out of date."""
+"""Write one page a role into docs/roles/ from its argument specs, and a README beside the role, which Galaxy asks for;
+with --check only say which are out of date."""
 
 from __future__ import annotations
 
@@ -23,12 +24,15 @@ def plain(text: str | list[str]) -> str:
     return re.sub(r"\b(?:O|V|C|RV|E)\(([^)]*)\)", r"`\1`", text.strip())
 
 
-def page(role: Path) -> str:
-    """Return the Markdown page of one role: what it does, then a table of its variables."""
-    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    main = specs["main"]
-    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    lines = [
+def specs_of(role: Path) -> dict:
+    """The entry points of a role, ``main`` first."""
+    return yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+
+
+def beginning(role: Path) -> list[str]:
+    """What every page of a role begins with: its name and what it does."""
+    main = specs_of(role)["main"]
+    return [
         "<!-- Written by tests/checks/role_docs.py from the role's meta/argument_specs.yml; edit that. -->",
         f"# Role `drover.llama.{role.name}`",
         "",
@@ -36,6 +40,23 @@ def page(role: Path) -> str:
         "",
         plain(main["description"]),
         "",
+    ]
+
+
+def readme(role: Path) -> str:
+    """Return what Galaxy shows of one role."""
+    more = f"[Its variables and parts](../../docs/roles/{role.name}.md), and"
+    alone = "[how roles are used in a playbook of your own](../../docs/roles_alone.md)."
+    return "\n".join([*beginning(role), f"{more} {alone}"]) + "\n"
+
+
+def page(role: Path) -> str:
+    """Return the Markdown page of one role: what it does, then a table of its variables."""
+    specs = specs_of(role)
+    main = specs["main"]
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    lines = [
+        *beginning(role),
         "## Variables",
         "",
         "| variable | type | default | meaning |",
@@ -55,11 +76,32 @@ def page(role: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def index(roles: list[Path]) -> str:
+    """Return the page that lists the roles."""
+    rows = [f"| [{role.name}]({role.name}.md) | {specs_of(role)['main']['short_description']}. |" for role in roles]
+    begin = "<!-- Written by tests/checks/role_docs.py. -->"
+    return (
+        "\n".join([begin, "# Roles, and all of their settings", "", "| role | does |", "| --- | --- |", *rows]) + "\n"
+    )
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Every file that is written, with its text."""
+    roles, folder = (
+        sorted(path.parents[1] for path in root.glob("roles/*/meta/argument_specs.yml")),
+        root / "docs/roles",
+    )
+    return {
+        folder / "README.md": index(roles),
+        **{folder / f"{role.name}.md": page(role) for role in roles},
+        **{role / "README.md": readme(role) for role in roles},
+    }
+
+
 def main() -> int:
-    """Write (or check) every page; return 1 when a page is out of date under --check."""
+    """Write (or check) every page and README; return 1 when one is out of date under --check."""
     check, stale = "--check" in sys.argv[1:], []
-    for role in sorted(path.parents[1] for path in ROOT.glob("roles/*/meta/argument_specs.yml")):
-        target, text = ROOT / "docs" / "roles" / f"{role.name}.md", page(role)
+    for target, text in pages(ROOT).items():
         if target.is_file() and target.read_text(encoding="utf-8") == text:
             continue
         stale.append(target.relative_to(ROOT))

@@ -15,7 +15,7 @@ from ..placement.fleet import Host
 from ..placement.planner import checked_fleet, make_plan
 from ..placement.policy import DEFAULT_MARGIN, Policy
 from ..placement.problem import Problem
-from ..text import size_text
+from ..text import columns, size_text
 from .catalogue import catalogue
 
 BEST = 3
@@ -105,8 +105,7 @@ def _table(found: Sequence[Entry]) -> list[str]:
         )
         for one in found
     ]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return columns(rows)
 
 
 def _tried(entry: Entry, policy: Policy, fleet: list[Host]) -> Entry | None:

@@ -50,8 +50,8 @@ class RemoteSource:
         pieces = []
         received = 0
         while received < wanted:
-            if self._reach(position + received):
-                pieces.append(self._receive(wanted - received))
+            if (response := self._reach(position + received)) is not None:
+                pieces.append(self._receive(response, wanted - received))
                 received += len(pieces[-1])
             elif received < minimum:
                 self._open(position + received)
@@ -59,23 +59,22 @@ class RemoteSource:
                 break
         return b"".join(pieces)
 
-    def _reach(self, position: int) -> bool:
-        """Bring the open response to `position`; False when it does not go that far."""
+    def _reach(self, position: int) -> http.client.HTTPResponse | None:
+        """Bring the open response to `position`, and return it; None when it does not go that far."""
         if position < self._at or (self._end is not None and position >= self._end):
             self.close()
         while self._response is not None and self._at < position:
-            self._receive(position - self._at)
-        return self._response is not None
+            self._receive(self._response, position - self._at)
+        return self._response
 
-    def _receive(self, limit: int) -> bytes:
+    def _receive(self, response: http.client.HTTPResponse, limit: int) -> bytes:
         """What the open response has next, at most `limit` bytes; nothing when it broke off or ended."""
-        assert self._response is not None
         if time.monotonic() > self._deadline:
             raise DroverError(f"{self.name} is too slow: its header had not arrived after {DEADLINE_SECONDS} s")
         if self._end is not None:
             limit = min(limit, self._end - self._at)
         try:
-            piece = self._response.read1(min(limit, CHUNK))
+            piece = response.read1(min(limit, CHUNK))
         except (OSError, http.client.HTTPException) as error:
             self._fail(f"the connection broke ({telling_text(str(error))})")
             return b""

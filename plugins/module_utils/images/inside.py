@@ -16,6 +16,7 @@ import py_compile
 import sys
 
 from ..builds.find import find_llama_cpp
+from ..runtime.say import complain
 
 FOLDER = "/usr/local/lib/drover"
 BUILDS = "/opt/llama.cpp"
@@ -26,9 +27,7 @@ def main() -> int:
     """Write the document of the programs and return 0, or say in one sentence what does not work and return 1."""
     programs = find_llama_cpp(builds_path=BUILDS)
     if programs["problem"] or not programs["found"]:
-        print(
-            f"drover: {programs['problem'] or 'llama-server or ggml-rpc-server is not in the image.'}", file=sys.stderr
-        )
+        complain(programs["problem"] or "llama-server or ggml-rpc-server is not in the image.")
         return 1
     # The builder's devices are not those of whoever runs the image.
     text = json.dumps({**programs, "devices": []}, indent=1, sort_keys=True) + "\n"

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import tarfile
+from typing import IO, cast
 
 from ..builds.archive import digest_of
 from ..errors import DroverError
@@ -91,10 +92,8 @@ def write_layout(folder: str, archives: list[str], document: dict) -> None:
         with tarfile.open(path) as archive:
             for member in archive:
                 if member.isfile() and member.name.startswith("blobs/sha256/"):
-                    content = archive.extractfile(member)
-                    assert content is not None  # it is a file
                     with open(os.path.join(blobs, os.path.basename(member.name)), "wb") as file:
-                        file.write(content.read())
+                        file.write(_content(archive, member))
     index = index_of(list(document["images"].values()))
     digest = document["index"]["digest"]
     with open(os.path.join(blobs, digest.split(":")[1]), "wb") as file:
@@ -138,10 +137,14 @@ def _find(layout: str, layers: list[dict], name: str) -> bytes:
         with gzip.open(_blob(layout, layer["digest"])) as packed, tarfile.open(fileobj=packed) as archive:
             for member in archive:
                 if member.name.lstrip("./") == name and member.isfile():
-                    content = archive.extractfile(member)
-                    assert content is not None  # it is a file
-                    return content.read()
+                    return _content(archive, member)
     raise DroverError(f"The image that was made has no {name}: have it made again, with llama_image_refresh.")
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The content of a plain file of an archive, which alone has any."""
+    with cast(IO[bytes], archive.extractfile(member)) as file:
+        return file.read()
 
 
 def _blob(layout: str, digest: str) -> str:

@@ -52,7 +52,7 @@ class Policy:
     answer_tokens: int = DEFAULT_ANSWER_TOKENS
 
     def __post_init__(self) -> None:
-        _ = self.settings  # which checks its own
+        _checked = self.settings  # which checks its own
         checks.choice(self.spread, "spread", SPREADS)
         if self.split is not None:
             for host, layers in checks.dictionary(self.split, "split", "give layers by host, such as pi-1: 10").items():

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import DroverError
+from .say import complain, say
 
 # sysexits.h: what a host was told to run cannot be; and what may be in a while.
 EX_CONFIG = 78
@@ -31,7 +32,7 @@ def main(version: str, arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(given, version)
     except DroverError as error:
-        print(f"drover: {error}", file=sys.stderr)
+        complain(str(error))
         return EX_TEMPFAIL if isinstance(error, NotYet) else EX_CONFIG
     except BrokenPipeError:  # whoever read has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,7 +63,7 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         reason = (unready if given.command == "ready" else lost)(given.cluster)
         if reason:
-            print(f"drover: {reason}", file=sys.stderr)
+            complain(reason)
         return NO if reason else 0
     if given.command == "await":
         from .waiting import wait
@@ -96,13 +97,17 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         receive(given.to, given.bytes, given.note)
         return 0
-    print(version)
+    say(version)
     return 0
 
 
 def _end_on_sigterm() -> None:
     """Process 1 of a pod is told to end in vain unless it has asked to be told."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _parser() -> argparse.ArgumentParser:

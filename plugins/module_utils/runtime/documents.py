@@ -9,11 +9,12 @@ import json
 from typing import Any
 
 from ..errors import DroverError
+from .say import say
 
 
 def print_document(document: dict[str, Any]) -> None:
     """Print ``document`` in the one form that the same document always has."""
-    print(json.dumps(document, sort_keys=True, indent=2))
+    say(json.dumps(document, sort_keys=True, indent=2))
 
 
 def load_document(path: str, what: str) -> Any:

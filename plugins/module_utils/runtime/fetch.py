@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
-from collections.abc import Callable
 
 from ..errors import DroverError
 from ..gguf.address import shard_urls
 from ..gguf.download import arrived_bytes, download
 from ..gguf.reader import read_header, read_remote_header
 from ..gguf.store import checked_sum, disk_problem, holds
-from ..text import size_text
+from ..telling.progress import Progress
 from .command import TOKEN_VARIABLE
+from .say import complain
 
 TOLD_SECONDS = 5.0
 
@@ -31,7 +29,7 @@ def fetch(given: argparse.Namespace) -> None:
     token = _token(given.token_file)
     folder, name = os.path.split(os.path.abspath(given.to))
     if _is_there(given.to, sums):
-        _say(f"{given.to} is there already")
+        complain(f"{given.to} is there already")
         return
     header = read_remote_header(given.url, token)
     names = header.shards if len(header.shards) > 1 else [name]
@@ -51,34 +49,9 @@ def fetch(given: argparse.Namespace) -> None:
         raise DroverError(f"{problem}.")
     urls = shard_urls(given.url, header.shards)
     for index in missing:
-        download(urls[index], paths[index], token, sums[index], Progress(names[index]))
-        _say(f"{paths[index]} is there")
+        download(urls[index], paths[index], token, sums[index], Progress(names[index], complain, TOLD_SECONDS))
+        complain(f"{paths[index]} is there")
     read_header(given.to)
-
-
-class Progress:
-    """Tells every few seconds how far the file called ``name`` is. ``clock`` tells seconds."""
-
-    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic):
-        self._name = name
-        self._clock = clock
-        self._told: tuple[float, int] | None = None
-
-    def __call__(self, done: int, size: int | None) -> None:
-        """``done`` bytes of ``size``, None when that is not known, are there."""
-        now = self._clock()
-        if self._told is None:
-            self._told = (now, done)
-        before, had = self._told
-        if now - before < TOLD_SECONDS:
-            return
-        rate = (done - had) / (now - before)
-        self._told = (now, done)
-        if size is None:
-            _say(f"{self._name}: {size_text(done)}, {size_text(int(rate))} a second")
-            return
-        left = f"{_duration((size - done) / rate)} left" if rate > 0 else "it stands still"
-        _say(f"{self._name}: {done * 100 // size} % of {size_text(size)}, {size_text(int(rate))} a second, {left}")
 
 
 def _is_there(path: str, sums: list[str]) -> bool:
@@ -104,14 +77,3 @@ def _token(path: str | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "it is not text"
         raise DroverError(f"{path} cannot be read ({told}): give the path of a file that holds the token.") from None
-
-
-def _duration(seconds: float) -> str:
-    minutes = int(seconds) // 60
-    if minutes < 1:
-        return f"{int(seconds)} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _say(text: str) -> None:
-    print(f"drover: {text}", file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ from ..gguf.reader import read_header
 from ..gguf.source import file_facts
 from ..gguf.store import NOTE, disk_problem
 from .documents import print_document
+from .say import say
 
 PIECE = 1 << 20
 UNFINISHED = ".incoming"
@@ -35,7 +36,7 @@ def receive(path: str, size: int, note: str, source: BinaryIO | None = None) -> 
     says what it was made from. Raises DroverError when it cannot be taken.
     """
     if _has(path, size, note):
-        print("have", flush=True)
+        say("have")
         return False
     folder, name = os.path.split(path)
     with contextlib.suppress(FileNotFoundError):  # of a transfer that was cut off
@@ -43,7 +44,7 @@ def receive(path: str, size: int, note: str, source: BinaryIO | None = None) -> 
     problem = disk_problem(folder, name, size)
     if problem:
         raise DroverError(f"{problem}.")
-    print("send", flush=True)
+    say("send")
     try:
         with open(path + UNFINISHED, "wb") as file:
             left, stream = size, source or sys.stdin.buffer
@@ -66,7 +67,7 @@ def receive(path: str, size: int, note: str, source: BinaryIO | None = None) -> 
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path + UNFINISHED)
-    print("done", flush=True)
+    say("done")
     return True
 
 

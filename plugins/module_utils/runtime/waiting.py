@@ -8,13 +8,13 @@ Without it a pod would end for want of it, and what ends again and again is star
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
 from ..serving.cluster import Cluster
 from .command import NotYet
 from .part import Unfinished, check_file, load_deployment
+from .say import complain
 from .workers import with_addresses
 
 SECONDS = 2.0
@@ -30,7 +30,7 @@ def wait(name: str) -> None:
     told, next_time = None, 0.0
     while (missing := _missing(deployment)) is not None:
         if missing != told and time.monotonic() >= next_time:
-            print(f"drover: {missing}", file=sys.stderr, flush=True)
+            complain(missing)
             told, next_time = missing, time.monotonic() + TOLD_SECONDS
         time.sleep(SECONDS)
 

@@ -22,10 +22,9 @@ from typing import Any
 from .. import checks
 from ..placement.document import read_plan
 from ..serving.cluster import Cluster
-from ..text import counted
+from ..text import columns, counted
 from .table import layers_text
 
-COLUMNS = "{:<16} {:<8} {:<9} {:<8} {:>10}  {}"
 HEAD = ("host", "part", "state", "build", "memory", "layers")
 REMEDY = "give a dictionary for each host, as playbooks/status.yml does"
 # As Ansible's filter human_readable writes them, which the table was made with before.
@@ -35,14 +34,14 @@ UNITS = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 def status_lines(plan: object, states: object) -> list[str]:
     """A head, a line for each host, and how fast the leader answered. Raises ``DroverError`` for bad input."""
     running, hosts = read_plan(plan), _read(states)
-    lines = [_line(HEAD)]
+    rows = [HEAD]
     for state in hosts:
         part = _part(running, state["host"])
         up = "up" if _problem(running, state) is None else "DOWN"
         build = _build(state)
-        told = (state["host"], part, up, "none" if build is None else build, _size(_held(state)))
-        lines.append(_line((*told, _layers(running, state["host"]))))
-    return [*lines, _speed(running, hosts)]
+        told = (state["host"], part, up, "none" if build is None else str(build), _size(_held(state)))
+        rows.append((*told, _layers(running, state["host"])))
+    return [*columns(rows, right=(4,)), _speed(running, hosts)]
 
 
 def problems(plan: object, states: object) -> list[str]:
@@ -72,10 +71,6 @@ def _read(states: object) -> list[dict[str, Any]]:
     for state in found:
         checks.text(state.get("host"), "The host of a state", REMEDY)
     return found
-
-
-def _line(cells: Sequence[object]) -> str:
-    return COLUMNS.format(*map(str, cells)).rstrip()
 
 
 def _members(plan: dict[str, Any]) -> list[str]:

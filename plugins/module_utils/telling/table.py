@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..placement.document import read_plan
-from ..text import counted, size_text
+from ..text import columns, counted, size_text
 
-BAR_WIDTH = 10
 # ``(host, device, layers, bytes)``: the bytes are the plan's ``host`` or one of its ``devices``.
 Row = tuple[str, str, str, dict[str, Any]]
 
 
 def plan_lines(plan: object) -> list[str]:
-    """The lines of a plan, at most about 100 columns: what goes where, how full that makes each host, how fast it will
-    be, what to watch out for, who is not needed and why, and, when it does not fit, what is missing and what would
-    help. Raises ``DroverError`` for what is no plan."""
+    """The lines of a plan: what goes where, how full that makes each host, how fast it will be, what to watch out for,
+    who is not needed and why, and, when it does not fit, what is missing and what would help. Raises ``DroverError``
+    for what is no plan."""
     told = read_plan(plan)
     lines = [headline(told)]
     if told["feasible"]:
@@ -33,7 +32,7 @@ def plan_lines(plan: object) -> list[str]:
 
 
 def _short_size(size: int) -> str:
-    """As ``free -h`` writes it. No space in it, and two between columns: YAML output would break a long line there."""
+    """As ``free -h`` writes it."""
     return size_text(size).replace(" ", "").removesuffix("B")
 
 
@@ -76,35 +75,23 @@ def plan_rows(plan: dict[str, Any]) -> list[Row]:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    head = ("HOST", "DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "TOTAL", "USABLE")
-    body = [
-        (
-            host,
-            device,
-            layers,
-            *(
-                _short_size(held[key])
-                for key in ("weight_bytes", "kv_bytes", "compute_bytes", "total_bytes", "usable_bytes")
-            ),
+    """Two lines a device, so that they fit a terminal of 80 columns, with what Ansible's output puts around them."""
+    names = ("weights", "KV", "compute")
+    cells = [("HOST", "DEVICE", "LAYERS", "TOTAL", "USABLE", "")]
+    parts = [""]
+    for host, device, layers, held in rows:
+        total, usable, *each = (
+            _short_size(held[key])
+            for key in ("total_bytes", "usable_bytes", "weight_bytes", "kv_bytes", "compute_bytes")
         )
-        for host, device, layers, held in rows
-    ]
-    bars = ["", *(_bar(held["total_bytes"], held["usable_bytes"]) for *_names, held in rows)]
-    widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
+        share = held["total_bytes"] / held["usable_bytes"] if held["usable_bytes"] else 1
+        cells.append((host, device, layers, total, usable, f"{share:.0%}"))
+        parts.append(", ".join(f"{name} {size}" for name, size in zip(names, each)))
+    margin = " " * (max(len(host) for host, *_rest in cells) + 2)
     lines = []
-    for row, drawn in zip((head, *body), bars):
-        cells = [
-            cell.ljust(width) if column < 3 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
-        ]
-        lines.append("  ".join((*cells, drawn)).rstrip())
+    for line, part in zip(columns(cells, right=(3, 4, 5)), parts):
+        lines += [line, margin + part] if part else [line]
     return lines
-
-
-def _bar(held: int, usable: int) -> str:
-    share = held / usable if usable else 1
-    full = min(BAR_WIDTH, round(share * BAR_WIDTH))
-    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}]  {share:.0%}"
 
 
 def _speed(plan: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ import conversions
 import entry_points
 import pytest
 
-TYPES = {"a_flag": "bool", "a_port": "int", "a_share": "float"}
+TYPES = {"a_flag": "bool", "a_port": "int", "a_share": "float", "a_list": "list", "a_map": "dict"}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,9 @@ TYPES = {"a_flag": "bool", "a_port": "int", "a_share": "float"}
         "last: \"{{ hosts | map('extract', hostvars, 'a_flag') | map('bool') is any }}\"",
         "last: \"{{ hostvars['pi']['a_flag'] | default(false) | bool }}\"",
         "vars: {a_flag: true}",
+        'hosts: "{{ a_list }}"',
+        "when: a_list | drover.llama.listed | length > 0",
+        "that: a_map | default({}) | drover.llama.mapped == {}",
     ],
 )
 def test_what_is_converted_is_left_alone(text):
@@ -40,6 +43,9 @@ def test_what_is_converted_is_left_alone(text):
     ("text", "found"),
     [
         ("when: a_flag", [(1, "a_flag")]),
+        ("when: a_list | length > 0", [(1, "a_list")]),
+        ('last: "{{ a_map.file }}"', [(1, "a_map")]),
+        ("last: \"{{ 'is ' ~ a_map }}\"", [(1, "a_map")]),
         ("- when: x\n- when:\n    - x\n    - not a_flag", [(4, "a_flag")]),
         ("that: a_flag or address is private", [(1, "a_flag")]),
         ("that: a_flag | default(false)", [(1, "a_flag")]),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions as Ansible loads them, with tasks as small as they can be."""
+"""Actions and filters as Ansible loads them, with tasks as small as they can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-from ansible.plugins.loader import action_loader, init_plugin_loader
+from ansible.plugins.loader import action_loader, filter_loader, init_plugin_loader
 
 ROOT = Path(__file__).parents[3]
 NAMES = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"))
@@ -23,6 +23,11 @@ def _know_the_checkout():
 def action_class(name):
     _know_the_checkout()
     return action_loader.get(f"drover.llama.{name}", class_only=True)
+
+
+def filter_function(name):
+    _know_the_checkout()
+    return filter_loader.get(f"drover.llama.{name}").j2_function
 
 
 def act(kind, args, check_mode=False, name="drover.llama.it"):

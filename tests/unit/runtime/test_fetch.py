@@ -16,7 +16,6 @@ import pytest
 from module_utils.gguf import download
 from module_utils.gguf.reader import read_header
 from module_utils.runtime import command
-from module_utils.runtime.fetch import Progress
 from unit.gguf import raw_gguf as raw
 from unit.gguf.web_site import Page, serve
 
@@ -216,28 +215,3 @@ def test_a_step_that_is_ended_goes_on_at_the_next_start(site, tmp_path, capsys):
     assert fetch(capsys, *arguments[2:5:2], *arguments[5:])[0] == 0
     assert to.read_bytes() == page.content
     assert site.ranges[-1] == f"bytes={held}-"
-
-
-def test_progress_is_told_in_lines_now_and_then(capsys):
-    now = [0.0]
-    progress = Progress("m.gguf", lambda: now[0])
-    for now[0], done in [(0, MIB), (1, 2 * MIB), (6, 13 * MIB), (7, 14 * MIB), (12, 25 * MIB), (20, 25 * MIB)]:
-        progress(done, 100 * MIB)
-    progress(26 * MIB, 100 * MIB)
-    assert capsys.readouterr().err.splitlines() == [
-        "drover: m.gguf: 13 % of 100 MiB, 2.0 MiB a second, 43 s left",
-        "drover: m.gguf: 25 % of 100 MiB, 2.0 MiB a second, 37 s left",
-        "drover: m.gguf: 25 % of 100 MiB, 0 B a second, it stands still",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("size", "told"),
-    [(None, "10.0 MiB, 2.0 MiB a second"), (1250 * MIB, "10 min left"), (20_000 * MIB, "2 h 46 min left")],
-)
-def test_progress_of_large_files_and_of_unknown_ones(capsys, size, told):
-    now = [0.0]
-    progress = Progress("m.gguf", lambda: now[0])
-    for now[0], done in [(0, 0), (5, 10 * MIB)]:
-        progress(done, size)
-    assert told in capsys.readouterr().err

@@ -37,17 +37,17 @@ TWO = {"split": {"pi-1": 5, "pi-2": 4}}
 
 def test_every_host_has_its_line():
     assert status_lines(running(**TWO), states(pi_3={"programs": {"build": None}, "held_bytes": 0})) == [
-        "host             part     state     build        memory  layers",
-        "pi-1             leader   up        11669      16.00 MB  blocks 0-4",
-        "pi-2             worker   up        11669      16.00 MB  blocks 5-7 + output",
-        "pi-3             spare    up        none     0.00 Bytes  none",
+        "host  part    state  build      memory  layers",
+        "pi-1  leader  up     11669    16.00 MB  blocks 0-4",
+        "pi-2  worker  up     11669    16.00 MB  blocks 5-7 + output",
+        "pi-3  spare   up     none   0.00 Bytes  none",
         "12.3 tokens per second in a completion of 8 tokens",
     ]
 
 
 def test_one_machine_holds_everything():
     plan = plan_of(model(), [tally("pi-1", 2 * GIB)])
-    assert status_lines(plan, [state("pi-1", held_bytes=3 * GIB)])[1].endswith("   3.00 GB  blocks 0-7 + output")
+    assert status_lines(plan, [state("pi-1", held_bytes=3 * GIB)])[1].endswith("  3.00 GB  blocks 0-7 + output")
 
 
 def test_all_is_well():

@@ -51,19 +51,20 @@ def lines_of(hosts, **arguments):
 def test_the_table_says_what_goes_where():
     lines = lines_of([tally("pi-1", 600 * MIB), tally("pi-2", 600 * MIB)], leader="pi-1")
     assert lines[0] == "Small Q8_0, 4096 tokens of context in 1 slot: led by pi-1, with 1 worker"
-    assert lines[2].split() == ["HOST", "DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "TOTAL", "USABLE"]
-    leader, worker = lines[3], lines[4]
+    assert lines[2].split() == ["HOST", "DEVICE", "LAYERS", "TOTAL", "USABLE"]
+    leader, parts, worker = lines[3:6]
     assert re.match(r"pi-1  CPU     embedding \+ blocks 0-\d ", leader)
     assert re.match(r"pi-2  RPC0    blocks \d-7 \+ output ", worker)
-    assert re.search(r"600Mi  \[#{5,10}\.{0,5}\]  \d\d%$", worker)
+    assert re.search(r"  600Mi  \d\d%$", worker)
+    assert re.fullmatch(r" {6}weights [\d.]+Mi, KV [\d.]+Mi, compute [\d.]+Mi", parts)
     assert any(line.startswith("Loading sends") for line in lines)
-    assert max(map(len, lines[2:5])) <= 100
 
 
-def test_a_long_line_has_no_place_for_yaml_to_break_it():
-    """PyYAML breaks a line after 80 columns where exactly one space is."""
-    for line in lines_of([tally("machine-number-1", 600 * MIB), tally("machine-number-2", 600 * MIB)])[2:5]:
-        assert not re.search(r"\S \S", line[70:])
+def test_the_table_fits_a_terminal():
+    """80 columns, of which Ansible takes 11 around a line: eight blanks, two quotation marks and a comma."""
+    hosts = [tally("machine-no-1", 600 * MIB), tally("machine-no-2", 600 * MIB)]
+    lines = lines_of(hosts)
+    assert max(map(len, lines[2 : lines.index("", 2)])) <= 80 - 11
 
 
 def test_one_machine_is_said_to_be_alone():
@@ -109,7 +110,7 @@ def test_warnings_are_told():
 
 def test_the_time_of_the_request_is_told():
     hosts = [tally("pi-1", 2 * GIB)]
-    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20))[6]
+    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20))[7]
     assert re.fullmatch(r"An answer of 20 tokens to a prompt of 100: \d\.\d s", line)
-    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20000))[6]
+    line = plan_lines(plan_of(model(), hosts, prompt_tokens=100, answer_tokens=20000))[7]
     assert re.fullmatch(r"An answer of 20000 tokens to a prompt of 100: \d+ min", line)
