@@ -1,0 +1,183 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest of a model: which of its bytes are which tensor, and what the tensor cache calls it.
+
+A manifest is a dictionary of
+
+- ``schema`` (1) and ``block_count``,
+- ``files``: of each shard ``name``, ``file_bytes`` and ``modified`` (nanoseconds since 1970), as they were hashed,
+- ``tensors``: all that a device may hold, of each its ``name``; the ``layer`` that it goes with (``block_count``: the
+  output layer; null: every device with a block); ``shard``, ``offset`` (from the file's beginning) and ``bytes``;
+  ``hash``, its name in an RPC server's tensor cache; ``sha256``.
+
+It lies beside the first shard and counts only while the files are the ones that it was made of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ..checks import Fields, dictionary, document, text, whole
+from ..errors import DroverError
+from ..gguf.places import layers_by_name
+from ..gguf.reader import Header, read_header
+from .fnv import is_cache_name
+from .hashing import Piece, sums_of
+
+SCHEMA = 1
+SUFFIX = ".tensors.json"
+_WHAT = "The manifest"
+_REMEDY = "make it anew with drover manifest"
+_FIELDS: Fields = {"block_count": int, "files": list, "tensors": list}
+_SUM = re.compile(r"[0-9a-f]{64}")
+
+
+def keep_manifest(
+    path: str, processes: int | None = None, tell: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """The manifest of the model at ``path``, the first shard of it: the one that lies there if it counts, else a new
+    one, which is put there when it is whole.
+
+    ``tell`` is called with the bytes that are hashed and those of all tensors. Raises DroverError when the model is
+    none, changes meanwhile, or the manifest cannot be written.
+    """
+    known = find_manifest(path)
+    if known is not None:
+        return known
+    made = make_manifest(path, processes, tell)
+    _write(path + SUFFIX, made)
+    return made
+
+
+def find_manifest(path: str) -> dict[str, Any] | None:
+    """The manifest beside the model at ``path``, when it is whole and of these very files; else None."""
+    try:
+        with open(path + SUFFIX, encoding="utf-8") as file:
+            found = read_manifest(json.load(file))
+        facts = _file_facts(path, [each["name"] for each in found["files"]])
+    except (OSError, ValueError, DroverError):
+        return None
+    return found if found["files"] == facts else None
+
+
+def make_manifest(
+    path: str, processes: int | None = None, tell: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Read the model at ``path``, the first shard of it, whole, and return its manifest."""
+    header = read_header(path)
+    before = _file_facts(path, header.shards)
+    tensors = _tensors(header)
+    folder = os.path.dirname(path)
+    pieces = [
+        Piece(os.path.join(folder, header.shards[tensor["shard"]]), tensor["offset"], tensor["bytes"])
+        for tensor in tensors
+    ]
+    total = sum(piece.size for piece in pieces)
+    sums = sums_of(pieces, processes, (lambda done: tell(done, total)) if tell else None)
+    if _file_facts(path, header.shards) != before:
+        raise DroverError(f"{path} was written to while it was hashed: wait until it is complete and try again.")
+    return {
+        "schema": SCHEMA,
+        "block_count": block_count_of(header),
+        "files": before,
+        "tensors": [{**tensor, **each._asdict()} for tensor, each in zip(tensors, sums)],
+    }
+
+
+def block_count_of(header: Header) -> int:
+    """Blocks of the model. Raises DroverError when its header does not say."""
+    key = f"{header.metadata.get('general.architecture')}.block_count"
+    return whole(header.metadata.get(key), f"The GGUF header's {key}", 1, remedy="give a language model with blocks")
+
+
+def read_manifest(value: object) -> dict[str, Any]:
+    """``value`` as a manifest. Raises DroverError, one sentence, for what is none."""
+    found = document(value, _WHAT, SCHEMA, _FIELDS, _REMEDY)
+    blocks = whole(found["block_count"], f"{_WHAT}'s block_count", 1, remedy=_REMEDY)
+    sizes = []
+    for number, each in enumerate(found["files"]):
+        what = f"files[{number}] of the manifest"
+        file = dictionary(each, what, _REMEDY)
+        name = text(file.get("name"), f"The name of {what}", _REMEDY)
+        if os.path.basename(name) != name or name in (".", ".."):
+            raise DroverError(f"{what} is called {name!r} where a name without folders was expected: {_REMEDY}.")
+        sizes.append(whole(file.get("file_bytes"), f"file_bytes of {what}", 0, remedy=_REMEDY))
+        whole(file.get("modified"), f"modified of {what}", 0, remedy=_REMEDY)
+    for number, each in enumerate(found["tensors"]):
+        what = f"tensors[{number}] of the manifest"
+        tensor = dictionary(each, what, _REMEDY)
+        text(tensor.get("name"), f"The name of {what}", _REMEDY)
+        if tensor.get("layer", "") is not None:
+            whole(tensor.get("layer"), f"The layer of {what}", 0, blocks, _REMEDY)
+        read_piece_fields(tensor, what, sizes, _REMEDY)
+    return found
+
+
+def read_piece_fields(tensor: dict[str, Any], what: str, sizes: list[int], remedy: str) -> None:
+    """Check ``shard``, ``offset``, ``bytes``, ``hash`` and ``sha256`` of a tensor within shards of these ``sizes``."""
+    shard = whole(tensor.get("shard"), f"The shard of {what}", 0, len(sizes) - 1, remedy)
+    offset = whole(tensor.get("offset"), f"The offset of {what}", 0, remedy=remedy)
+    size = whole(tensor.get("bytes"), f"bytes of {what}", 1, remedy=remedy)
+    if offset + size > sizes[shard]:
+        raise DroverError(
+            f"{what} ends at byte {offset + size} of a file with {sizes[shard]} bytes, expected one within it: "
+            f"{remedy}."
+        )
+    if not is_cache_name(tensor.get("hash")):
+        raise DroverError(f"{what} has the hash {tensor.get('hash')!r}, expected 16 hexadecimal digits: {remedy}.")
+    if not (isinstance(tensor.get("sha256"), str) and _SUM.fullmatch(tensor["sha256"])):
+        raise DroverError(f"{what} has the sha256 {tensor.get('sha256')!r}, expected 64 hexadecimal digits: {remedy}.")
+
+
+def _tensors(header: Header) -> list[dict[str, Any]]:
+    """What there is to hash, in the order of the files."""
+    layers = layers_by_name([tensor.name for tensor in header.tensors], block_count_of(header))
+    return [
+        {
+            "name": tensor.name,
+            "layer": layers[tensor.name],
+            "shard": tensor.shard,
+            "offset": header.data_offsets[tensor.shard] + tensor.offset,
+            "bytes": tensor.n_bytes,
+        }
+        for tensor in header.tensors
+        if tensor.name in layers
+    ]
+
+
+def _file_facts(path: str, names: list[str]) -> list[dict[str, Any]]:
+    facts = []
+    for name in names:
+        place = os.path.join(os.path.dirname(path), name)
+        try:
+            status = os.stat(place)
+        except OSError as error:
+            raise DroverError(f"{place} cannot be looked at ({error.strerror}): copy the model whole.") from error
+        facts.append({"name": name, "file_bytes": status.st_size, "modified": status.st_mtime_ns})
+    return facts
+
+
+def _write(path: str, manifest: dict[str, Any]) -> None:
+    unfinished = f"{path}.{os.getpid()}"
+    try:
+        with open(unfinished, "w+", encoding="utf-8") as file:
+            json.dump(manifest, file, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            read_manifest(json.load(file))
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise DroverError(
+            f"{path} cannot be written ({error.strerror}): make room there, or correct the folder's rights."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
