@@ -100,15 +100,9 @@ def read_manifest(value: object) -> dict[str, Any]:
     """``value`` as a manifest. Raises DroverError, one sentence, for what is none."""
     found = document(value, _WHAT, SCHEMA, _FIELDS, _REMEDY)
     blocks = whole(found["block_count"], f"{_WHAT}'s block_count", 1, remedy=_REMEDY)
-    sizes = []
+    sizes = read_files(found["files"], "the manifest", _REMEDY)
     for number, each in enumerate(found["files"]):
-        what = f"files[{number}] of the manifest"
-        file = dictionary(each, what, _REMEDY)
-        name = text(file.get("name"), f"The name of {what}", _REMEDY)
-        if os.path.basename(name) != name or name in (".", ".."):
-            raise DroverError(f"{what} is called {name!r} where a name without folders was expected: {_REMEDY}.")
-        sizes.append(whole(file.get("file_bytes"), f"file_bytes of {what}", 0, remedy=_REMEDY))
-        whole(file.get("modified"), f"modified of {what}", 0, remedy=_REMEDY)
+        whole(each.get("modified"), f"modified of files[{number}] of the manifest", 0, remedy=_REMEDY)
     for number, each in enumerate(found["tensors"]):
         what = f"tensors[{number}] of the manifest"
         tensor = dictionary(each, what, _REMEDY)
@@ -117,6 +111,19 @@ def read_manifest(value: object) -> dict[str, Any]:
             whole(tensor.get("layer"), f"The layer of {what}", 0, blocks, _REMEDY)
         read_piece_fields(tensor, what, sizes, _REMEDY)
     return found
+
+
+def read_files(files: list[Any], whose: str, remedy: str) -> list[int]:
+    """Check ``name`` and ``file_bytes`` of each shard, and return their sizes."""
+    sizes = []
+    for number, each in enumerate(files):
+        what = f"files[{number}] of {whose}"
+        file = dictionary(each, what, remedy)
+        name = text(file.get("name"), f"The name of {what}", remedy)
+        if os.path.basename(name) != name or name in (".", ".."):
+            raise DroverError(f"{what} is called {name!r} where a name without folders was expected: {remedy}.")
+        sizes.append(whole(file.get("file_bytes"), f"file_bytes of {what}", 0, remedy=remedy))
+    return sizes
 
 
 def read_piece_fields(tensor: dict[str, Any], what: str, sizes: list[int], remedy: str) -> None:
