@@ -10,8 +10,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..gguf.profile import CACHE_THRESHOLD_BYTES
-
-Tensor = dict[str, Any]
+from .pieces import Tensor
 
 
 def cached_tensors(

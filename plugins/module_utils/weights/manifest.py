@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,15 +26,14 @@ from ..checks import Fields, dictionary, document, text, whole
 from ..errors import DroverError
 from ..gguf.places import layers_by_name
 from ..gguf.reader import Header, read_header
-from .fnv import is_cache_name
 from .hashing import Piece, sums_of
+from .pieces import read_files, read_tensor
 
 SCHEMA = 1
 SUFFIX = ".tensors.json"
 _WHAT = "The manifest"
 _REMEDY = "make it anew with drover manifest"
 _FIELDS: Fields = {"block_count": int, "files": list, "tensors": list}
-_SUM = re.compile(r"[0-9a-f]{64}")
 
 
 def keep_manifest(
@@ -109,37 +107,8 @@ def read_manifest(value: object) -> dict[str, Any]:
         text(tensor.get("name"), f"The name of {what}", _REMEDY)
         if tensor.get("layer", "") is not None:
             whole(tensor.get("layer"), f"The layer of {what}", 0, blocks, _REMEDY)
-        read_piece_fields(tensor, what, sizes, _REMEDY)
+        read_tensor(tensor, what, sizes, _REMEDY)
     return found
-
-
-def read_files(files: list[Any], whose: str, remedy: str) -> list[int]:
-    """Check ``name`` and ``file_bytes`` of each shard, and return their sizes."""
-    sizes = []
-    for number, each in enumerate(files):
-        what = f"files[{number}] of {whose}"
-        file = dictionary(each, what, remedy)
-        name = text(file.get("name"), f"The name of {what}", remedy)
-        if os.path.basename(name) != name or name in (".", ".."):
-            raise DroverError(f"{what} is called {name!r} where a name without folders was expected: {remedy}.")
-        sizes.append(whole(file.get("file_bytes"), f"file_bytes of {what}", 0, remedy=remedy))
-    return sizes
-
-
-def read_piece_fields(tensor: dict[str, Any], what: str, sizes: list[int], remedy: str) -> None:
-    """Check ``shard``, ``offset``, ``bytes``, ``hash`` and ``sha256`` of a tensor within shards of these ``sizes``."""
-    shard = whole(tensor.get("shard"), f"The shard of {what}", 0, len(sizes) - 1, remedy)
-    offset = whole(tensor.get("offset"), f"The offset of {what}", 0, remedy=remedy)
-    size = whole(tensor.get("bytes"), f"bytes of {what}", 1, remedy=remedy)
-    if offset + size > sizes[shard]:
-        raise DroverError(
-            f"{what} ends at byte {offset + size} of a file with {sizes[shard]} bytes, expected one within it: "
-            f"{remedy}."
-        )
-    if not is_cache_name(tensor.get("hash")):
-        raise DroverError(f"{what} has the hash {tensor.get('hash')!r}, expected 16 hexadecimal digits: {remedy}.")
-    if not (isinstance(tensor.get("sha256"), str) and _SUM.fullmatch(tensor["sha256"])):
-        raise DroverError(f"{what} has the sha256 {tensor.get('sha256')!r}, expected 64 hexadecimal digits: {remedy}.")
 
 
 def _tensors(header: Header) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..gguf.profile import CACHE_THRESHOLD_BYTES
-from .holdings import Tensor, cached_tensors
+from .holdings import cached_tensors
+from .pieces import Tensor
 
 
 def spare_copies(

@@ -8,7 +8,8 @@ import json
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.weights.document import missing_tensors, read_weights, weights_documents
+from module_utils.weights.assigning import weights_documents
+from module_utils.weights.document import missing_tensors, read_weights
 from unit.placement.fleets import MIB
 from unit.weights.plans import BLOCKS, big, gguf_of, hash_of, manifest_of, planned, sizes
 
