@@ -25,6 +25,7 @@ from ..errors import DroverError
 LEAST_SECRET = 32
 MOST_CONNECTIONS = 64
 SILENT_SECONDS = 30
+PIECE = 4 << 20
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 # The path of the file that is offered under a name, or None.
@@ -34,7 +35,8 @@ Network = Union[IPv4Network, IPv6Network]
 
 class Offer(ThreadingHTTPServer):
     """Listens on ``address`` and ``port`` (0: any), and gives the files that ``find`` knows to ``members`` that send
-    ``secret`` as bearer token. ``sent_bytes`` and ``refused`` count.
+    ``secret`` as bearer token. ``sent_bytes`` counts what was sent (of what broke
+    off up to a piece more), ``refused`` who was turned away.
 
     Raises DroverError for a secret that can be guessed, and for an address that cannot be listened on.
     """
@@ -131,8 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
         self._answer(206 if "Content-Range" in headers else 200, {**headers, "Content-Length": str(end - first)})
-        if self.command == "GET":
-            self.server.count(self.connection.sendfile(file, first, end - first) if end > first else 0)
+        for start in range(first, end if self.command == "GET" else first, PIECE):
+            # Counted first: who has got it all may ask at once how much it was.
+            self.server.count(min(PIECE, end - start))
+            self.connection.sendfile(file, start, min(PIECE, end - start))
 
     def _answer(self, status: int, headers: dict[str, str]) -> None:
         self._answered = True
