@@ -24,6 +24,8 @@ from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from ..text import size_text
 
 NOTE = ".source"
+# Beside the first file of a model: which bytes of it are which tensor, see weights/manifest.py.
+MANIFEST = ".tensors.json"
 _SUM = re.compile(r"[0-9a-f]{64}")
 _PIECE = 1024 * 1024
 
@@ -102,7 +104,8 @@ def write_note(path: str, sha256: str) -> None:
 
 
 def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLDER) -> tuple[list[str], list[dict]]:
-    """What may go from ``directory`` with the cluster called ``cluster``: paths of models and notes that Drover wrote.
+    """What may go from ``directory`` with the cluster called ``cluster``: paths of models, of notes and of manifests that
+    Drover wrote.
 
     The second list tells of what must stay: ``path`` of a model and ``cluster``, another one on this host that runs it.
     """
@@ -118,7 +121,7 @@ def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLD
         if user:
             kept.append({"path": model, "cluster": user})
         else:
-            gone += [model, note]
+            gone += [model, note, *(path for path in [model + MANIFEST] if os.path.isfile(path))]
     return gone, kept
 
 

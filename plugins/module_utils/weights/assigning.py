@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ..gguf.profile import CACHE_THRESHOLD_BYTES
@@ -20,15 +20,16 @@ def weights_documents(
     manifest: Mapping[str, Any],
     spread: int = 1,
     room: Mapping[str, int] | None = None,
+    there: Mapping[str, Container[str]] | None = None,
     threshold: int = CACHE_THRESHOLD_BYTES,
 ) -> dict[str, dict[str, Any]]:
     """Host -> its ``weights``, for each worker of ``plan``, also those that are to have nothing.
 
-    ``spread``: on how many workers each tensor is to be; ``room``: see ``spread.spare_copies``. Raises DroverError when
-    the manifest is not of the plan's model.
+    ``spread``: on how many workers each tensor is to be; ``room``, ``there``: see ``spread.spare_copies``. Raises DroverError
+    when the manifest is not of the plan's model.
     """
     held = cached_tensors(plan, manifest, threshold)
-    spare = spare_copies(plan, manifest, spread, room or {}, threshold)
+    spare = spare_copies(plan, manifest, spread, room or {}, there or {}, threshold)
     return {
         host: {
             "schema": SCHEMA,

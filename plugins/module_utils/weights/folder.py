@@ -71,6 +71,11 @@ def free_bytes(directory: str) -> int:
     return status.f_bavail * status.f_frsize
 
 
+def spared(free: int) -> int:
+    """Of so many free bytes of a disk, those that are not filled with tensors: a twentieth."""
+    return free // 20
+
+
 def wanted_names() -> set[str]:
     """The hashes of all tensors that clusters on this host are to have in their caches.
 

@@ -26,11 +26,11 @@ from ..checks import Fields, dictionary, document, text, whole
 from ..errors import DroverError
 from ..gguf.places import layers_by_name
 from ..gguf.reader import Header, read_header
+from ..gguf.store import MANIFEST
 from .hashing import Piece, sums_of
 from .pieces import read_files, read_tensor
 
 SCHEMA = 1
-SUFFIX = ".tensors.json"
 _WHAT = "The manifest"
 _REMEDY = "make it anew with drover manifest"
 _FIELDS: Fields = {"block_count": int, "files": list, "tensors": list}
@@ -49,14 +49,14 @@ def keep_manifest(
     if known is not None:
         return known
     made = make_manifest(path, processes, tell)
-    _write(path + SUFFIX, made)
+    _write(path + MANIFEST, made)
     return made
 
 
 def find_manifest(path: str) -> dict[str, Any] | None:
     """The manifest beside the model at ``path``, when it is whole and of these very files; else None."""
     try:
-        with open(path + SUFFIX, encoding="utf-8") as file:
+        with open(path + MANIFEST, encoding="utf-8") as file:
             found = read_manifest(json.load(file))
         facts = _file_facts(path, [each["name"] for each in found["files"]])
     except (OSError, ValueError, DroverError):

@@ -35,8 +35,8 @@ Network = Union[IPv4Network, IPv6Network]
 
 class Offer(ThreadingHTTPServer):
     """Listens on ``address`` and ``port`` (0: any), and gives the files that ``find`` knows to ``members`` that send
-    ``secret`` as bearer token. ``sent_bytes`` counts what was sent (of what broke
-    off up to a piece more), ``refused`` who was turned away.
+    ``secret`` as bearer token. ``sent_bytes`` counts what was sent (of what broke off up to a piece more), ``refused``
+    who was turned away.
 
     Raises DroverError for a secret that can be guessed, and for an address that cannot be listened on.
     """
@@ -98,14 +98,17 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SILENT_SECONDS
     server_version = sys_version = ""
 
+    def do_DELETE(self) -> None:
+        """Whoever knows the secret may say that it was enough."""
+        if self._knows_secret():
+            self._answer(204, {})
+            threading.Thread(target=self.server.shutdown, daemon=True).start()
+
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_GET(self) -> None:
-        given = self.headers.get("Authorization", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, f"Bearer {self.server.secret}".encode()):
-            self.server.refuse()
-            self._answer(401, {"WWW-Authenticate": "Bearer"})
+        if not self._knows_secret():
             return
         path = self.server.find(unquote(self.path[1:])) if self.path.startswith("/") else None
         try:
@@ -118,6 +121,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404, {})
 
     _answered = False
+
+    def _knows_secret(self) -> bool:
+        given = self.headers.get("Authorization", "").encode("utf-8", "replace")
+        if hmac.compare_digest(given, f"Bearer {self.server.secret}".encode()):
+            return True
+        self.server.refuse()
+        self._answer(401, {"WWW-Authenticate": "Bearer"})
+        return False
 
     def _give(self, file: BinaryIO) -> None:
         """The whole file, or the range that is asked for."""
@@ -150,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(offer: Offer, seconds: float) -> None:
-    """Give what is asked for, for so many ``seconds``, and close."""
+    """Give what is asked for, for so many ``seconds`` or until somebody says that it was enough, and close."""
     thread = threading.Thread(target=offer.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:

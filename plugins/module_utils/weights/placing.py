@@ -18,15 +18,13 @@ from ..text import counted, size_text
 from .document import missing_tensors
 from .fetching import Fetch, Stopped
 from .fnv import is_cache_name
-from .folder import UNFINISHED, cache_files, free_bytes, locked, remove, tensor_sizes, touch, wanted_names
+from .folder import UNFINISHED, cache_files, free_bytes, locked, remove, spared, tensor_sizes, touch, wanted_names
 from .hashing import Piece, read_piece
 from .pieces import Tensor
 from .pruning import to_make_room
 from .sources import Source
 
 PARALLEL = 4
-# Of a disk, what is left free beside what comes: a twentieth of it.
-SPARED = 20
 
 
 def place(
@@ -127,7 +125,7 @@ def _that_fit(directory: str, missing: list[Tensor], most_bytes: int | None) -> 
 def _room(directory: str, most_bytes: int | None) -> int:
     """Bytes that may still come."""
     free = free_bytes(directory)
-    free -= free // SPARED
+    free -= spared(free)
     if most_bytes is None:
         return free
     return min(free, most_bytes - sum(file.size for file in cache_files(directory)))

@@ -4,12 +4,13 @@
 """Copies of what a worker holds, in the caches of others, so that losing it costs no transfer.
 
 When a worker is lost, its layers mostly go to those next to it in the chain. So a tensor is copied to the worker whose
-layers are nearest to its own, if there is room, else to the next nearest; workers that hold nothing come last.
+layers are nearest to its own, if there is room, else to the next nearest; workers that hold nothing come last. A copy
+that is there already is as good as any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from ..gguf.profile import CACHE_THRESHOLD_BYTES
@@ -22,12 +23,14 @@ def spare_copies(
     manifest: Mapping[str, Any],
     spread: int,
     room: Mapping[str, int],
+    there: Mapping[str, Container[str]],
     threshold: int = CACHE_THRESHOLD_BYTES,
 ) -> dict[str, list[Tensor]]:
     """Host -> tensors to cache there beside its own, so that each cached tensor is on ``spread`` workers in all.
 
     ``room`` has how many bytes a host's cache may take, its own tensors included; hosts that it does not name have no
-    bound. Where there are too few workers, or too little room, there are fewer copies.
+    bound. ``there``: host -> the hashes of what is in its cache. Where there are too few workers, or too little room,
+    there are fewer copies.
     """
     own = cached_tensors(plan, manifest, threshold)
     workers = [host for host in plan["addresses"] if host != plan["leader"]]
@@ -35,9 +38,16 @@ def spare_copies(
     left = {host: room[host] - _size(own.get(host, [])) for host in workers if host in room}
     copies: dict[str, list[Tensor]] = {host: [] for host in workers}
     tensors = {tensor["hash"]: tensor for of_host in own.values() for tensor in of_host}
-    for tensor in tensors.values():
+
+    def has(host: str, tensor: Tensor) -> bool:
+        return tensor["hash"] in there.get(host, ())
+
+    def is_copied(tensor: Tensor) -> bool:
+        return any(has(host, tensor) for host in workers if tensor["hash"] not in held[host])
+
+    for tensor in sorted(tensors.values(), key=is_copied, reverse=True):
         missing = spread - sum(tensor["hash"] in hashes for hashes in held.values())
-        for host in sorted(workers, key=lambda host: (_distance(plan, host, tensor), host)):
+        for host in sorted(workers, key=lambda host: (not has(host, tensor), _distance(plan, host, tensor), host)):
             if missing < 1:
                 break
             if tensor["hash"] in held[host] or left.get(host, tensor["bytes"]) < tensor["bytes"]:

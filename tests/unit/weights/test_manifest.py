@@ -88,7 +88,7 @@ def write_again(path, seed):
 
 
 def damage(path):
-    with open(path + manifest.SUFFIX, "r+") as file:
+    with open(path + manifest.MANIFEST, "r+") as file:
         file.truncate(100)
 
 

@@ -120,7 +120,7 @@ def test_without_the_secret(model, secret, path):
     assert (response.status, body, model.refused, model.sent_bytes) == (401, b"", 1, 0)
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "OPTIONS"])
 def test_it_only_gives(model, method):
     assert ask(model, method=method)[0].status == 501
 
@@ -185,6 +185,22 @@ def test_an_address_of_another_host():
 def test_it_ends_by_itself(tmp_path):
     offer = Offer("127.0.0.1", 0, {}.get, [], SECRET)
     serve(offer, 0.01)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", offer.port))
+
+
+@pytest.mark.parametrize(("secret", "ends"), [(SECRET, True), (SECRET[1:], False), (None, False)])
+def test_it_ends_when_it_was_enough(secret, ends):
+    offer = Offer("127.0.0.1", 0, {}.get, [ip_network("127.0.0.1")], SECRET)
+    thread = threading.Thread(target=serve, args=(offer, 60))
+    thread.start()
+    response, _body = ask(offer, "/", "DELETE", secret)
+    assert response.status == (204 if ends else 401)
+    if not ends:
+        assert ask(offer, "/")[0].status == 404
+        offer.shutdown()
+    thread.join(10)
+    assert not thread.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", offer.port))
 

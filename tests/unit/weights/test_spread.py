@@ -7,7 +7,7 @@ import pytest
 from module_utils.weights.holdings import cached_tensors
 from module_utils.weights.spread import spare_copies
 from unit.placement.fleets import MIB
-from unit.weights.plans import BLOCKS, big, gguf_of, manifest_of, planned, sizes
+from unit.weights.plans import BLOCKS, big, gguf_of, hash_of, manifest_of, planned, sizes
 
 OUTPUT = {"output.weight": BLOCKS, "output_norm.weight": BLOCKS}
 MANIFEST = manifest_of(sizes(), OUTPUT)
@@ -15,9 +15,9 @@ THREE = {"leader": 2, "w1": 2, "w2": 4, "w3": 1}
 OF_BLOCK = 32 * MIB  # what is cached of one
 
 
-def copies(split, spread, room=None, hosts=("leader", "w1", "w2", "w3")):
+def copies(split, spread, room=None, hosts=("leader", "w1", "w2", "w3"), there=None):
     plan = planned(gguf_of(sizes()), split, hosts)
-    made = spare_copies(plan, MANIFEST, spread, room or {})
+    made = spare_copies(plan, MANIFEST, spread, room or {}, there or {})
     return {host: sorted(tensor["name"] for tensor in tensors) for host, tensors in made.items()}
 
 
@@ -80,12 +80,28 @@ def test_room(room, expected):
     assert copies(THREE, 2, room) == sorted_names(**expected)
 
 
+@pytest.mark.parametrize(
+    ("there", "room", "expected"),
+    [
+        # Farther than the neighbour, but there.
+        ({"w3": big(4, 5)}, {}, {"w2": [*big(2, 3), "output.weight"], "w3": big(4, 5, 6, 7)}),
+        # It keeps its room, and what was nearer goes elsewhere.
+        ({"w1": big(7)}, {"w1": 3 * OF_BLOCK}, {"w1": big(7), "w2": [*big(2, 3), "output.weight"], "w3": big(4, 5, 6)}),
+        # What a worker holds itself is no copy.
+        ({"w2": big(4, 5)}, {}, {"w1": big(4, 5), "w2": [*big(2, 3), "output.weight"], "w3": big(6, 7)}),
+    ],
+)
+def test_copies_that_are_there_stay(there, room, expected):
+    hashes = {host: {hash_of(name) for name in names} for host, names in there.items()}
+    assert copies(THREE, 2, room, there=hashes) == sorted_names(**expected)
+
+
 @pytest.mark.parametrize("spread", [2, 3])
 @pytest.mark.parametrize("split", [THREE, {"w1": 3, "w2": 3, "w3": 3}, {"leader": 3, "w3": 2, "w1": 4}])
 def test_losing_any_worker_costs_no_transfer(split, spread):
     """As many workers as there are copies less one may go, and whatever the next plan puts where, it is somewhere."""
     plan = planned(gguf_of(sizes()), split)
-    own, spare = cached_tensors(plan, MANIFEST), spare_copies(plan, MANIFEST, spread, {})
+    own, spare = cached_tensors(plan, MANIFEST), spare_copies(plan, MANIFEST, spread, {}, {})
     have = {host: {t["hash"] for t in (*own.get(host, []), *spare.get(host, []))} for host in ("w1", "w2", "w3")}
     for hash_ in {tensor["hash"] for tensors in own.values() for tensor in tensors}:
         assert sum(hash_ in hashes for hashes in have.values()) == spread
