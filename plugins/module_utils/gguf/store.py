@@ -104,7 +104,7 @@ def write_note(path: str, sha256: str) -> None:
 
 
 def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLDER) -> tuple[list[str], list[dict]]:
-    """What may go from ``directory`` with the cluster called ``cluster``: paths of models, of notes and of manifests that
+    """What may go from ``directory`` with the cluster called ``cluster``: paths of models, notes and manifests that
     Drover wrote.
 
     The second list tells of what must stay: ``path`` of a model and ``cluster``, another one on this host that runs it.

@@ -25,8 +25,8 @@ def weights_documents(
 ) -> dict[str, dict[str, Any]]:
     """Host -> its ``weights``, for each worker of ``plan``, also those that are to have nothing.
 
-    ``spread``: on how many workers each tensor is to be; ``room``, ``there``: see ``spread.spare_copies``. Raises DroverError
-    when the manifest is not of the plan's model.
+    ``spread``: on how many workers each tensor is to be; ``room``, ``there``: see ``spread.spare_copies``. Raises
+    DroverError when the manifest is not of the plan's model.
     """
     held = cached_tensors(plan, manifest, threshold)
     spare = spare_copies(plan, manifest, spread, room or {}, there or {}, threshold)

@@ -38,6 +38,9 @@ def outlook(
     ``load_bytes_over_network``: what the leader sends at a start, ``now``, once all is ``placed``, and with ``empty``
     caches.
     """
+    whole(spread, "spread", 1, remedy="1 places what each worker holds, 2 a copy of it on one more")
+    if not plan["feasible"]:
+        raise DroverError(f"There is nothing to place, since the plan says: {plan['shortfall']['text']}")
     there = {host: read_cached(cache, host) for host, cache in caches.items()}
     room = {host: _room(cache, most_bytes) for host, cache in there.items()}
     workers = [host for host in plan["addresses"] if host != plan["leader"]]

@@ -79,11 +79,7 @@ def big(*blocks):
     return [f"blk.{block}.{stem}.weight" for block in blocks for stem in BIG]
 
 
-def planned(gguf, split, hosts=("leader", "w1", "w2", "w3"), gpus=None, **policy):
-    return plan_of(
-        gguf,
-        [tally(host, 2 * GIB, gpus=(gpus or {}).get(host, ())) for host in hosts],
-        split=split,
-        leader="leader",
-        **policy,
-    )
+def planned(gguf, split, hosts=("leader", "w1", "w2", "w3"), gpus=None, leader_bytes=2 * GIB, **policy):
+    lent = {"leader": leader_bytes}
+    tallies = [tally(host, lent.get(host, 2 * GIB), gpus=(gpus or {}).get(host, ())) for host in hosts]
+    return plan_of(gguf, tallies, split=split, leader="leader", **policy)

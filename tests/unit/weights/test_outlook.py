@@ -65,6 +65,18 @@ def test_room_for_copies(w3, more, copies):
     assert spare == copies
 
 
+@pytest.mark.parametrize("spread", [0, -1, True, "2"])
+def test_spreads_that_are_none(spread):
+    with pytest.raises(DroverError, match=f"spread is {spread!r}"):
+        look(spread=spread)
+
+
+def test_no_plan():
+    plan = planned(gguf_of(sizes()), None, ("leader",), leader_bytes=MIB)
+    with pytest.raises(DroverError, match="There is nothing to place, since the plan says"):
+        outlook(plan, MANIFEST, {})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -273,6 +273,13 @@ def test_a_full_disk(tmp_path, site, monkeypatch):
     assert all(ALL[name] == data for name, data in cached(tmp_path).items())
 
 
+def test_without_a_source(tmp_path, site):
+    with pytest.raises(DroverError, match=r"Tensors of 183 KiB are missing and there is no source"):
+        placing.place(WEIGHTS, str(tmp_path), [])
+    place(tmp_path, offered(site))
+    assert placing.place(WEIGHTS, str(tmp_path), [])["present_bytes"] == TOTAL
+
+
 def test_a_folder_of_somebody_else(tmp_path, site):
     (tmp_path / "file").write_text("")
     with pytest.raises(DroverError, match="as the user whom the tensor cache belongs to"):
