@@ -214,6 +214,9 @@ VARIABLES = {
     ),
     "rpc_server_cache": deployed(False, lambda seen: seen.deployments[OTHER]["cache"] is None, OTHER),
     "rpc_server_cache_days": deployed(3, lambda seen: seen.deployments[WORKER]["cache"]["days"] == 3),
+    "rpc_server_cache_max_bytes": deployed(
+        5 << 30, lambda seen: seen.deployments[WORKER]["cache"].get("bytes") == 5 << 30, WORKER
+    ),
     "rpc_server_deployment": refused({"schema": 1}),
 }
 

@@ -42,7 +42,6 @@ extends_documentation_fragment:
 seealso:
   - module: drover.llama.model_manifest
   - module: drover.llama.tensor_cache_info
-  - module: drover.llama.tensor_cache
 author:
   - The Drover developers (@drover)
 """
