@@ -136,6 +136,20 @@ def test_what_is_left_on_the_wire(there, expected):
         assert sum(sent.values()) == plan["predicted"]["load_bytes_over_network"]
 
 
+@pytest.mark.parametrize("split", [split for split, _cached in SPLITS])
+@pytest.mark.parametrize("metadata", [{}, {"llama.nextn_predict_layers": 1}])
+def test_the_plan_says_what_is_sent_at_every_start(split, metadata):
+    """It knows the model by its header alone."""
+    tensors = sizes()
+    plan = planned(gguf_of(tensors, **metadata), split)
+    manifest = manifest_of(tensors, OUTPUT)
+    everything = {
+        host: [tensor["hash"] for tensor in of_host] for host, of_host in cached_tensors(plan, manifest).items()
+    }
+    left = sum(bytes_over_network(plan, manifest, everything).values())
+    assert plan["predicted"]["load_bytes_once_cached"] == left
+
+
 def smaller(tensors):
     return {**tensors, "blk.7.attn_norm.weight": 4064}
 
