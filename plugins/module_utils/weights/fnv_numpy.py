@@ -40,10 +40,11 @@ class NumpyHash:
     def __init__(self) -> None:
         self._np: Any = importlib.import_module("numpy")
         np, words = self._np, BLOCK // 64
-        self._bits = np.empty((8, words), np.uint64)
         self._mixed = np.empty((8, words), np.uint64)
+        self._low = np.empty((8, words), np.uint64)
         self._tripled = np.empty((4, words), np.uint64)
-        self._scratch = np.empty((5, words), np.uint64)
+        self._scratch = np.empty((4, words), np.uint64)
+        self._differences = np.empty(BLOCK, np.int16)
         self._terms = np.empty(BLOCK, np.float32)
         # p^256 ... p^1, each as eight bytes, and the powers that rows are worth.
         powers = [pow(PRIME, ROW - place, 1 << 64) for place in range(ROW)]
@@ -62,20 +63,18 @@ class NumpyHash:
 
     def _block(self, data: Any, state: int) -> int:
         """The state after ``data``, whole rows of bytes."""
-        bits = self._bits[:, : data.size // 64]
-        if data.size < BLOCK:
-            bits = self._bits.reshape(-1)[: data.size // 8].reshape(8, -1)
-        bits.reshape(-1)[:] = data.view("<u8")
-        self._transpose(bits)
-        self._find_low_bytes(bits, state & 255)
-        self._transpose(bits)
-        low = bits.reshape(-1).astype("<u8", copy=False).view(self._np.uint8)
-        return (state * pow(PRIME, data.size, 1 << 64) + self._sum(data, low)) & MASK
+        mixed, low = (each.reshape(-1)[: data.size // 8].reshape(8, -1) for each in (self._mixed, self._low))
+        mixed.reshape(-1)[:] = data.view("<u8")
+        self._transpose(mixed, low)
+        self._find_low_bytes(mixed, low, state & 255)
+        self._transpose(low, mixed)
+        met = low.reshape(-1).astype("<u8", copy=False).view(self._np.uint8)
+        return (state * pow(PRIME, data.size, 1 << 64) + self._sum(data, met)) & MASK
 
-    def _transpose(self, words: Any) -> None:
+    def _transpose(self, words: Any, spare: Any) -> None:
         """Of eight arrays of words, let bit ``k`` of each byte of array ``m`` and bit ``m`` of array ``k`` change
-        places."""
-        np, spare = self._np, self._mixed.reshape(-1)
+        places. What is in ``spare`` is lost."""
+        np, spare = self._np, spare.reshape(-1)
         for shift, mask in _SWAPS:
             pairs = words.reshape(4 // shift, 2, shift, -1)
             first, second = pairs[:, 0], pairs[:, 1]
@@ -87,36 +86,40 @@ class NumpyHash:
             np.left_shift(moved, np.uint64(shift), out=moved)
             first ^= moved
 
-    def _find_low_bytes(self, bits: Any, first: int) -> None:
-        """Turn the planes of the data into those of the low bytes that its bytes meet, of which one is ``first``.
+    def _find_low_bytes(self, mixed: Any, low: Any, first: int) -> None:
+        """Find in ``low`` the planes of the low bytes, of which one is ``first``, that the data in ``mixed`` meets; what
+        is left there are the planes of both mixed, ``x``.
 
         0xb3 x = 17 (3 x) + 128 x. ``tripled`` are the four low bits of 3 x; ``carry`` and ``carry17`` come from the bit
         below in 3 x and in 17 (3 x).
         """
-        np, words = self._np, bits.shape[1]
-        mixed, tripled = self._mixed[:, :words], self._tripled[:, :words]
-        changes, low, carry, carry17, spare = (row[:words] for row in self._scratch)
+        np, words = self._np, mixed.shape[1]
+        tripled = self._tripled[:, :words]
+        changes, carry, carry17, spare = (row[:words] for row in self._scratch)
         carry[:] = carry17[:] = 0
         for k in range(8):
-            changes[:] = bits[k]
-            if k:
-                changes ^= mixed[k - 1]
+            if k == 0:
+                changes[:] = mixed[0]
+            else:
+                np.bitwise_xor(mixed[k], mixed[k - 1], out=changes)
+            if k > 1:
                 changes ^= carry
             if k >= 4:
                 changes ^= tripled[k - 4]
+            if k > 4:
                 changes ^= carry17
             if k == 7:
                 changes ^= mixed[0]
-            self._run(changes, first >> k & 1, low, spare)
-            np.bitwise_xor(bits[k], low, out=mixed[k])
-            bits[k] = low
+            self._run(changes, first >> k & 1, low[k], spare)
+            mixed[k] ^= low[k]
             if k == 0:
                 tripled[0] = mixed[0]
             elif k < 4:
                 self._add(mixed[k], mixed[k - 1], carry, tripled[k], spare)
             elif k < 7:
-                self._add(mixed[k], mixed[k - 1], carry, low, spare)
-                self._add(low, tripled[k - 4], carry17, changes, spare)
+                self._add(mixed[k], mixed[k - 1], carry, changes, spare)
+                # Of 17 (3 x) only what it carries matters.
+                self._add(changes, tripled[k - 4], carry17, low[7], spare)
 
     def _add(self, one: Any, other: Any, carry: Any, total: Any, spare: Any) -> None:
         """One bit of a sum, into ``total``; what it carries into the next, into ``carry``."""
@@ -150,9 +153,11 @@ class NumpyHash:
     def _sum(self, data: Any, low: Any) -> int:
         """The sum of ``(x_i - l_i) p^(n-i)``, modulo 2^64 once it is reduced; ``low`` are the bytes ``l``."""
         np = self._np
-        terms = self._terms[: data.size]
-        terms[:] = np.bitwise_xor(data, low, out=self._mixed.reshape(-1).view(np.uint8)[: data.size])
-        terms -= low
+        mixed = self._mixed.reshape(-1).view(np.uint8)[: data.size]
+        np.bitwise_xor(data, low, out=mixed)
+        differences, terms = self._differences[: data.size], self._terms[: data.size]
+        np.subtract(mixed, low, out=differences, dtype=np.int16)
+        terms[:] = differences
         sums = (terms.reshape(-1, ROW) @ self._pieces).astype(np.int64).view(np.uint64)
         sums <<= self._shifts
         rows = sums.sum(axis=1, dtype=np.uint64)
