@@ -87,8 +87,8 @@ class NumpyHash:
             first ^= moved
 
     def _find_low_bytes(self, mixed: Any, low: Any, first: int) -> None:
-        """Find in ``low`` the planes of the low bytes, of which one is ``first``, that the data in ``mixed`` meets; what
-        is left there are the planes of both mixed, ``x``.
+        """Find in ``low`` the planes of the low bytes, of which one is ``first``, that the data in ``mixed`` meets; in
+        ``mixed`` are then the planes of ``x``.
 
         0xb3 x = 17 (3 x) + 128 x. ``tripled`` are the four low bits of 3 x; ``carry`` and ``carry17`` come from the bit
         below in 3 x and in 17 (3 x).
