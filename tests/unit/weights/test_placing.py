@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import random
+import select
+import signal
 import subprocess
 import sys
 import threading
@@ -309,14 +312,20 @@ def test_one_at_a_time(tmp_path, site):
 # --- Killed -----------------------------------------------------------------------------------------------------------
 
 KILLS = 24
+# Forks a process for each line that it is given, which places; tells its number, and how it ended.
 PLACE = """
-import json, sys
+import json, os, sys
 sys.path.insert(0, sys.argv[1])
 from module_utils.weights.placing import place
 from module_utils.weights.sources import read_sources
-weights, sources = json.load(sys.stdin)
-print("begins", flush=True)
-place(weights, sys.argv[2], read_sources(sources, len(weights["files"])), parallel=3)
+weights, sources = json.loads(sys.stdin.readline())
+for _line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        place(weights, sys.argv[2], read_sources(sources, len(weights["files"])), parallel=3)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
@@ -328,35 +337,34 @@ def test_killed_at_random_points(tmp_path, site):
     for number, shard in enumerate(shards):
         site.pages[f"/m-{number}.gguf"] = Page(shard)
     given = json.dumps([weights, [{"files": [site.url(f"/m-{number}.gguf") for number in range(SHARDS)]}]])
-    plugins = str(Path(placing.__file__).parents[2])
-    kills, longest = 0, 0.2
-    while True:
-        before, killed = size_of(tmp_path), False
-        command = [sys.executable, "-c", PLACE, plugins, str(tmp_path)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-            child.stdin.write(given)
-            child.stdin.close()
-            child.stdout.readline()
-            try:
-                child.wait(None if kills == KILLS else dice.uniform(0, longest))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                killed = True
-        found = {name: sha256(data) for name, data in cached(tmp_path).items()}
-        assert found.items() <= whole.items()
-        if killed and size_of(tmp_path) > before:
-            kills += 1  # in the middle of something
-        elif killed:
-            longest *= 1.3
-        elif child.returncode == 0:
-            assert found == whole and unfinished(tmp_path) == []
-            if kills == KILLS:
-                break
-            longest *= 0.7
-            for name in os.listdir(tmp_path):
-                os.unlink(tmp_path / name)
-        else:
-            pytest.fail(f"place ended with {child.returncode}")
+    command = [sys.executable, "-u", "-c", PLACE, str(Path(placing.__file__).parents[2]), str(tmp_path)]
+    kills, longest = 0, 0.1
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as launcher:
+        launcher.stdin.write(f"{given}\n")
+        while True:
+            before = size_of(tmp_path)
+            launcher.stdin.write("again\n")
+            child = int(launcher.stdout.readline())
+            ended = select.select([launcher.stdout], [], [], None if kills == KILLS else dice.uniform(0, longest))[0]
+            if not ended:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(child, signal.SIGKILL)
+            status = int(launcher.stdout.readline())
+            found = {name: sha256(data) for name, data in cached(tmp_path).items()}
+            assert found.items() <= whole.items()
+            if status == signal.SIGKILL and size_of(tmp_path) > before:
+                kills += 1  # in the middle of something
+            elif status == signal.SIGKILL:
+                longest *= 1.3
+            else:
+                assert status == 0
+                assert found == whole and unfinished(tmp_path) == []
+                if kills == KILLS:
+                    break
+                longest *= 0.7
+                for name in os.listdir(tmp_path):
+                    os.unlink(tmp_path / name)
+        launcher.stdin.close()
 
 
 def size_of(directory):
