@@ -56,8 +56,8 @@ def place(
         pruned = _make_room(directory, missing, wanted, most_bytes)
         taken = _that_fit(directory, missing, most_bytes)
         if taken and not sources:
-            lacking = size_text(_still_to_come(directory, taken))
-            raise DroverError(f"Tensors of {lacking} are missing and there is no source to fetch them from: name one.")
+            needed = size_text(_still_to_come(directory, taken))
+            raise DroverError(f"Tensors of {needed} are missing and there is no source to fetch them from: name one.")
         _fetch_all(directory, taken, sources, parallel, tell)
         size = sum(tensor["bytes"] for tensor in _all(weights))
         lacking = sum(tensor["bytes"] for tensor in missing)
