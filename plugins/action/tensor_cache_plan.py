@@ -18,7 +18,6 @@ class ActionModule(BrainAction):
             "manifest": {"type": "dict", "required": True},
             "caches": {"type": "dict", "default": {}},
             "spread": {"type": "int", "default": 1},
-            "max_bytes": {"type": "int", "default": 0},
         }
     )
 
@@ -28,5 +27,4 @@ class ActionModule(BrainAction):
             read_manifest(given["manifest"]),
             given["caches"],
             given["spread"],
-            given["max_bytes"] or None,
         )

@@ -24,6 +24,16 @@ options:
     description: Processes to read with. 0 takes one for each core.
     type: int
     default: 0
+  directory:
+    description:
+      - A folder to keep the manifest in instead, for a model whose folder is another's.
+    type: path
+  patient:
+    description:
+      - Whether to make it with Python alone, too. Where not, and there is neither a compiler nor numpy for a model of
+        more than 100 MB, RV(manifest) is null and RV(slow) true.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying the host.
@@ -47,6 +57,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+slow:
+  description: Whether it was not made since that would take long, see O(patient).
+  returned: success
+  type: bool
+  sample: false
 manifest:
   description:
     - The manifest, null in check mode where there is none yet. V(tensors) has C(name), C(layer), C(shard), C(offset),
@@ -72,7 +87,14 @@ manifest:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.weights.manifest import find_manifest, keep_manifest
+from ansible_collections.drover.llama.plugins.module_utils.weights.hashing import is_slow
+from ansible_collections.drover.llama.plugins.module_utils.weights.manifest import (
+    find_manifest,
+    hashed_bytes,
+    keep_manifest,
+)
+
+SOON_BYTES = 100_000_000
 
 
 def main():
@@ -80,18 +102,22 @@ def main():
         argument_spec={
             "path": {"type": "path", "required": True},
             "processes": {"type": "int", "default": 0},
+            "directory": {"type": "path"},
+            "patient": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
-    path = module.params["path"]
+    path, directory = module.params["path"], module.params["directory"]
     try:
-        manifest = find_manifest(path)
-        changed = manifest is None
-        if changed and not module.check_mode:
-            manifest = keep_manifest(path, module.params["processes"] or None)
+        manifest = find_manifest(path, directory)
+        makes = manifest is None and not module.check_mode
+        slow = makes and not module.params["patient"] and hashed_bytes(path) > SOON_BYTES and is_slow()
+        changed = manifest is None and not slow
+        if makes and not slow:
+            manifest = keep_manifest(path, module.params["processes"] or None, directory=directory)
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, manifest=manifest)
+    module.exit_json(changed=changed, slow=slow, manifest=manifest)
 
 
 if __name__ == "__main__":

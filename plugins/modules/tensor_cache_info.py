@@ -16,6 +16,10 @@ options:
     description: The cache. It need not exist.
     type: path
     default: /var/cache/drover/rpc
+  max_bytes:
+    description: What the cache may take. 0 lets it fill the disk but for a twentieth of what is free.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 seealso:
@@ -62,6 +66,11 @@ cache:
       returned: success
       type: int
       sample: 21474836480
+    most_bytes:
+      description: O(max_bytes), or null where it is 0.
+      returned: success
+      type: int
+      sample:
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -70,9 +79,14 @@ from ansible_collections.drover.llama.plugins.module_utils.weights.folder import
 
 def main():
     module = AnsibleModule(
-        argument_spec={"directory": {"type": "path", "default": "/var/cache/drover/rpc"}}, supports_check_mode=True
+        argument_spec={
+            "directory": {"type": "path", "default": "/var/cache/drover/rpc"},
+            "max_bytes": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
     )
-    module.exit_json(changed=False, cache=cached_document(module.params["directory"]))
+    cache = cached_document(module.params["directory"], module.params["max_bytes"] or None)
+    module.exit_json(changed=False, cache=cache)
 
 
 if __name__ == "__main__":

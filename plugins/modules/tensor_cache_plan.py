@@ -32,10 +32,6 @@ options:
     description: On how many workers each cached tensor is to be. With 2, losing a worker costs no transfer.
     type: int
     default: 1
-  max_bytes:
-    description: What each cache may take. 0 lets it fill the disk but for a twentieth of what is free.
-    type: int
-    default: 0
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

@@ -86,7 +86,7 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         print_held(given.cluster)
         return 0
-    if given.command in ("manifest", "cached", "place", "offer"):
+    if given.command in ("manifest", "cached", "place", "prune"):
         from . import weights
 
         _end_on_sigterm()
@@ -94,10 +94,16 @@ def _run(given: argparse.Namespace, version: str) -> int:
             weights.print_manifest(given.model, given.processes)
         elif given.command == "cached":
             weights.print_cached(given.cluster)
-        elif given.command == "place":
-            weights.print_placed(given.cluster, given.parallel, given.verify)
+        elif given.command == "prune":
+            weights.prune(given.cluster)
         else:
-            weights.offer(given)
+            weights.print_placed(given.cluster, given.parallel, given.verify)
+        return 0
+    if given.command == "offer":
+        from .offer import offer
+
+        _end_on_sigterm()
+        offer(given)
         return 0
     if given.command == "inspect":
         from .model_file import print_header
@@ -181,7 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     place = commands.add_parser("place", help="fill this host's tensor cache; sources come by standard input, as JSON")
     place.add_argument("--parallel", type=int, default=4, metavar="N", help="tensors to fetch at once (default: 4)")
     place.add_argument("--verify", action="store_true", help="read what is there, and fetch anew what is damaged")
-    for command in (cached, place):
+    prune = commands.add_parser("prune", help="bring this host's tensor cache within the bounds of its deployment")
+    for command in (cached, place, prune):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     offer = commands.add_parser("offer", help="give ranges of a model, or of this host's tensor cache, for a while")
     offered = offer.add_mutually_exclusive_group(required=True)
@@ -191,5 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     offer.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on (default: any)")
     offer.add_argument("--allow", required=True, nargs="+", metavar="ADDRESS", help="who may ask")
     offer.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: 3600)")
+    offer.add_argument(
+        "--user", metavar="NAME", help="as root: open this host's firewalls for them meanwhile, and serve as this user"
+    )
     commands.add_parser("version", help="print the version of Drover")
     return parser

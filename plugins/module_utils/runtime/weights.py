@@ -1,28 +1,23 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``drover manifest``, ``cached``, ``place`` and ``offer``: weights are in a worker's tensor cache before it starts.
+"""``drover manifest``, ``cached``, ``prune`` and ``place``: weights are in a worker's tensor cache before it starts.
 
 Secrets come by standard input, since a process list shows arguments to everyone.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from typing import IO, Any
 
 from ..errors import DroverError
-from ..gguf.reader import read_header
 from ..serving.cluster import Cluster
-from ..serving.deployment import source_network
 from ..weights.document import read_weights
-from ..weights.fnv import is_cache_name
-from ..weights.folder import cached_document
+from ..weights.folder import cached_document, prune_cache
 from ..weights.manifest import keep_manifest
-from ..weights.offering import Find, Offer, serve
 from ..weights.placing import place
 from ..weights.sources import read_sources
 from .documents import load_document, print_document
@@ -37,14 +32,21 @@ def print_manifest(path: str, processes: int | None) -> None:
 
 def print_cached(name: str) -> None:
     """Print what is in the tensor cache of the worker of the cluster called ``name``."""
-    print_document(cached_document(_cache(Cluster(name))["directory"]))
+    cache = cache_of(Cluster(name))
+    print_document(cached_document(cache["directory"], cache.get("bytes")))
+
+
+def prune(name: str) -> None:
+    """Bring the tensor cache of the worker of the cluster called ``name`` within its bounds."""
+    cache = cache_of(Cluster(name))
+    prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
 
 
 def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None = None) -> None:
     """Place the tensors that the cluster called ``name`` wants here, from the sources that are on standard input, as
     JSON, and print what was done."""
     cluster = Cluster(name)
-    cache = _cache(cluster)
+    cache = cache_of(cluster)
     weights = read_weights(load_document(cluster.weights_path, "what the tensor cache is to have"))
     if weights["cluster"] != cluster.name:
         raise DroverError(
@@ -55,33 +57,8 @@ def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None 
     print_document(place(weights, cache["directory"], sources, cache.get("bytes"), parallel, verify, tell))
 
 
-def offer(given: argparse.Namespace, stream: IO[str] | None = None) -> None:
-    """Offer a model, or this host's tensor cache, to members for a while; the secret is the first line of standard
-    input. Prints the port as soon as it listens, and in the end what was sent."""
-    secret = (stream or sys.stdin).readline().strip()
-    find = _shards(given.model) if given.model else _tensors(_cache(Cluster(given.cluster))["directory"])
-    members = [source_network(value, "A member") for value in given.allow]
-    server = Offer(given.address, given.port, find, members, secret)
-    print(json.dumps({"port": server.port}), flush=True)
-    try:
-        serve(server, given.seconds)
-    finally:
-        print(json.dumps({"sent_bytes": server.sent_bytes, "refused": server.refused}), flush=True)
-
-
-def _shards(path: str) -> Find:
-    """The files of the model at ``path``, by their names."""
-    folder = os.path.dirname(os.path.abspath(path))
-    paths = {name: os.path.join(folder, name) for name in read_header(path).shards}
-    return paths.get
-
-
-def _tensors(directory: str) -> Find:
-    """The tensors in a cache, by their hashes."""
-    return lambda name: os.path.join(directory, name) if is_cache_name(name) else None
-
-
-def _cache(cluster: Cluster) -> dict[str, Any]:
+def cache_of(cluster: Cluster) -> dict[str, Any]:
+    """What this host's deployment in ``cluster`` says of its tensor cache."""
     cache = load_deployment(cluster)["cache"]
     if not cache:
         raise DroverError(

@@ -35,6 +35,7 @@ def weights_documents(
             "schema": SCHEMA,
             "cluster": plan["cluster"],
             "host": host,
+            "spread": spread,
             "files": [{"name": file["name"], "file_bytes": file["file_bytes"]} for file in manifest["files"]],
             "held": [_piece(tensor) for tensor in held.get(host, [])],
             "spare": [_piece(tensor) for tensor in spare.get(host, [])],

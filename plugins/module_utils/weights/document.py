@@ -4,6 +4,7 @@
 """The document ``weights``: what the tensor cache of one worker is to have for one cluster. Dictionary of
 
 - ``schema`` (1), ``cluster`` and ``host``,
+- ``spread``: on how many workers each tensor was to be,
 - ``files``: ``name`` and ``file_bytes`` of each shard of the model,
 - ``held``: the tensors that the worker is going to hold, of each ``hash``, ``sha256``, ``shard``, ``offset`` and
   ``bytes``; ``spare``: tensors of other workers, for when one of them is lost.
@@ -22,7 +23,7 @@ from .pieces import Tensor, read_files, read_tensor
 
 SCHEMA = 1
 _REMEDY = "run site.yml again, which writes it anew"
-_FIELDS: Fields = {"cluster": str, "host": str, "files": list, "held": list, "spare": list}
+_FIELDS: Fields = {"cluster": str, "host": str, "spread": int, "files": list, "held": list, "spare": list}
 
 
 def read_weights(value: object) -> dict[str, Any]:

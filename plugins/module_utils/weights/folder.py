@@ -49,9 +49,9 @@ def tensor_sizes(directory: str) -> dict[str, int]:
     return {file.name: file.size for file in cache_files(directory) if is_cache_name(file.name)}
 
 
-def cached_document(directory: str) -> dict[str, object]:
-    """What is in the cache: ``tensors`` (hash -> bytes), ``other_bytes`` and the disk's ``free_bytes`` (for this user);
-    with ``schema`` and ``directory``."""
+def cached_document(directory: str, most_bytes: int | None = None) -> dict[str, object]:
+    """What is in the cache: ``tensors`` (hash -> bytes), ``other_bytes``, the disk's ``free_bytes`` (for this user) and
+    ``most_bytes``, what the cache may take (None: no bound); with ``schema`` and ``directory``."""
     files = cache_files(directory)
     return {
         "schema": SCHEMA,
@@ -59,6 +59,7 @@ def cached_document(directory: str) -> dict[str, object]:
         "tensors": {file.name: file.size for file in sorted(files) if is_cache_name(file.name)},
         "other_bytes": sum(file.size for file in files if not is_cache_name(file.name)),
         "free_bytes": free_bytes(directory),
+        "most_bytes": most_bytes,
     }
 
 

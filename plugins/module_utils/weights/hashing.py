@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import multiprocessing
 import os
 import tempfile
@@ -77,6 +78,14 @@ def sums_of(
             finally:
                 pool.shutdown(cancel_futures=True)
     return found
+
+
+def is_slow() -> bool:
+    """Whether this machine has only plain Python to hash with: some megabytes a second and core."""
+    if importlib.util.find_spec("numpy") is not None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="drover-") as folder:
+        return compile_helper(folder) is None
 
 
 def fastest(program: str | None) -> Hasher:

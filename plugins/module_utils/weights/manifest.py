@@ -11,12 +11,14 @@ A manifest is a dictionary of
   output layer; null: every device with a block); ``shard``, ``offset`` (from the file's beginning) and ``bytes``;
   ``hash``, its name in an RPC server's tensor cache; ``sha256``.
 
-It lies beside the first shard and counts only while the files are the ones that it was made of.
+It lies beside the first shard, or in a folder of manifests where the model's is another's, and counts only while the
+files are the ones that it was made of.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -37,26 +39,29 @@ _FIELDS: Fields = {"block_count": int, "files": list, "tensors": list}
 
 
 def keep_manifest(
-    path: str, processes: int | None = None, tell: Callable[[int, int], None] | None = None
+    path: str,
+    processes: int | None = None,
+    tell: Callable[[int, int], None] | None = None,
+    directory: str | None = None,
 ) -> dict[str, Any]:
-    """The manifest of the model at ``path``, the first shard of it: the one that lies there if it counts, else a new
-    one, which is put there when it is whole.
+    """The manifest of the model at ``path``, the first shard of it: the one that is kept if it counts, else a new one,
+    which is kept when it is whole, in ``directory`` (None: beside the model).
 
     ``tell`` is called with the bytes that are hashed and those of all tensors. Raises DroverError when the model is
     none, changes meanwhile, or the manifest cannot be written.
     """
-    known = find_manifest(path)
+    known = find_manifest(path, directory)
     if known is not None:
         return known
     made = make_manifest(path, processes, tell)
-    _write(path + MANIFEST, made)
+    _write(_kept(path, directory), made)
     return made
 
 
-def find_manifest(path: str) -> dict[str, Any] | None:
-    """The manifest beside the model at ``path``, when it is whole and of these very files; else None."""
+def find_manifest(path: str, directory: str | None = None) -> dict[str, Any] | None:
+    """The manifest that is kept of the model at ``path``, when it is whole and of these very files; else None."""
     try:
-        with open(path + MANIFEST, encoding="utf-8") as file:
+        with open(_kept(path, directory), encoding="utf-8") as file:
             found = read_manifest(json.load(file))
         facts = _file_facts(path, [each["name"] for each in found["files"]])
     except (OSError, ValueError, DroverError):
@@ -86,6 +91,11 @@ def make_manifest(
         "files": before,
         "tensors": [{**tensor, **each._asdict()} for tensor, each in zip(tensors, sums)],
     }
+
+
+def hashed_bytes(path: str) -> int:
+    """Bytes that are read to make the manifest of the model at ``path``. Raises DroverError when that is none."""
+    return sum(tensor["bytes"] for tensor in _tensors(read_header(path)))
 
 
 def block_count_of(header: Header) -> int:
@@ -139,9 +149,18 @@ def _file_facts(path: str, names: list[str]) -> list[dict[str, Any]]:
     return facts
 
 
+def _kept(path: str, directory: str | None) -> str:
+    """Where the manifest is. In a folder of its own, models of one name from two folders have two."""
+    if directory is None:
+        return path + MANIFEST
+    folder = hashlib.sha256(os.path.dirname(os.path.abspath(path)).encode()).hexdigest()[:16]
+    return os.path.join(directory, f"{folder}-{os.path.basename(path)}{MANIFEST}")
+
+
 def _write(path: str, manifest: dict[str, Any]) -> None:
     unfinished = f"{path}.{os.getpid()}"
     try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(unfinished, "w+", encoding="utf-8") as file:
             json.dump(manifest, file, sort_keys=True)
             file.flush()

@@ -18,7 +18,13 @@ from .folder import SCHEMA, spared
 from .holdings import bytes_over_network
 
 _REMEDY = "give what tensor_cache_info or drover cached returned"
-_FIELDS: Fields = {"directory": str, "tensors": dict, "other_bytes": int, "free_bytes": int}
+_FIELDS: Fields = {
+    "directory": str,
+    "tensors": dict,
+    "other_bytes": int,
+    "free_bytes": int,
+    "most_bytes": (int, type(None)),
+}
 
 
 def outlook(
@@ -26,13 +32,11 @@ def outlook(
     manifest: Mapping[str, Any],
     caches: Mapping[str, object],
     spread: int = 1,
-    most_bytes: int | None = None,
     threshold: int = CACHE_THRESHOLD_BYTES,
 ) -> dict[str, Any]:
     """What to do so that each worker of ``plan`` has what it is going to hold, and copies as ``spread`` says.
 
     ``caches``: host -> what ``folder.cached_document`` tells; one that is not there has none, and is sent everything.
-    ``most_bytes``: what each cache may take (None: what the disk bears).
 
     Returns ``weights`` (host -> its document), ``missing_bytes`` (host -> bytes to fetch) and
     ``load_bytes_over_network``: what the leader sends at a start, ``now``, once all is ``placed``, and with ``empty``
@@ -42,7 +46,7 @@ def outlook(
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to place, since the plan says: {plan['shortfall']['text']}")
     there = {host: read_cached(cache, host) for host, cache in caches.items()}
-    room = {host: _room(cache, most_bytes) for host, cache in there.items()}
+    room = {host: _room(cache) for host, cache in there.items()}
     workers = [host for host in plan["addresses"] if host != plan["leader"]]
     hashes = {host: cache["tensors"] for host, cache in there.items()}
     documents = weights_documents(plan, manifest, spread, {**dict.fromkeys(workers, 0), **room}, hashes, threshold)
@@ -70,13 +74,14 @@ def read_cached(value: object, host: str) -> dict[str, Any]:
             raise DroverError(f"{what} has a tensor {name!r}, expected 16 hexadecimal digits: {_REMEDY}.")
         whole(size, f"The size of {name} in the tensor cache of {host}", 0, remedy=_REMEDY)
     whole(found["free_bytes"], f"free_bytes of the tensor cache of {host}", 0, remedy=_REMEDY)
+    whole(found["most_bytes"] or 0, f"most_bytes of the tensor cache of {host}", 0, remedy=_REMEDY)
     return found
 
 
-def _room(cache: Mapping[str, Any], most_bytes: int | None) -> int:
+def _room(cache: Mapping[str, Any]) -> int:
     """Bytes that all tensors in a cache may take."""
     bears = sum(cache["tensors"].values()) + cache["free_bytes"] - spared(cache["free_bytes"])
-    return int(bears) if most_bytes is None else min(int(bears), most_bytes)
+    return int(bears) if cache["most_bytes"] is None else min(int(bears), int(cache["most_bytes"]))
 
 
 def _whole(weights: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:

@@ -124,11 +124,10 @@ def test_a_fleet_is_recommended_what_it_runs():
 
 def test_what_is_to_be_placed_is_plain_and_that_of_the_brain():
     plan = planned(gguf_of(sizes()), {"leader": 7, "w1": 2})
-    caches = {"w1": {"schema": 1, "directory": "/c", "tensors": {}, "other_bytes": 0, "free_bytes": 1 << 40}}
+    cache = {"schema": 1, "directory": "/c", "tensors": {}, "other_bytes": 0, "free_bytes": 1 << 40, "most_bytes": None}
+    caches = {"w1": cache}
     asked = {"plan": decorated(plan), "manifest": decorated(MANIFEST), "caches": decorated(caches)}
     told = ask("tensor_cache_plan", **asked, spread="2")
     assert types_in(told) <= PLAIN
     assert told == {"changed": False, **outlook(plan, MANIFEST, caches, 2)}
-    # 0 is what nobody set.
-    assert ask("tensor_cache_plan", **asked, max_bytes="0") == ask("tensor_cache_plan", **asked)
     assert ask("tensor_cache_plan", **asked, spread=0)["msg"].startswith("spread is 0 but must be")

@@ -87,6 +87,7 @@ def test_from_a_model_to_a_filled_cache(tmp_path, capsys, monkeypatch, worker, p
         "schema": 1,
         "cluster": "main",
         "host": "w1",
+        "spread": 1,
         "files": [{key: file[key] for key in ("name", "file_bytes")} for file in manifest["files"]],
         "held": [
             {key: tensor[key] for key in ("hash", "sha256", "shard", "offset", "bytes")}
@@ -130,12 +131,12 @@ def test_a_worker_without_a_cache(capsys, monkeypatch, worker, arguments):
         ("{", "[]", "weights.json is not JSON"),
         ('{"schema": 1}', "[]", "The weights has no cluster"),
         (
-            '{"schema": 1, "cluster": "other", "host": "w1", "files": [], "held": [], "spare": []}',
+            '{"schema": 1, "cluster": "other", "host": "w1", "spread": 1, "files": [], "held": [], "spare": []}',
             "[]",
             "is for the cluster other",
         ),
         (
-            '{"schema": 1, "cluster": "main", "host": "w1", "files": [], "held": [], "spare": []}',
+            '{"schema": 1, "cluster": "main", "host": "w1", "spread": 1, "files": [], "held": [], "spare": []}',
             '[{"token": "hunter2"',
             "The sources are not JSON (line 1)",
         ),

@@ -39,6 +39,7 @@ def weights_of(shards, tensors, spare=0, cluster="main", **more):
         "schema": 1,
         "cluster": cluster,
         "host": "w1",
+        "spread": 1,
         "files": [{"name": f"m-{number}.gguf", "file_bytes": len(shard)} for number, shard in enumerate(shards)],
         "held": listed[:held],
         "spare": listed[held:],

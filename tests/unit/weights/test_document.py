@@ -101,7 +101,7 @@ def test_what_is_wrong_in_one_sentence(path, value, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("field", ["schema", "cluster", "host", "files", "held", "spare"])
+@pytest.mark.parametrize("field", ["schema", "cluster", "host", "spread", "files", "held", "spare"])
 def test_missing_fields(field):
     with pytest.raises(DroverError, match=field):
         read_weights({name: value for name, value in SOUND.items() if name != field})

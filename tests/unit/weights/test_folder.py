@@ -39,6 +39,7 @@ def test_what_is_there(tmp_path):
         "directory": str(tmp_path),
         "tensors": {"0" * 16: 5, "f" * 16: 7},
         "other_bytes": 3,
+        "most_bytes": None,
     }
 
 

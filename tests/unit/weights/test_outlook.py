@@ -16,9 +16,10 @@ LITTLE = 2 * sum(SMALL.values()) + 4096
 CACHED = 2 * sum(BIG.values()) + 40 * MIB
 
 
-def cache(*names, free=GIB, **more):
+def cache(*names, free=GIB, most=None, **more):
     tensors = {hash_of(name): sizes()[name] for name in names}
-    return {"schema": 1, "directory": "/c", "tensors": {**tensors, **more}, "other_bytes": 0, "free_bytes": free}
+    found = {"schema": 1, "directory": "/c", "tensors": {**tensors, **more}, "other_bytes": 0, "free_bytes": free}
+    return {**found, "most_bytes": most}
 
 
 def look(w1=None, w2=None, w3=None, **more):
@@ -53,7 +54,7 @@ def test_what_is_left_to_do(w1, w2, missing, now, placed):
     [
         (cache(), {}, []),
         # w1 and w2 are full with their own, and w3 takes copies of what it has room for.
-        (cache(), {"spread": 2, "most_bytes": 72 * MIB}, big(6, 7)),
+        (cache(most=72 * MIB), {"spread": 2}, big(6, 7)),
         (cache(free=0), {"spread": 2}, []),
         (cache("output.weight", free=0), {"spread": 2}, ["output.weight"]),
         (None, {"spread": 2}, []),
@@ -86,6 +87,8 @@ def test_no_plan():
         ({"tensors": {"0" * 16: -1}}, "from 0 up"),
         ({"free_bytes": -1}, "free_bytes of the tensor cache of w1"),
         ({"free_bytes": None}, "free_bytes None"),
+        ({"most_bytes": -1}, "most_bytes of the tensor cache of w1"),
+        ({"most_bytes": "5"}, "most_bytes '5'"),
     ],
 )
 def test_what_is_no_cache(change, words):
