@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit sanity galaxy site release lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
 	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
-	molecule-k3s molecule-vulkan bench clean lab-setup
+	molecule-k3s molecule-vulkan molecule-weights bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -43,8 +43,8 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan unit \
-		limits lab-emulated lab-kubernetes sanity galaxy site
+		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan \
+		molecule-weights unit limits lab-emulated lab-kubernetes sanity galaxy site
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -116,6 +116,10 @@ molecule-k3s: $(SETUP)
 # A GPU without hardware, which is slow.
 molecule-vulkan: $(SETUP)
 	@tests/checks/molecule vulkan
+
+# A model of some hundred MB, whose bytes are counted on cables.
+molecule-weights: $(SETUP)
+	@tests/checks/molecule weights
 
 bench: lab-setup ## Measure planning, header reading, playbook runs, upgrades, compiled builds and regret
 	@tests/bench/run

@@ -34,7 +34,10 @@ def serve(content: bytes, midway: Callable[[], bool] = lambda: True, token: str 
                 first, last = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-                parts = [content[first : last + 1]]
+                middle = (first + last + 1) // 2
+                # Who wants a piece only says where it ends.
+                ends = [last + 1] if wanted[2] else [middle, last + 1]
+                parts = [content[first : ends[0]], *(content[start:end] for start, end in zip(ends, ends[1:]))]
             else:
                 self.send_response(200)
                 parts = [content[: len(content) // 2], content[len(content) // 2 :]]

@@ -87,11 +87,17 @@ ARCHIVE = "molecule/archive/tests/test_archive.py"
 SOURCE = "molecule/source/converge.yml"
 REDEPLOY = "molecule/redeploy/converge.yml"
 SETTINGS = "molecule/resources/inventory/group_vars/llama_cluster.yml"
+WEIGHTS = "molecule/weights/tests/test_weights.py"
 WALKED = "molecule/default/tests/test_variables.py"
 
 VARIABLES = {
     "gguf_model_path": elsewhere(SETTINGS),
     "gguf_model_url": elsewhere(TRANSFERS),
+    "gguf_model_repo": elsewhere(TRANSFERS),
+    "gguf_model_quantization": elsewhere(TRANSFERS),
+    "gguf_model_repo_file": elsewhere(TRANSFERS),
+    "gguf_model_revision": elsewhere(TRANSFERS),
+    "gguf_model_hub_url": elsewhere(TRANSFERS),
     "gguf_model_leader_path": elsewhere(TRANSFERS),
     "gguf_model_reader": refused(WORKER),
     "gguf_model_sha256": elsewhere(TRANSFERS),
@@ -215,7 +221,23 @@ VARIABLES = {
     ),
     "rpc_server_cache": deployed(False, lambda seen: seen.deployments[OTHER]["cache"] is None, OTHER),
     "rpc_server_cache_days": deployed(3, lambda seen: seen.deployments[WORKER]["cache"]["days"] == 3),
+    "rpc_server_cache_max_bytes": deployed(
+        5 << 30, lambda seen: seen.deployments[WORKER]["cache"].get("bytes") == 5 << 30, WORKER
+    ),
     "rpc_server_deployment": refused({"schema": 1}),
+    "tensor_cache_cluster": refused("walked"),
+    "tensor_cache_plan": refused({"schema": 1}),
+    "tensor_cache_deployment": refused({"schema": 1}),
+    "tensor_cache_model_path": refused("/walked.gguf"),
+    "tensor_cache_manifest_directory": refused("/walked"),
+    "tensor_cache_spread": elsewhere(WEIGHTS),
+    "tensor_cache_parallel": elsewhere(WEIGHTS),
+    "tensor_cache_verify": elsewhere(WEIGHTS),
+    "tensor_cache_urls": elsewhere(WEIGHTS),
+    "tensor_cache_url_token": elsewhere(WEIGHTS),
+    "tensor_cache_port": elsewhere(WEIGHTS),
+    "tensor_cache_offer_seconds": elsewhere(WEIGHTS),
+    "tensor_cache_packages": elsewhere(WEIGHTS),
 }
 
 

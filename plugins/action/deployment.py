@@ -38,8 +38,10 @@ class ActionModule(BrainAction):
                     "complete": {"type": "bool", "default": False},
                     "listeners": {"type": "list", "elements": "dict", "default": []},
                     "plan": {"type": "dict"},
+                    "weights": {"type": "dict"},
                 },
             },
+            "spread": {"type": "int", "default": 0},
             "collection_path": {"type": "path"},
         },
         required_one_of=[("plan", "lend_to")],
@@ -51,7 +53,8 @@ class ActionModule(BrainAction):
         deployments = make_deployments(given)
         # Packing it takes a moment, which only a run that goes on to change hosts needs.
         digest = packed_runtime(given["collection_path"])["digest"] if given["collection_path"] else None
-        return {"deployments": deployments, "due": hosts_due(deployments, given["plan"], given["found"], digest)}
+        due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"])
+        return {"deployments": deployments, "due": due}
 
 
 def make_deployments(given):

@@ -9,6 +9,7 @@ from ansible_collections.drover.llama.plugins.module_utils.errors import DroverE
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.proof import held_part, missing_parts
+from ansible_collections.drover.llama.plugins.module_utils.telling.loading import loading_text
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 
@@ -23,11 +24,13 @@ class ActionModule(BrainAction):
     )
 
     def answer(self, given):
+        plan = read_plan(given["plan"])
         held = {}
         for worker in given["workers"]:
             tally = read_tally(worker.get("tally"))
             held[tally["host"]] = held_part(tally, worker.get("connections") or [])
-        missing = missing_parts(read_plan(given["plan"]), held, given["hosts"])
+        missing = missing_parts(plan, held, given["hosts"])
         if missing and given["required"]:
             raise DroverError(" ".join(missing))
-        return {"missing": missing}
+        loading = loading_text(plan, [worker.get("received_bytes") for worker in given["workers"]])
+        return {"missing": missing, "loading": loading}

@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
                 "job": {"type": "str", "required": True},
                 "name": {"type": "str", "required": True},
                 "folder": {"type": "path"},
+                "pattern": {"type": "str", "default": "*"},
                 "bytes": {"type": "int"},
                 "steps": {"type": "list", "elements": "str"},
                 "timeout": {"type": "int", "default": 86400},
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
     def _measure(self, given, steps, task_vars):
         """How much is done, and how many steps there are in all if they are counted; ``steps`` were, at first."""
         if given["folder"] is not None:
-            wanted = {"paths": [given["folder"]], "hidden": True}
+            wanted = {"paths": [given["folder"]], "patterns": [given["pattern"]], "hidden": True}
             found = self._execute_module("ansible.builtin.find", wanted, task_vars=task_vars)
             return None if found.get("failed") else sum(file["size"] for file in found["files"]), None
         said = self._execute_module("ansible.builtin.command", {"argv": given["steps"]}, task_vars=task_vars)

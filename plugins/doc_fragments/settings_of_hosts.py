@@ -28,9 +28,13 @@ options:
         type: bool
         default: true
       rpc_server_cache_days:
-        description: Days without being read after which such a tensor is deleted.
+        description: Days without being read after which such a tensor is deleted, unless a cluster plans with it.
         type: int
         default: 30
+      rpc_server_cache_max_bytes:
+        description: What such tensors may take on its disk. 0 sets no bound.
+        type: int
+        default: 0
       rpc_server_allowed_addresses:
         description: The addresses that may connect to it besides the leader's.
         type: list

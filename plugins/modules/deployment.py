@@ -89,6 +89,15 @@ options:
       plan:
         description: The RV(drover.llama.memory_info#module:plan) there.
         type: dict
+      weights:
+        description: The RV(drover.llama.memory_info#module:weights) there.
+        type: dict
+  spread:
+    description:
+      - On how many workers each tensor is to be, see M(drover.llama.tensor_cache_plan). Those in O(found) whose tensor
+        cache lacks any are due. 0 where none are placed.
+    type: int
+    default: 0
   collection_path:
     description:
       - The folder of the collection that installs Drover on hosts. Those in O(found) with anything else are due.

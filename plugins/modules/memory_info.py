@@ -544,6 +544,22 @@ connections:
   type: list
   elements: dict
   sample: []
+received_bytes:
+  description: What has come over the connections in RV(connections), or null where the kernel does not tell.
+  returned: success
+  version_added: "0.2.0"
+  type: int
+  sample: 151388160
+weights:
+  description:
+    - How the tensor cache of RV(deployment) stands, RV(weights.spread) as it was last filled and
+      RV(weights.lacking_bytes), what of that is missing and has room. Null where weights were never placed.
+  returned: success
+  version_added: "0.2.0"
+  type: dict
+  sample:
+    spread: 1
+    lacking_bytes: 0
 installed:
   description:
     - A digest of what the role C(host) has put on here for O(cluster), to be compared with that of
@@ -557,6 +573,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
 from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
+from ansible_collections.drover.llama.plugins.module_utils.hosts.received import received_bytes
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
     BUILDS_PATH,
     CLUSTER,
@@ -569,6 +586,7 @@ from ansible_collections.drover.llama.plugins.module_utils.placement.running imp
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
+from ansible_collections.drover.llama.plugins.module_utils.weights.standing import standing
 
 
 def main():
@@ -617,6 +635,8 @@ def main():
             "complete": complete(Tree(), Cluster(cluster), deployment),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
+            "received_bytes": received_bytes(wanted["ports"]),
+            "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
         }
     except DroverError as error:

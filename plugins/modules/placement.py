@@ -276,6 +276,12 @@ plan:
           returned: success
           type: int
           sample: 2748712960
+        load_bytes_once_cached:
+          description: What of them is sent at every start, since workers cache tensors of more than 10 MiB only.
+          returned: success
+          version_added: "0.2.0"
+          type: int
+          sample: 143253504
         kv_bytes:
           description: KV cache on the device.
           returned: success

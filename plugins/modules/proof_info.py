@@ -59,6 +59,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+loading:
+  description:
+    - One line on what has come over the workers' connections with the leader, against what the plan predicted of a
+      start. It says what the start has sent only right after it. Empty where a worker's kernel does not tell.
+  returned: success
+  version_added: "0.2.0"
+  type: str
+  sample: "Loading   sent 6.1 MiB to the workers (predicted: 5.9 MiB)"
 missing:
   description: A sentence for each worker that does not take part as planned, with what to do; empty when all do.
   returned: success

@@ -25,8 +25,12 @@ options:
   folder:
     description: The folder that the job fills; what is in it is measured.
     type: path
+  pattern:
+    description: The names of the files in O(folder) that the job makes, as the shell would match them.
+    type: str
+    default: "*"
   bytes:
-    description: How many bytes are in O(folder) at the end.
+    description: How many bytes they have at the end.
     type: int
   steps:
     description: A command that tells in Ninja's words (C(ninja -n)) what is still to be done, and does nothing.
@@ -57,11 +61,10 @@ author:
 
 EXAMPLES = r"""
 - name: Begin the download
-  ansible.builtin.get_url:
+  drover.llama.gguf_download:
     url: https://models.example.org/model.gguf
-    dest: /srv/models/model.gguf
-    tmp_dest: /srv/models/.incoming
-    mode: "0644"
+    path: /srv/models/model.gguf
+    sha256: 377c217a035b7e87c5f6a8c1bbf50877e4c6edb8a7aecbc1445e39d5f7a38a3d
   async: 86400
   poll: 0
   register: download
@@ -70,7 +73,8 @@ EXAMPLES = r"""
   drover.llama.wait_for_job:
     job: "{{ download.ansible_job_id }}"
     name: model.gguf
-    folder: /srv/models/.incoming
+    folder: /srv/models
+    pattern: model.gguf.*.part
     bytes: 4920000000
 """
 

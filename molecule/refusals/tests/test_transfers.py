@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Models by URL and from the leader's own disk: placed when right, and nothing half-written stays when not.
+"""Models by URL, on a Hub and from the leader's own disk: placed when right, and nothing half-written stays when not.
 
 What is wrong with a transfer shows only in the middle of it, so here something was changed, and taken back again.
 """
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 from cluster import LEADER, ROOT, answers, host
+from hub_server import REPOSITORY, serve_hub
 from model_server import serve
 from playbook import failed, play, refused, succeeded
 
@@ -46,7 +47,7 @@ def deployed_again():
     """Whatever the tests of this file served, the demo model is served after them."""
     yield
     succeeded(play("site"))
-    host(LEADER).check_output(f"rm -rf {MODELS}/served.gguf {MODELS}/served.gguf.source {OWN.rpartition('/')[0]}")
+    host(LEADER).check_output(f"rm -rf {MODELS}/served.gguf* {MODELS}/demo-* {OWN.rpartition('/')[0]}")
 
 
 def test_a_url_with_the_wrong_sha256():
@@ -64,16 +65,7 @@ def test_a_url_where_nothing_is():
     refused(play("plan", settings=from_url(gone)), gone, "gguf_model_url", "Nothing was changed")
 
 
-@pytest.mark.long  # it ends as the wrong sha256 does
-def test_a_download_that_breaks_off():
-    before = listing(MODELS)
-    with serve(MODEL.read_bytes(), midway=lambda: False) as url:
-        run = play("site", settings=from_url(url))
-    failed(run, f"{url} could not be placed in {MODELS} on {LEADER}", "nothing was kept of the transfer")
-    assert listing(MODELS) == before
-
-
-@pytest.mark.long  # it ends as the wrong sha256 does
+@pytest.mark.long  # tests/unit/gguf/test_download.py
 def test_a_disk_that_is_full_in_the_middle_of_a_download():
     with small_disk("size=16m") as folder:
 
@@ -84,7 +76,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_download():
         with serve(MODEL.read_bytes(), midway=fill) as url:
             run = play("site", settings=from_url(url, gguf_model_directory=folder))
         left = host(LEADER).check_output(f"ls -A {folder}").split()
-    failed(run, f"could not be placed in {folder} on {LEADER}", "No space left on device", "nothing was kept")
+    failed(run, f"could not be placed in {folder} on {LEADER}", "No space left on device")
     assert left == ["others-work"]
 
 
@@ -118,6 +110,23 @@ def test_a_model_by_url(deployed_again, api):
     assert host(LEADER).file(f"{MODELS}/served.gguf").sha256sum == SHA256
     question, answer = answers()[0]
     assert api.ask(question) == answer
+
+
+def test_a_model_on_the_hub(deployed_again, api):
+    token, name = "hf_aTokenThatNobodyIsTold", "demo-Q8_0.gguf"
+    leader, question = host(LEADER), answers()[0]
+    with serve_hub({name: MODEL.read_bytes(), "demo-Q4_0.gguf": MODEL.read_bytes()}, token=token) as url:
+        found = {"gguf_model_path": "", "gguf_model_repo": REPOSITORY, "gguf_model_revision": "release"}
+        settings = {**found, "gguf_model_hub_url": url, "gguf_model_token": token}
+        unclear = play("plan", settings=settings)
+        refused(unclear, "2 models and none was named", name, "demo-Q4_0.gguf", "gguf_model_repo_file")
+        refused(play("plan", settings={**settings, "gguf_model_token": ""}), "HTTP 401", "give a token")
+        first = succeeded(play("site", settings={**settings, "gguf_model_quantization": "Q8_0"}))
+        again = succeeded(play("site", settings={**settings, "gguf_model_repo_file": name}))
+    assert token not in first.said + again.said + unclear.said
+    assert set(again.changed.values()) == {0}, again.changed
+    assert leader.file(f"{MODELS}/{name}").sha256sum == SHA256
+    assert api.ask(question[0]) == question[1]
 
 
 def test_a_model_that_is_on_the_leader_already(deployed_again, api):

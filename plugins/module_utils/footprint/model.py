@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..gguf.profile import CACHE_THRESHOLD_BYTES
 from .compute_buffers import ComputeBuffers
 from .kv_cache import BlockMemory
 from .settings import Settings
@@ -101,6 +102,12 @@ class MemoryModel:
         self.layer_weight_bytes.append(gguf["output_bytes"])
         self._largest_tensors: list[int] = [block["largest_tensor_bytes"] for block in gguf["blocks"]]
         self._largest_tensors.append(gguf["largest_output_tensor_bytes"])
+        # Of the output layer the largest tensor alone is known; others are never that large.
+        output = gguf["largest_output_tensor_bytes"]
+        self._cacheable_bytes: list[int] = [
+            block["cacheable_bytes"] if block["index"] < trunk else 0 for block in gguf["blocks"]
+        ]
+        self._cacheable_bytes.append(output if output > CACHE_THRESHOLD_BYTES else 0)
         self._is_verified = gguf["architecture"] in VERIFIED_ARCHITECTURES
         self.layer_kv_bytes = [self._with_margin(size, CONTEXT_MARGIN) for size in (*self._memory.block_bytes, 0)]
         self.reasons = (
@@ -123,6 +130,10 @@ class MemoryModel:
         """Bytes of the weights of layers ``first_layer`` up to, not including, ``first_layer + layer_count``."""
         held = sum(self.layer_weight_bytes[first_layer : first_layer + layer_count])
         return held + (self._gguf["every_device_bytes"] if first_layer < self._gguf["block_count"] else 0)
+
+    def device_cacheable_bytes(self, first_layer: int, layer_count: int) -> int:
+        """Bytes of those weights that an RPC server keeps in its tensor cache."""
+        return sum(self._cacheable_bytes[first_layer : first_layer + layer_count])
 
     def device_loading_bytes(self, first_layer: int, layer_count: int) -> int:
         """Bytes that a worker needs beside the weights of these layers while it loads them.

@@ -14,15 +14,16 @@ from .address import telling_text
 def source_faults(sources: Mapping[str, str], sha256: list[str]) -> list[str]:
     """A sentence for each thing that is wrong with how a model is asked for.
 
-    ``sources``: by the name of a variable of the role (``gguf_model_path``, ``gguf_model_url``,
+    ``sources``: by the name of a variable of the role (``gguf_model_path``, ``gguf_model_url``, ``gguf_model_repo``,
     ``gguf_model_leader_path``) what it names, or an empty text. ``sha256``: the checksums of its files.
     """
     given = [name for name, source in sources.items() if source]
     if len(given) != 1:
         told = f"More than one model is set ({', '.join(given)})" if given else "No model is set"
         return [
-            f"{told}; set exactly one of gguf_model_path (a file on this controller), gguf_model_url (with "
-            "gguf_model_sha256) or gguf_model_leader_path (a file already on the leader)."
+            f"{told}; set exactly one of gguf_model_path (a file on this controller), gguf_model_repo (a repository on "
+            "the Hugging Face Hub), gguf_model_url (with gguf_model_sha256) or gguf_model_leader_path (a file that is "
+            "already on the leader)."
         ]
     (name,) = given
     if name == "gguf_model_url" and not sha256:

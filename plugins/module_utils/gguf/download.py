@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import hashlib
 import http.client
 import os
@@ -18,13 +17,12 @@ from typing import Optional
 from ..errors import DroverError
 from .address import telling_text
 from .attempts import Attempts
-from .store import NOTE, write_note
+from .store import NOTE, UNFINISHED, unfinished, write_note
 from .web import Again, Answer, WebFile
 
 PIECE = 1024 * 1024
 # Seconds to wait after failures in a row, between which nothing has arrived: a router starts anew in a minute.
 DELAYS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
-UNFINISHED = ".part"
 
 # Told after each piece: bytes that are there, and bytes of the whole file, None when the server does not tell.
 Tell = Callable[[int, Optional[int]], None]
@@ -75,11 +73,6 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
         return part.sum
 
 
-def arrived_bytes(path: str) -> int:
-    """Bytes on the disk of a fetch to ``path`` that was broken off."""
-    return sum(os.path.getsize(part) for part in glob.glob(f"{glob.escape(path)}.*{UNFINISHED}"))
-
-
 def _receive(answer: Answer, part: _Part, tell: Tell | None) -> str | None:
     """Add what ``answer`` brings to ``part``; why it ended before its end, or None."""
     with answer.response as response:
@@ -125,7 +118,7 @@ class _Part:
         self.size = 0
         with self._sentence():
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-            for other in glob.glob(f"{glob.escape(path)}.*{UNFINISHED}"):
+            for other in unfinished(path):
                 if other != self._name or not identity:
                     os.unlink(other)
             self._file = open(self._name, "a+b")  # noqa: SIM115

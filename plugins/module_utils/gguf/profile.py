@@ -10,7 +10,6 @@ must survive JSON: it travels from the leader through Ansible to the planner, an
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,16 @@ from ..checks import whole
 from ..errors import DroverError
 from .document import SCHEMA
 from .metadata import SkippedArray, is_natural
+from .places import (
+    EVERY_DEVICE,
+    FIRST_BLOCK,
+    INPUT,
+    OUTPUT,
+    TOKEN_EMBEDDING,
+    block_of,
+    has_tied_embeddings,
+    place_of,
+)
 from .reader import Header, TensorInfo
 from .servable import refuse_other_files, unservable, warnings
 from .types import file_type_name
@@ -29,19 +38,6 @@ CACHE_THRESHOLD_BYTES = 10 * 1024 * 1024
 MAX_BLOCK_COUNT = 4096
 
 _DAMAGED = "the file is damaged or of a kind that Drover does not know"
-
-_BLOCK_NAME = re.compile(r"^(?:enc\.|dec\.)?blk\.(\d+)\.(.+)$")
-
-# Looked up on the leader's CPU, row by row, and never offloaded.
-# Upstream: LLM_TENSOR_LAYER_INPUT in src/llama-arch.cpp.
-_INPUT_TENSORS = frozenset(("token_embd", "token_types", "position_embd", "per_layer_token_embd"))
-
-# Of no block by name, but applied to the embedding on the device of the first block.
-_FIRST_BLOCK_TENSORS = frozenset(("token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"))
-
-# Upstream declares them once a block and loads them once for every device that holds a block
-# (TENSOR_DUPLICATED): frequency factors of the rotary embedding.
-_EVERY_DEVICE_TENSORS = frozenset(("rope_freqs", "rope_factors_long", "rope_factors_short"))
 
 _ATTENTION_TENSORS = ("attn_q", "attn_qkv", "attn_q_a", "attn_q_b")
 
@@ -88,16 +84,16 @@ def model_profile(header: Header) -> dict:
     first_heads = head_count[0] if isinstance(head_count, list) else head_count
     default_length = embedding_length // first_heads if first_heads else 0
 
-    loose = {"input": 0, "first_block": 0, "output": 0, "every_device": 0}
+    loose = {INPUT: 0, FIRST_BLOCK: 0, OUTPUT: 0, EVERY_DEVICE: 0}
     names = [tensor.name for tensor in header.tensors]
     largest_output = 0
     for tensor in header.tensors:
-        if not _BLOCK_NAME.match(tensor.name):
-            place = _place(tensor.name)
+        if not block_of(tensor.name):
+            place = place_of(tensor.name)
             loose[place] += tensor.n_bytes
-            largest_output = max(largest_output, tensor.n_bytes) if place == "output" else largest_output
-    token_embedding = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
-    tied_bytes = token_embedding.n_bytes if token_embedding and "output.weight" not in names else 0
+            largest_output = max(largest_output, tensor.n_bytes) if place == OUTPUT else largest_output
+    token_embedding = next((tensor for tensor in header.tensors if tensor.name == TOKEN_EMBEDDING), None)
+    tied_bytes = token_embedding.n_bytes if token_embedding and has_tied_embeddings(names) else 0
     name = metadata.get("general.name")
     file_type = metadata.get("general.file_type")
     file_type = file_type if is_natural(file_type) else None
@@ -127,11 +123,11 @@ def model_profile(header: Header) -> dict:
         "vocab_size": _vocab_size(metadata, hyperparameters, token_embedding),
         "chat_template": bool(metadata.get("tokenizer.chat_template")),
         "shards": list(header.shards),
-        "embedding_bytes": loose["input"],
-        "output_bytes": loose["output"] + tied_bytes,
+        "embedding_bytes": loose[INPUT],
+        "output_bytes": loose[OUTPUT] + tied_bytes,
         "largest_output_tensor_bytes": max(largest_output, tied_bytes),
-        "every_device_bytes": loose["every_device"],
-        "first_block_bytes": loose["first_block"],
+        "every_device_bytes": loose[EVERY_DEVICE],
+        "first_block_bytes": loose[FIRST_BLOCK],
         "tied_embeddings": tied_bytes > 0,
         "hyperparameters": hyperparameters,
         "block_kinds": block_kinds,
@@ -139,16 +135,6 @@ def model_profile(header: Header) -> dict:
         "unservable": unservable(architecture, metadata, names),
         "warnings": warnings(architecture, metadata, names),
     }
-
-
-def _place(name: str) -> str:
-    """Where llama.cpp puts a tensor of no block: ``input``, ``first_block``, ``every_device`` or ``output``."""
-    stem = name.rsplit(".", 1)[0]
-    if stem in _INPUT_TENSORS:
-        return "input"
-    if stem in _FIRST_BLOCK_TENSORS:
-        return "first_block"
-    return "every_device" if stem in _EVERY_DEVICE_TENSORS else "output"
 
 
 def _hyperparameters(metadata: dict[str, Any], architecture: str) -> dict[str, Any]:
@@ -203,17 +189,17 @@ def _blocks(tensors: Sequence[TensorInfo], block_count: int) -> tuple[list[dict[
     matrices: list[dict[str, int]] = [{} for _block in blocks]
     highest = -1
     for tensor in tensors:
-        match = _BLOCK_NAME.match(tensor.name)
-        if not match:
+        found = block_of(tensor.name)
+        if not found:
             continue
-        index = int(match.group(1))
+        index, name = found
         if index >= block_count:
             raise DroverError(
                 f"The GGUF has tensor {tensor.name} but its header says block_count is {block_count}: the file is "
                 "damaged, download it again."
             )
         highest = max(highest, index)
-        stem, _dot, suffix = match.group(2).rpartition(".")
+        stem, _dot, suffix = name.rpartition(".")
         block = blocks[index]
         block["weight_bytes"] += tensor.n_bytes
         block["largest_tensor_bytes"] = max(block["largest_tensor_bytes"], tensor.n_bytes)

@@ -11,6 +11,7 @@ without one is not trusted, and one with the right note is not read again to fin
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -24,7 +25,12 @@ from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from ..text import size_text
 
 NOTE = ".source"
+# Beside the first file of a model: which bytes of it are which tensor, see weights/manifest.py.
+MANIFEST = ".tensors.json"
+# What has come of a file that is being fetched: NAME.DIGEST.part.
+UNFINISHED = ".part"
 _SUM = re.compile(r"[0-9a-f]{64}")
+_PART = re.compile(r"\.gguf\.[0-9a-f]{16}\.part$")
 _PIECE = 1024 * 1024
 
 
@@ -43,7 +49,7 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
             f"There are {len(sums)} sha256 for {len(files)} files of the model: give one for each, in their order."
         )
     sources = {file["name"]: _source(file, total) for file, total in zip(files, sums)}
-    missing, present_bytes, wanted_bytes = [], 0, sum(file["file_bytes"] for file in files)
+    missing, present_bytes, arrived, wanted_bytes = [], 0, 0, sum(file["file_bytes"] for file in files)
     for file in files:
         path = os.path.join(directory, file["name"])
         held = os.stat(path).st_size if os.path.isfile(path) else None
@@ -51,6 +57,7 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
         # A server need not tell how long a file is, and its header says only how long it is at least.
         if held is None or held < file["file_bytes"] or _read_note(path) != sources[file["name"]]:
             missing.append(file["name"])
+            arrived += min(arrived_bytes(path), file["file_bytes"])
     return {
         "paths": [{"path": os.path.join(directory, file["name"]), "bytes": file["file_bytes"]} for file in files],
         "missing": missing,
@@ -59,8 +66,20 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
         "expected_sha256": {
             file["name"]: total for file, total in zip(files, sums) if total and file["name"] in missing
         },
-        "problem": disk_problem(directory, files[0]["name"], wanted_bytes - present_bytes) if missing else None,
+        "problem": disk_problem(directory, files[0]["name"], wanted_bytes - present_bytes - arrived)
+        if missing
+        else None,
     }
+
+
+def unfinished(path: str) -> list[str]:
+    """The files beside ``path`` with what has come of it in fetches that were broken off."""
+    return glob.glob(f"{glob.escape(path)}.*{UNFINISHED}")
+
+
+def arrived_bytes(path: str) -> int:
+    """Bytes on the disk of a fetch to ``path`` that was broken off."""
+    return sum(os.path.getsize(part) for part in unfinished(path))
 
 
 def check_sums(directory: str, expected: Mapping[str, str]) -> None:
@@ -102,13 +121,15 @@ def write_note(path: str, sha256: str) -> None:
 
 
 def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLDER) -> tuple[list[str], list[dict]]:
-    """What may go from ``directory`` with the cluster called ``cluster``: paths of models and notes that Drover wrote.
+    """What may go from ``directory`` with the cluster called ``cluster``: paths of models, notes and manifests that
+    Drover wrote, and of what has come of others.
 
     The second list tells of what must stay: ``path`` of a model and ``cluster``, another one on this host that runs it.
     """
     used = _used_by_others(Cluster(cluster).name, clusters_folder)
     gone, kept = [], []
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    gone += [os.path.join(directory, name) for name in names if _PART.search(name)]
     for name in names:
         if not name.endswith(".gguf" + NOTE):
             continue
@@ -118,7 +139,7 @@ def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLD
         if user:
             kept.append({"path": model, "cluster": user})
         else:
-            gone += [model, note]
+            gone += [model, note, *(path for path in [model + MANIFEST] if os.path.isfile(path))]
     return gone, kept
 
 

@@ -123,6 +123,8 @@ def read_plan(value: object) -> dict[str, Any]:
         checks.text(plan["leader"], "The plan's leader", REMEDY)
         _check_record(plan["host"], "The plan's host", PART_FIELDS)
         _check_record(plan["predicted"], "The plan's predicted", PREDICTED_FIELDS)
+        # A plan that an earlier version wrote does not say it.
+        checks.whole(plan["predicted"].get("load_bytes_once_cached", 0), "The plan's load_bytes_once_cached", 0)
     else:
         _check_record(plan["shortfall"], "The plan's shortfall", SHORTFALL_FIELDS)
     return plan

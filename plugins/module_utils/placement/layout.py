@@ -146,6 +146,14 @@ class Judge:
             if segment.device.host != layout.leader.name
         )
 
+    def cacheable_bytes(self, layout: Layout) -> int:
+        """Those of the weights that workers keep, so that another start does not send them."""
+        return sum(
+            self.layers.memory.device_cacheable_bytes(segment.first, segment.end - segment.first)
+            for segment in layout.segments
+            if segment.device.host != layout.leader.name
+        )
+
     def fits(self, layout: Layout) -> bool:
         """Whether every part is within its capacity."""
         held = self.layers.leader_bytes(layout.leader_blocks, len(layout.segments))

@@ -52,6 +52,7 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
             "prompt_tokens_per_second": judge.prompt_tokens_per_second(layout),
             "request_seconds": judge.seconds(layout),
             "load_bytes_over_network": judge.sent_bytes(layout),
+            "load_bytes_once_cached": judge.sent_bytes(layout) - judge.cacheable_bytes(layout),
         },
         "shortfall": None,
         "missing_bytes": 0,

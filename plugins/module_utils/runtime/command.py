@@ -87,6 +87,25 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         print_held(given.cluster)
         return 0
+    if given.command in ("manifest", "cached", "place", "prune"):
+        from . import weights
+
+        _end_on_sigterm()
+        if given.command == "manifest":
+            weights.print_manifest(given.model, given.processes)
+        elif given.command == "cached":
+            weights.print_cached(given.cluster)
+        elif given.command == "prune":
+            weights.prune(given.cluster)
+        else:
+            weights.print_placed(given.cluster, given.parallel, given.verify)
+        return 0
+    if given.command == "offer":
+        from .offer import offer
+
+        _end_on_sigterm()
+        offer(given)
+        return 0
     if given.command == "inspect":
         from .model_file import print_header
 
@@ -165,6 +184,27 @@ def _parser() -> argparse.ArgumentParser:
     receive.add_argument("--bytes", required=True, type=int, metavar="N", help="how long it is")
     receive.add_argument(
         "--note", required=True, metavar="TEXT", help="what it is made from; the same is not taken twice"
+    )
+    manifest = commands.add_parser("manifest", help="print which bytes of a model are which cached tensor, as JSON")
+    manifest.add_argument("--model", required=True, metavar="FILE", help="a GGUF model; of a split one the first shard")
+    manifest.add_argument("--processes", type=int, metavar="N", help="processes to hash with (default: one a core)")
+    cached = commands.add_parser("cached", help="print what is in this host's tensor cache, as JSON")
+    place = commands.add_parser("place", help="fill this host's tensor cache; sources come by standard input, as JSON")
+    place.add_argument("--parallel", type=int, default=4, metavar="N", help="tensors to fetch at once (default: 4)")
+    place.add_argument("--verify", action="store_true", help="read what is there, and fetch anew what is damaged")
+    prune = commands.add_parser("prune", help="bring this host's tensor cache within the bounds of its deployment")
+    for command in (cached, place, prune):
+        command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
+    offer = commands.add_parser("offer", help="give ranges of a model, or of this host's tensor cache, for a while")
+    offered = offer.add_mutually_exclusive_group(required=True)
+    offered.add_argument("--model", metavar="FILE", help="a GGUF model; of a split one the first shard")
+    offered.add_argument("--cluster", metavar="NAME", help="the tensor cache of this cluster's worker")
+    offer.add_argument("--address", required=True, metavar="IPV4", help="address to listen on")
+    offer.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on (default: any)")
+    offer.add_argument("--allow", required=True, nargs="+", metavar="ADDRESS", help="who may ask")
+    offer.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: 3600)")
+    offer.add_argument(
+        "--user", metavar="NAME", help="as root: open this host's firewalls for them meanwhile, and serve as this user"
     )
     commands.add_parser("version", help="print the version of Drover")
     return parser

@@ -10,9 +10,9 @@ import os
 
 from ..errors import DroverError
 from ..gguf.address import shard_urls
-from ..gguf.download import arrived_bytes, download
+from ..gguf.download import download
 from ..gguf.reader import read_header, read_remote_header
-from ..gguf.store import checked_sum, disk_problem, holds
+from ..gguf.store import arrived_bytes, checked_sum, disk_problem, holds
 from ..telling.progress import Progress
 from .command import TOKEN_VARIABLE
 from .say import complain

@@ -12,11 +12,15 @@ ours and stay.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import DroverError
+from ..hosts.listener import find_listeners
+from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import source_network
 from .foreign_firewalls import FOREIGN, Opening, Rule
@@ -24,6 +28,8 @@ from .part import load_deployment
 from .tools import Run, run_tool
 
 NOTES_FOLDER = "/var/lib/drover/firewall"
+# What an offer of weights is noted under, with its port: no cluster is called so.
+OFFER = "offer:"
 
 
 def open_firewall(name: str, run: Run = run_tool) -> None:
@@ -33,26 +39,54 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     allow = deployment["allow"]
     guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
     _guard(cluster, guard, run)
-    _keep_foreign(cluster, openings(deployment), run)
+    _keep_foreign(cluster.name, openings(deployment), run)
+    _close_ended_offers(run)
 
 
 def close_firewall(name: str, run: Run = run_tool) -> None:
     """Take back what was done for the cluster called ``name``, whatever its deployment says by now."""
     cluster = Cluster(name)
     _guard(cluster, None, run)
-    _keep_foreign(cluster, [], run)
+    _keep_foreign(cluster.name, [], run)
+    _close_ended_offers(run)
+
+
+def open_offer(address: str, port: int, members: Iterable[str], run: Run = run_tool) -> None:
+    """Let ``members`` (addresses and networks) reach what is offered on ``address`` and ``port``, where the owner's
+    firewall would drop them. Who offers turns away everybody else itself."""
+    _keep_foreign(f"{OFFER}{port}", _reach(members, address, port, "drover offer"), run)
+
+
+def close_offer(port: int, run: Run = run_tool) -> None:
+    """Take back what was opened for the offer on ``port``."""
+    _keep_foreign(f"{OFFER}{port}", [], run)
+
+
+def _close_ended_offers(run: Run) -> None:
+    """Close what an offer that was cut off has left open: its port is noted, and nobody listens there."""
+    for path in glob.glob(f"{glob.escape(NOTES_FOLDER)}/{OFFER}*.json"):
+        port = os.path.basename(path)[len(OFFER) : -len(".json")]
+        if port.isdigit() and not find_listeners(Tree(), [int(port)]):
+            close_offer(int(port), run)
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
     """Who must be able to reach this host where, as a firewall of the host's owner has to know it."""
     label = f"drover {deployment['cluster']} {deployment['part']}"
     listen = deployment["listen"]
-    if listen["address"].startswith("127."):
-        return []  # no firewall stands in this machine's way to itself
     sources = [None] if deployment["allow"] is None else deployment["allow"]
-    # The RPC server listens on IPv4 alone, and a firewall takes no rule from one version of IP to the other.
-    reach = [source for source in sources if source is None or source_network(source, "The deployment").version == 4]
-    return [Opening(source, listen["address"], listen["port"], label) for source in reach]
+    return _reach(sources, listen["address"], listen["port"], label)
+
+
+def _reach(sources: Iterable[str | None], address: str, port: int, label: str) -> list[Opening]:
+    if address.startswith("127."):
+        return []  # no firewall stands in this machine's way to itself
+    # What is listened on is IPv4 alone, and a firewall takes no rule from one version of IP to the other.
+    return [
+        Opening(source, address, port, label)
+        for source in sources
+        if source is None or source_network(source, "An address that may connect").version == 4
+    ]
 
 
 def guard_script(table: str, port: int, allow: list[str]) -> str:
@@ -89,9 +123,9 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")
 
 
-def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
-    """Have exactly ``wanted`` open in the owner's firewalls, of what is ours."""
-    path = f"{NOTES_FOLDER}/{cluster.name}.json"
+def _keep_foreign(notes: str, wanted: list[Opening], run: Run) -> None:
+    """Have exactly ``wanted`` open in the owner's firewalls, of what is noted under the name ``notes``."""
+    path = f"{NOTES_FOLDER}/{notes}.json"
     noted = _noted(path)
     needed: list[Rule] = []
     asleep: list[Rule] = []

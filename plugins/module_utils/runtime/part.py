@@ -8,23 +8,18 @@ Runs as the service user below the unit's hardening (no ctypes: memory is never 
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import math
 import os
 import socket
-import time
-from collections.abc import Iterator
 from typing import Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
+from ..weights.folder import prune_cache
 from .command import NotYet
 from .documents import load_document
 from .workers import with_addresses
-
-DAY = 86400
 
 
 class Unfinished(DroverError):
@@ -87,29 +82,6 @@ def check_file(path: str, size: int | None) -> None:
         raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
     if size is not None and found != size:
         raise Unfinished(f"{path} has {found} bytes where {size} were expected: {REMEDY}.")
-
-
-def prune_cache(directory: str, days: int, most_bytes: int | None = None, now: float | None = None) -> None:
-    """Delete the files below ``directory`` that were not read for so many days, tensors of a model that is served no
-    longer, and of the others those that were read longest ago, until all take at most ``most_bytes`` (None: no bound).
-    What cannot be deleted stays."""
-    oldest = (time.time() if now is None else now) - days * DAY
-    room = math.inf if most_bytes is None else most_bytes
-    for read, size, path in sorted(_cached(directory), reverse=True):
-        room -= size
-        if read < oldest or room < 0:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-
-
-def _cached(directory: str) -> Iterator[tuple[float, int, str]]:
-    """When each file below ``directory`` was read or written last, its size and its path."""
-    for folder, _folders, names in os.walk(directory):
-        for name in names:
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                status = os.stat(path, follow_symlinks=False)
-                yield max(status.st_atime, status.st_mtime), status.st_size, path
 
 
 def _check_address(address: str, port: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import DroverError
 
 CLUSTERS_FOLDER = "/etc/drover"
+WEIGHTS = "weights.json"
 # It stands in paths, unit names and nft's tables, and Kubernetes' labels take it, too.
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 
@@ -42,6 +43,11 @@ class Cluster:
     def plan_path(self) -> str:
         """The plan that the cluster runs by."""
         return f"{self.folder}/plan.json"
+
+    @property
+    def weights_path(self) -> str:
+        """What this host's tensor cache is to have for the cluster; on workers."""
+        return f"{self.folder}/{WEIGHTS}"
 
     @property
     def api_key_path(self) -> str:

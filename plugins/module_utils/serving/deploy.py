@@ -162,8 +162,13 @@ def _worker(
         listen={"address": address, "port": port},
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
-        cache={"directory": f"{CACHE_FOLDER}/rpc", "days": wishes.rpc_server_cache_days} if cache else None,
+        cache=_cache(wishes) if cache else None,
     )
+
+
+def _cache(wishes: Settings) -> dict[str, Any]:
+    bound = {"bytes": wishes.rpc_server_cache_max_bytes} if wishes.rpc_server_cache_max_bytes else {}
+    return {"directory": f"{CACHE_FOLDER}/rpc", "days": wishes.rpc_server_cache_days, **bound}
 
 
 def _leader(

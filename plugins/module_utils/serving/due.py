@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..placement.document import places_the_same
@@ -16,23 +16,43 @@ def hosts_due(
     plan: dict[str, Any] | None,
     found: Iterable[dict[str, Any]],
     installed: str | None,
+    spread: int = 0,
 ) -> list[str]:
     """The sorted hosts on which something is to be written, started or stopped before all run what ``deployments``
     (host -> deployment) say.
 
     ``plan`` is what the leader is to have, and ``installed`` the digest of what each host is to have of Drover (see
     runtime/installed.py). ``found``: ``host``, and of it ``installed``, ``deployment`` (what its service was started
-    by), ``complete``, ``listeners`` and ``plan``, as memory_info returns them, or empty. A host that nothing was found
-    on is due; so is one that leads no longer.
+    by), ``complete``, ``listeners``, ``plan`` and ``weights``, as memory_info returns them, or empty.
+
+    A host that nothing was found on is due; so is one that leads no longer, and one whose tensor cache lacks what
+    ``spread`` (on how many workers each tensor is to be; 0: none are placed) asks for.
     """
     known = {each["host"]: each for each in found}
+    placing = spread if plan and plan["feasible"] and saves(plan["predicted"]) else 0
     led = {host for host, each in known.items() if each["plan"] and deployments.get(host, {}).get("part") != "leader"}
     unlike = {
         host
         for host, deployment in deployments.items()
-        if host not in known or not _stands(deployment, plan, known[host], installed)
+        if host not in known
+        or not _stands(deployment, plan, known[host], installed)
+        or not _has_its_weights(deployment, known[host], placing)
     }
     return sorted(led | unlike)
+
+
+def saves(predicted: Mapping[str, Any]) -> bool:
+    """Whether there is anything to gain by weights that are in the workers' caches. (A plan of old does not say.)"""
+    sent = predicted["load_bytes_over_network"]
+    return bool(predicted.get("load_bytes_once_cached", sent) < sent)
+
+
+def _has_its_weights(deployment: dict[str, Any], found: dict[str, Any], spread: int) -> bool:
+    if not spread or not deployment.get("cache"):
+        return True
+    # What a leader has sent is there, too; but copies it sends none.
+    weights = found.get("weights") or {"spread": 1, "lacking_bytes": 0}
+    return bool(weights["spread"] == spread and not weights["lacking_bytes"])
 
 
 def _stands(deployment: dict[str, Any], plan: dict[str, Any] | None, found: dict[str, Any], digest: str | None) -> bool:

@@ -29,12 +29,19 @@ DECIDED = {
     "placement_model_host": None,
     "rpc_server_cluster": "drover_cluster",
     "rpc_server_deployment": None,
+    "tensor_cache_cluster": "drover_cluster",
+    "tensor_cache_deployment": None,
+    "tensor_cache_manifest_directory": None,
+    "tensor_cache_model_path": "gguf_model_leader_path",
+    "tensor_cache_plan": None,
 }
 
 # What is asked of one host for all. A token is left out: looking it up may cost something, and a wrong one is told of.
 SHARED = (
     "drover_cluster",
     *("gguf_model_path", "gguf_model_url", "gguf_model_leader_path", "gguf_model_sha256"),
+    *("gguf_model_repo", "gguf_model_quantization", "gguf_model_repo_file", "gguf_model_revision"),
+    "gguf_model_hub_url",
     *("llama_cpp_method", "llama_cpp_tag", "llama_cpp_mirror_url", "llama_cpp_archive_names"),
     *("llama_cpp_archive_sha256", "llama_cpp_require_sha256", "llama_cpp_source", "llama_cpp_source_sha256"),
     *("llama_cpp_cpu", "llama_cpp_backends", "llama_cpp_cmake_options", "llama_cpp_build_jobs", "llama_cpp_bundle"),
@@ -49,6 +56,7 @@ SHARED = (
     ),
     *("placement_leader", "placement_spread", "placement_split", "placement_prompt_tokens", "placement_answer_tokens"),
     *("placement_max_devices", "placement_margin", "placement_report"),
+    *("tensor_cache_spread", "tensor_cache_urls", "tensor_cache_port", "tensor_cache_offer_seconds"),
 )
 
 # A fact of the role placement: a playbook has run before in this run, and has set facts of names in ``DECIDED``.

@@ -17,8 +17,8 @@ from .deployment import source_network
 class Settings:
     """One host's wishes.
 
-    - ``rpc_server_cache``: whether its RPC server keeps large tensors on disk, and ``rpc_server_cache_days`` after how
-      many days without being read one goes.
+    - ``rpc_server_cache``: whether its RPC server keeps large tensors on disk, ``rpc_server_cache_days`` after how many
+      days without being read one goes, and ``rpc_server_cache_max_bytes`` what they may take (0: no bound).
     - ``rpc_server_allowed_addresses``: who may connect to it besides the leader.
     - ``rpc_server_allow_public_address``, ``llama_server_allow_public_address``: listen on an address that the Internet
       can reach.
@@ -29,6 +29,7 @@ class Settings:
 
     rpc_server_cache: bool = True
     rpc_server_cache_days: int = 30
+    rpc_server_cache_max_bytes: int = 0
     rpc_server_allowed_addresses: tuple[str, ...] = ()
     rpc_server_allow_public_address: bool = False
     llama_server_address: str = ""
@@ -53,6 +54,7 @@ class Settings:
             ("llama_server_port", 1, 65535),
             ("llama_server_threads", 0, None),
             ("rpc_server_cache_days", 1, None),
+            ("rpc_server_cache_max_bytes", 0, None),
         ):
             if name in settings:
                 whole(settings[name], f"{name} of {host}", least, most)

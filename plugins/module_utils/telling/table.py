@@ -104,6 +104,8 @@ def _speed(plan: dict[str, Any]) -> list[str]:
     ]
     if predicted["load_bytes_over_network"]:
         lines.append(f"Loading sends {size_text(predicted['load_bytes_over_network'])} of weights over the network")
+        if "load_bytes_once_cached" in predicted:
+            lines[-1] += f", {size_text(predicted['load_bytes_once_cached'])} once workers have cached the rest"
     return lines
 
 

@@ -54,4 +54,4 @@ def test_no_value_is_the_default():
     walked = {
         name: case.value for table in (VARIABLES, OF_KUBERNETES) for name, case in table.items() if not case.where
     }
-    assert [name for name, value in walked.items() if value == defaults[name]] == []
+    assert [name for name, value in walked.items() if value == defaults.get(name)] == []

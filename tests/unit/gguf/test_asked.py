@@ -12,7 +12,7 @@ SHA = "ab" * 32
 
 
 def sources(**given):
-    return {"gguf_model_path": "", "gguf_model_url": "", "gguf_model_leader_path": "", **given}
+    return {"gguf_model_path": "", "gguf_model_url": "", "gguf_model_repo": "", "gguf_model_leader_path": "", **given}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def sources(**given):
         ({"gguf_model_path": "/srv/model.gguf"}, [SHA]),
         ({"gguf_model_url": "https://models.example/model.gguf"}, [SHA]),
         ({"gguf_model_leader_path": "/srv/model.gguf"}, []),
+        ({"gguf_model_repo": "maker/model-GGUF"}, []),
     ],
 )
 def test_a_model_that_is_well_asked_for_has_no_faults(given, sha256):

@@ -15,8 +15,8 @@ import sys
 import pytest
 from module_utils.errors import DroverError
 from module_utils.gguf import download as module
-from module_utils.gguf.download import arrived_bytes, download
-from module_utils.gguf.store import holds
+from module_utils.gguf.download import download
+from module_utils.gguf.store import arrived_bytes, holds
 from unit.gguf.web_site import Page, serve
 
 CONTENT = random.Random(1).randbytes(3 * 1024 * 1024 + 17)

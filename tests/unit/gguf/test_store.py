@@ -204,6 +204,14 @@ def test_only_what_drover_placed_is_removed(tmp_path, models):
     assert kept == []
 
 
+def test_the_manifest_of_a_model_goes_with_it(tmp_path, models):
+    for name in ("a.gguf.tensors.json", "foreign.gguf.tensors.json"):
+        with open(f"{models}/{name}", "w"):
+            pass
+    gone, _kept = store.removable(models, "main", clusters(tmp_path))
+    assert names(gone) == ["a.gguf", "a.gguf.source", "a.gguf.tensors.json", "b.gguf", "b.gguf.source"]
+
+
 def test_a_model_of_another_cluster_is_kept(tmp_path, models):
     etc = clusters(tmp_path, main=[f"{models}/a.gguf", f"{models}/b.gguf"], night=[f"{models}/a.gguf"])
     gone, kept = store.removable(models, "main", etc)

@@ -50,6 +50,7 @@ def test_every_plan_can_be_read(hosts):
         (("devices", 0), "RPC0", "The plan's devices[0] is 'RPC0'"),
         (("devices", 0, "block_count"), 1.5, "The plan's devices[0] has block_count 1.5"),
         (("endpoints", 0, "port"), None, "The plan's endpoints[0] has no port"),
+        (("predicted", "load_bytes_once_cached"), -1, "load_bytes_once_cached is -1"),
         (("predicted", "request_seconds"), "long", "The plan's predicted has request_seconds 'long'"),
     ],
 )

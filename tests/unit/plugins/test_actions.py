@@ -9,13 +9,16 @@ import os
 
 import pytest
 from module_utils.serving.deploy import deploy
+from module_utils.weights.outlook import outlook
 from unit.placement.fleets import MIB, model, plan_of, tally
 from unit.plugins.actions import PLAIN, ROOT, act, action_class, decorated, types_in
 from unit.serving.clusters import MODEL, PROGRAMS
+from unit.weights.plans import BLOCKS, gguf_of, manifest_of, planned, sizes
 
 GGUF = model()
 HOSTS = [tally("pi-1", 800 * MIB), tally("pi-2", 700 * MIB)]
 PLAN = plan_of(GGUF, HOSTS)
+MANIFEST = manifest_of(sizes(), {"output.weight": BLOCKS, "output_norm.weight": BLOCKS})
 BY_HOST = {"pi-1": PROGRAMS, "pi-2": PROGRAMS}
 
 
@@ -117,3 +120,14 @@ def test_a_fleet_is_recommended_what_it_runs():
     answer = ask("recommend", hosts=HOSTS, minimum_tokens_per_second="0.1")
     assert answer["recommendation"]["fits"]
     assert answer["lines"]
+
+
+def test_what_is_to_be_placed_is_plain_and_that_of_the_brain():
+    plan = planned(gguf_of(sizes()), {"leader": 7, "w1": 2})
+    cache = {"schema": 1, "directory": "/c", "tensors": {}, "other_bytes": 0, "free_bytes": 1 << 40, "most_bytes": None}
+    caches = {"w1": cache}
+    asked = {"plan": decorated(plan), "manifest": decorated(MANIFEST), "caches": decorated(caches)}
+    told = ask("tensor_cache_plan", **asked, spread="2")
+    assert types_in(told) <= PLAIN
+    assert told == {"changed": False, **outlook(plan, MANIFEST, caches, 2)}
+    assert ask("tensor_cache_plan", **asked, spread=0)["msg"].startswith("spread is 0 but must be")

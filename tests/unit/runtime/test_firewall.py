@@ -12,7 +12,7 @@ import shlex
 import pytest
 from module_utils.errors import DroverError
 from module_utils.runtime import firewall, foreign_firewalls
-from module_utils.runtime.firewall import close_firewall, guard_script, open_firewall
+from module_utils.runtime.firewall import close_firewall, close_offer, guard_script, open_firewall, open_offer
 from module_utils.serving import cluster
 
 
@@ -364,3 +364,37 @@ def test_without_nft_a_worker_does_not_start_and_a_leader_does(host):
         open_firewall("main", tools)
     host(part="leader", allow=None)
     open_firewall("main", tools)
+
+
+def test_an_offer_is_open_to_members_while_it_lasts(host, tmp_path):
+    tools = Tools("ufw", "firewalld")
+    before = (list(tools.ufw), {key: list(rules) for key, rules in tools.firewalld.items()})
+    open_offer("10.0.0.11", 50060, ["10.0.0.1", "10.0.1.0/24", "fd00::1"], tools)
+    assert tools.ufw[len(before[0]) :] == [
+        "ufw allow from 10.0.0.1 to 10.0.0.11 port 50060 proto tcp comment 'drover offer'",
+        "ufw allow from 10.0.1.0/24 to 10.0.0.11 port 50060 proto tcp comment 'drover offer'",
+    ]
+    assert len(tools.firewalld["public", False]) == 2
+    assert tools.tables == {}
+    close_offer(50060, tools)
+    assert (tools.ufw, tools.firewalld) == before
+    assert not list((tmp_path / "notes").iterdir())
+
+
+def test_an_offer_for_this_machine_alone_opens_nothing(host):
+    tools = Tools("ufw")
+    open_offer("127.0.0.1", 50060, ["10.0.0.1"], tools)
+    assert tools.said == []
+
+
+@pytest.mark.parametrize("action", [open_firewall, close_firewall])
+@pytest.mark.parametrize("listens", [True, False])
+def test_an_offer_that_was_cut_off_is_closed_by_whoever_comes_next(host, monkeypatch, action, listens):
+    tools = Tools("ufw")
+    host()
+    open_offer("10.0.0.11", 50060, ["10.0.0.1"], tools)
+    asked = []
+    monkeypatch.setattr(firewall, "find_listeners", lambda _tree, ports: asked.append(ports) or [1] * listens)
+    action("main", tools)
+    assert asked == [[50060]]
+    assert any("50060" in rule for rule in tools.ufw) is listens

@@ -127,6 +127,7 @@ def test_every_deployment_can_be_read_and_comes_by_host():
         ("pi-1", "rpc_server_cache", False, lambda made: made["cache"] is None and not made["environment"]),
         ("pi-1", "rpc_server_cache", False, lambda made: "--cache" not in made["arguments"]),
         ("pi-1", "rpc_server_cache_days", 7, lambda made: made["cache"]["days"] == 7),
+        ("pi-1", "rpc_server_cache_max_bytes", 5 << 30, lambda made: made["cache"].get("bytes") == 5 << 30),
         (
             "pi-1",
             "rpc_server_allowed_addresses",
@@ -156,6 +157,10 @@ def test_every_wish_takes_effect(host, wish, value, effect):
         ),
         ({"rpc_server_cache": "false"}, "rpc_server_cache of pi-1 is 'false' but must be true or false"),
         ({"rpc_server_cache_days": "30"}, "rpc_server_cache_days of pi-1 is '30' but must be a whole number"),
+        (
+            {"rpc_server_cache_max_bytes": -1},
+            "rpc_server_cache_max_bytes of pi-1 is -1 but must be a whole number from 0",
+        ),
         ({"rpc_server_cache_days": 0}, "rpc_server_cache_days of pi-1 is 0 but must be a whole number from 1 up"),
         ({"llama_server_port": 65536}, "llama_server_port of pi-1 is 65536 but must be a whole number from 1 to 65535"),
         ({"llama_server_address": None}, "llama_server_address of pi-1 is None but must be a text"),

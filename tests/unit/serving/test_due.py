@@ -94,3 +94,34 @@ def test_what_was_not_looked_at_is_due():
 
 def test_a_host_that_leads_no_longer_is_due():
     assert due(found(LEADER), found(WORKER), found("former", plan=PLAN)) == ["former"]
+
+
+GAIN = {**PLAN, "predicted": {**PLAN["predicted"], "load_bytes_over_network": 9, "load_bytes_once_cached": 1}}
+NO_GAIN = {**PLAN, "predicted": {**PLAN["predicted"], "load_bytes_over_network": 9, "load_bytes_once_cached": 9}}
+CACHING = {**DEPLOYMENTS, WORKER: {**DEPLOYMENTS[WORKER], "cache": {"directory": "/c", "days": 30}}}
+
+
+@pytest.mark.parametrize(
+    ("weights", "spread", "plan", "is_due"),
+    [
+        ({"spread": 1, "lacking_bytes": 0}, 1, GAIN, False),
+        ({"spread": 1, "lacking_bytes": 5}, 1, GAIN, True),
+        ({"spread": 1, "lacking_bytes": 0}, 2, GAIN, True),
+        ({"spread": 2, "lacking_bytes": 0}, 1, GAIN, True),
+        # A cluster of old has sent its weights, and no copies.
+        ({}, 1, GAIN, False),
+        (None, 1, GAIN, False),
+        ({}, 2, GAIN, True),
+        # None are placed, or there is nothing to gain.
+        ({"spread": 1, "lacking_bytes": 5}, 0, GAIN, False),
+        ({"spread": 1, "lacking_bytes": 5}, 1, NO_GAIN, False),
+    ],
+)
+def test_a_cache_that_lacks_weights_is_due(weights, spread, plan, is_due):
+    hosts = [found(LEADER, plan=plan), found(WORKER, deployment=CACHING[WORKER], weights=weights)]
+    assert hosts_due(CACHING, plan, hosts, DIGEST, spread) == [WORKER] * is_due
+
+
+def test_a_worker_without_a_cache_lacks_nothing():
+    hosts = [found(LEADER, plan=GAIN), found(WORKER, weights={"spread": 1, "lacking_bytes": 5})]
+    assert hosts_due(DEPLOYMENTS, GAIN, hosts, DIGEST, 1) == []

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover manifest``, ``cached``, ``prune`` and ``place``: weights are in a worker's tensor cache before it starts.
+
+Secrets come by standard input, since a process list shows arguments to everyone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, Any
+
+from ..errors import DroverError
+from ..serving.cluster import Cluster
+from ..weights.document import read_weights
+from ..weights.folder import cached_document, prune_cache
+from ..weights.manifest import keep_manifest
+from ..weights.placing import place
+from ..weights.sources import read_sources
+from .documents import load_document, print_document
+from .fetch import Progress
+from .part import load_deployment
+
+
+def print_manifest(path: str, processes: int | None) -> None:
+    """Print the manifest of the model at ``path``, which is kept beside it."""
+    print_document(keep_manifest(path, processes, Progress(f"{os.path.basename(path)}, hashed")))
+
+
+def print_cached(name: str) -> None:
+    """Print what is in the tensor cache of the worker of the cluster called ``name``."""
+    cache = cache_of(Cluster(name))
+    print_document(cached_document(cache["directory"], cache.get("bytes")))
+
+
+def prune(name: str) -> None:
+    """Bring the tensor cache of the worker of the cluster called ``name`` within its bounds."""
+    cache = cache_of(Cluster(name))
+    prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
+
+
+def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None = None) -> None:
+    """Place the tensors that the cluster called ``name`` wants here, from the sources that are on standard input, as
+    JSON, and print what was done."""
+    cluster = Cluster(name)
+    cache = cache_of(cluster)
+    weights = read_weights(load_document(cluster.weights_path, "what the tensor cache is to have"))
+    if weights["cluster"] != cluster.name:
+        raise DroverError(
+            f"{cluster.weights_path} is for the cluster {weights['cluster']}: run site.yml again, which writes it anew."
+        )
+    sources = read_sources(_json(stream or sys.stdin), len(weights["files"]))
+    tell = Progress(f"Tensors of {weights['files'][0]['name']}")
+    print_document(place(weights, cache["directory"], sources, cache.get("bytes"), parallel, verify, tell))
+
+
+def cache_of(cluster: Cluster) -> dict[str, Any]:
+    """What this host's deployment in ``cluster`` says of its tensor cache."""
+    cache = load_deployment(cluster)["cache"]
+    if not cache:
+        raise DroverError(
+            f"This host has no tensor cache for the cluster {cluster.name}: set rpc_server_cache to true and run "
+            "site.yml again."
+        )
+    return dict(cache)
+
+
+def _json(stream: IO[str]) -> Any:
+    try:
+        return json.load(stream)
+    except ValueError as error:
+        # What was read may hold a token.
+        raise DroverError(f"The sources are not JSON (line {getattr(error, 'lineno', 1)}): give a list.") from None
