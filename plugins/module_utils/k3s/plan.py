@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DroverError
 from . import configuration, documents, preflight, topology, upgrade
+from .release import architecture_of
 from .settings import Cluster, Host, read_cluster, read_host
 from .survey import UNITS
 from .version import Version, latest_of_channel, parse_release
@@ -58,6 +59,7 @@ def make_plan(wished: Mapping[str, Any], given: Sequence[Mapping[str, Any]], now
         "joins": list(arranged.joins),
         "servers": list(arranged.servers),
         "agents": list(arranged.agents),
+        "architectures": sorted({architecture_of(host.survey["machine"]) for host in hosts}),
         "server_url": arranged.server_url,
         "upgrade": {"servers": list(steps.servers), "agents": list(steps.agents)} if steps else None,
         "warnings": _warnings(arranged, hosts),
