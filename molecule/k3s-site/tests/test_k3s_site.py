@@ -9,7 +9,7 @@ import base64
 import json
 
 import pytest
-from cluster import INVENTORY, Api, address, answers
+from cluster import INVENTORY, Api, address, answers, host
 from k3s_cluster import OWN, SERVER, kubectl, nodes, ready
 from playbook import play, refused, succeeded
 
@@ -68,3 +68,32 @@ def test_what_is_served_goes_and_the_cluster_stays():
     )
     assert kubectl("get namespace drover --ignore-not-found") == ""
     assert all(ready(node) for node in nodes().values())
+
+
+def owners_rules(name: str) -> str:
+    """What the firewalls of a host's owner let in, as prepare.yml has kept it."""
+    commands = (
+        "ufw status numbered 2>/dev/null || true",
+        "firewall-cmd --list-all-zones 2>/dev/null || true",
+        "firewall-cmd --list-all-zones --permanent 2>/dev/null || true",
+    )
+    return host(name).check_output("; ".join(commands)).strip()
+
+
+def test_what_the_owners_firewalls_let_in_is_what_nodes_need():
+    own, other = address("agent-1"), address(SERVER)
+    rules = owners_rules("agent-1")
+    for port, source in (("10250/tcp", other), ("8472/udp", other), ("Anywhere", "10.42.0.0/16")):
+        assert any(line.split()[-1] == "k3s" and port in line and source in line for line in rules.splitlines()), rules
+    rules = owners_rules(SERVER)
+    assert "sources: 10.42.0.0/16 10.43.0.0/16" in rules
+    assert rules.count(f'source address="{own}" port port="10250" protocol="tcp" accept') == 2
+    assert rules.count('rule family="ipv4" port port="6443" protocol="tcp" accept') == 2
+    assert 'port="2379"' not in rules
+
+
+def test_reset_leaves_the_owners_firewalls_as_they_were():
+    succeeded(run("k3s_reset", reset_confirm=True))
+    for name in NODES:
+        assert owners_rules(name) == host(name).file("/root/owners-rules").content_string.strip(), name
+        assert not host(name).file("/var/lib/rancher").exists

@@ -25,13 +25,18 @@ CRITICAL = ("cluster-cidr", "cluster-dns", "embedded-registry", "flannel-backend
 
 def flannel_backend(cluster: Cluster, hosts: Sequence[Host]) -> str:
     """The backend of the pods' network: the wished one; left to us, that of the running cluster, or for a new one
-    host-gw, which costs nothing, where all hosts are in one network, and else vxlan."""
+    host-gw, which costs nothing, where all hosts are in one network, and else vxlan.
+
+    firewalld passes on to pods only what comes from their own network, and with host-gw what a node itself sends to
+    another's pods does not.
+    """
     if cluster.flannel_backend != "auto":
         return cluster.flannel_backend
     for host in hosts:
         if host.part == "server" and is_member(host):
             return str((host.installed["settings"] or {}).get("flannel-backend", "vxlan"))
-    return "host-gw" if share_a_network(hosts) else "vxlan"
+    passed_on = not any("firewalld" in host.survey["firewalls"] for host in hosts)
+    return "host-gw" if share_a_network(hosts) and passed_on else "vxlan"
 
 
 def settings_of(cluster: Cluster, topology: Topology, host: Host, backend: str) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def boot_command_fix(host: Host) -> dict[str, str] | None:
     return None if text.strip() == found["text"].strip() else {"path": found["path"], "text": text}
 
 
-def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: float) -> list[str]:
-    """The sentences for one host; none is good. ``backend`` is flannel's, ``now`` the controller's clock."""
+def faults(cluster: Cluster, topology: Topology, host: Host, now: float) -> list[str]:
+    """The sentences for one host; none is good. ``now`` is the controller's clock."""
     survey = host.survey
     found = [*_program_faults(host), *_kernel_faults(cluster, host)]
     low = _MEMORY[host.part] // 2
@@ -86,12 +86,6 @@ def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: 
             found.append(
                 f"Port {one['port']}, which K3s needs, is held by {held} (unit {one['unit'] or 'none'}): stop it."
             )
-    if survey["firewalls"] and not host.firewall_is_open:
-        wanted = ", ".join(ports.open_to_nodes(host.part, topology.datastore, backend, cluster.embedded_registry))
-        found.append(
-            f"{' and '.join(survey['firewalls'])} would keep the other nodes out: let {wanted} in from them, and "
-            f"everything from {cluster.cluster_cidr} and {cluster.service_cidr}, then set k3s_firewall_is_open to true."
-        )
     return found
 
 

@@ -11,15 +11,13 @@ ours and stay.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from typing import Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import source_network
-from .foreign_firewalls import FOREIGN, Opening, Rule
+from .foreign_firewalls import Opening
+from .opened import keep_open
 from .part import load_deployment
 from .tools import Run, run_tool
 
@@ -33,14 +31,14 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     allow = deployment["allow"]
     guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
     _guard(cluster, guard, run)
-    _keep_foreign(cluster, openings(deployment), run)
+    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", openings(deployment), run)
 
 
 def close_firewall(name: str, run: Run = run_tool) -> None:
     """Take back what was done for the cluster called ``name``, whatever its deployment says by now."""
     cluster = Cluster(name)
     _guard(cluster, None, run)
-    _keep_foreign(cluster, [], run)
+    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", [], run)
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
@@ -87,65 +85,3 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
         raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")
-
-
-def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
-    """Have exactly ``wanted`` open in the owner's firewalls, of what is ours."""
-    path = f"{NOTES_FOLDER}/{cluster.name}.json"
-    noted = _noted(path)
-    needed: list[Rule] = []
-    asleep: list[Rule] = []
-    for foreign in FOREIGN:
-        if foreign.active(run):
-            needed += foreign.rules(wanted, run)
-        else:
-            # One that only rests (or starts later than we do) finds its rules again when it wakes.
-            own = [rule for rule in noted if rule["firewall"] == foreign.name]
-            asleep += [rule for rule in own if any(foreign.serves(rule, opening) for opening in wanted)]
-    tools = {foreign.name: foreign for foreign in FOREIGN}
-    missing = [rule for rule in needed if not tools[rule["firewall"]].present(rule, run)]
-    ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)] + asleep
-    stale = [rule for rule in noted if not _is_among(rule, ours)]
-    # Noted before it is done: what was begun is taken back even if this run is cut off.
-    _note(path, ours + stale)
-    for rule in missing:
-        tools[rule["firewall"]].add(rule, run)
-    for rule in stale:
-        tools[rule["firewall"]].remove(rule, run)
-    _note(path, ours)
-
-
-def _is_among(rule: Rule, rules: list[Rule]) -> bool:
-    """Whether one of ``rules`` is the same to the firewall, which looks at no comment."""
-
-    def bare(rule: Rule) -> Rule:
-        return {name: value for name, value in rule.items() if name != "comment"}
-
-    return bare(rule) in map(bare, rules)
-
-
-def _noted(path: str) -> list[Rule]:
-    """The rules that are ours. A file that is none, or was cut off, knows of none."""
-    known = {foreign.name for foreign in FOREIGN}
-    try:
-        with open(path, encoding="utf-8") as file:
-            rules = json.load(file)["rules"]
-        return [rule for rule in rules if rule["firewall"] in known]
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
-
-
-def _note(path: str, rules: list[Rule]) -> None:
-    if not rules:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump({"schema": 1, "rules": rules}, file, sort_keys=True, indent=2)
-        os.replace(f"{path}.new", path)
-    except OSError as error:
-        raise DroverError(
-            f"{path}, which remembers what to close again, cannot be written ({error.strerror}): run as root."
-        ) from error
