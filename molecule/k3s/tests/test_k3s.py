@@ -163,6 +163,18 @@ def test_a_new_clusters_version_is_that_of_a_channel(tmp_path):
         )
 
 
+def test_a_bundle_has_what_a_cluster_is_made_of(tmp_path):
+    first, folder = releases()["versions"][0], tmp_path / "bundle"
+    told = succeeded(run("bundle", bundle_directory=str(folder), k3s_version=first, k3s_machines=["x86_64"]))
+    assert "set k3s_url to file://FOLDER/k3s" in told.said
+    assert {path.name for path in (folder / "k3s" / first).iterdir()} == {
+        *("k3s", "k3s-airgap-images-amd64.tar", "sha256sum-amd64.txt")
+    }
+    again = done("k3s", k3s_url=(folder / "k3s").as_uri(), k3s_version=first, k3s_cache=str(tmp_path / "cache"))
+    assert {again.changed[name] for name in HOSTS} == {0}
+    assert (tmp_path / "cache" / first / "k3s").stat().st_size == (folder / "k3s" / first / "k3s").stat().st_size
+
+
 def test_what_is_wished_stands_in_the_settings():
     wished = {
         "k3s_tls_san": ["k3s.example.net"],
