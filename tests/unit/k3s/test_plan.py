@@ -59,6 +59,10 @@ def test_one_server_begins_on_sqlite_and_agents_join_it():
     assert made["warnings"] == []
 
 
+def test_every_architecture_among_the_hosts_is_told_as_images_name_it():
+    assert plan(*ONE, host("a3", "agent", 14, machine="x86_64"))["architectures"] == ["amd64", "arm64"]
+
+
 def test_three_servers_keep_etcd_and_join_one_after_another():
     made = plan(*THREE)
     assert (made["datastore"], made["begins"], made["joins"]) == ("etcd", "s1", ["s2", "s3"])
