@@ -24,8 +24,9 @@ class ActionModule(BrainAction):
             "tallies": {"type": "list", "elements": "dict", "default": []},
             "model": {"type": "dict", "options": MODEL},
             "lend_to": {"type": "str"},
+            "choice": {"type": "dict"},
             "programs": {"type": "dict", "default": {}},
-            "settings": SETTINGS,
+            "settings_of_hosts": SETTINGS,
             "found": {
                 "type": "list",
                 "elements": "dict",
@@ -55,10 +56,11 @@ class ActionModule(BrainAction):
 
 def make_deployments(given):
     """Host -> deployment, by the options of the module."""
-    wishes = settings_by_host(given["settings"])
+    wishes = settings_by_host(given["settings_of_hosts"])
     tallies = [read_tally(tally) for tally in given["tallies"]]
     if given["plan"] is not None:
-        return deploy(read_plan(given["plan"]), tallies, given["programs"], given["model"], wishes)
+        plan, model = read_plan(given["plan"]), given["model"]
+        return deploy(plan, tallies, given["programs"], model, wishes, choice=given["choice"])
     if len(tallies) != 1:
         raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
     host = tallies[0]["host"]

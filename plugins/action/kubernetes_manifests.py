@@ -10,6 +10,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.document import
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
@@ -52,7 +53,8 @@ class ActionModule(BrainAction):
             settings,
             settings_by_host(given["settings_of_hosts"]),
         )
-        wanted = manifests(plan, deployments, given["stock"], settings, given["secret_version"])
+        speeds = to_keep(given["stock"], tallies)
+        wanted = manifests(plan, deployments, given["stock"], settings, given["secret_version"], speeds)
         api, names = connect(given), names_of(given, settings)
         folder = f"/api/v1/namespaces/{settings.namespace}"
         faults = quota_faults(

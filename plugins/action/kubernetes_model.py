@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
@@ -14,12 +13,12 @@ from ansible_collections.drover.llama.plugins.module_utils.gguf.store import sur
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.settings import MODEL_FOLDER
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
 COURIER = "courier"
-POLL_SECONDS = 1
 # Of hundreds of gigabytes over a slow network.
 SEND_SECONDS = 24 * 3600
 READ_SECONDS = 300
@@ -69,16 +68,11 @@ def run(api, namespace, name, command, timeout, send=None):
 
 def started(api, namespace, name, timeout):
     """Wait until the pod runs. Raises DroverError when it does not."""
-    deadline = time.monotonic() + timeout
-    while True:
+
+    def look():
         pod = api.get(f"{place('Pod', namespace)}/{name}")
-        if ((pod or {}).get("status") or {}).get("phase") == "Running":
-            return
-        if time.monotonic() > deadline:
-            faults = pod_faults([pod], api.events(namespace)) if pod else []
-            raise DroverError(
-                faults[0]
-                if faults
-                else f"The pod {name} did not run within {timeout} seconds: look at it with kubectl."
-            )
-        time.sleep(POLL_SECONDS)
+        runs = ((pod or {}).get("status") or {}).get("phase") == "Running"
+        late = f"The pod {name} did not run within {timeout} seconds: look at it with kubectl."
+        return runs or None, pod_faults([pod], api.events(namespace)) if pod else {}, late
+
+    wait_for(look, timeout)

@@ -30,6 +30,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.short_live
     sweeper_pods,
     tally_pods,
 )
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import recalled
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
     CLUSTER,
@@ -64,6 +65,7 @@ class ActionModule(BrainAction):
         refuse(service_faults(api.list("/api/v1/services"), settings, given["cluster"]))
         programs = programs_by_machine(given["images"], IMAGES) if given["images"] else {}
         nodes, pods = api.list("/api/v1/nodes"), api.list("/api/v1/pods")
+        present = present_objects(api, names) if is_there else []
         stock = take_stock(
             nodes,
             pods,
@@ -71,7 +73,7 @@ class ActionModule(BrainAction):
             given["cluster"],
             [machine for machine in MACHINES if MACHINES[machine] in programs] if programs else None,
         )
-        present = present_objects(api, names) if is_there else []
+        stock = recalled(stock, (named("ConfigMap", names.speeds, present) or {}).get("data") or {})
         base = foundation(settings, given["cluster"])
         secret = api.get(f"{place('Secret', settings.namespace)}/{names.secret}") if is_there else None
         return {

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import time
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import lend, read_log
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.requests import ENDED
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
     CLUSTER,
@@ -19,8 +18,6 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     place,
     read_settings,
 )
-
-POLL_SECONDS = 1
 
 
 class ActionModule(BrainAction):
@@ -57,21 +54,17 @@ class ActionModule(BrainAction):
 
 def collect(api, namespace, pods, timeout):
     """Node -> log of its pod of ``pods`` (node -> name), when all have ended. Raises DroverError when one cannot."""
-    deadline = time.monotonic() + timeout
-    while True:
+
+    def look():
         found = {pod["metadata"]["name"]: pod for pod in api.list(place("Pod", namespace), "Pod")}
-        known = [found[name] for name in pods.values() if name in found]
-        phases = {pod["metadata"]["name"]: (pod.get("status") or {}).get("phase") for pod in known}
-        if all(phases.get(name) in ("Succeeded", "Failed") for name in pods.values()):
-            return {node: api.log(namespace, name) for node, name in pods.items()}
-        if time.monotonic() > deadline:
-            faults = pod_faults(known, api.events(namespace))
-            late = ", ".join(
-                sorted(node for node, name in pods.items() if phases.get(name) not in ("Succeeded", "Failed"))
-            )
-            raise DroverError(
-                " ".join(faults)
-                or f"The pods that take stock of {late} did not end within {timeout} seconds: look at them, "
-                "or leave the nodes out with kubernetes_exclude."
-            )
-        time.sleep(POLL_SECONDS)
+        ended = {name for name, pod in found.items() if (pod.get("status") or {}).get("phase") in ENDED}
+        open_pods = {node: name for node, name in pods.items() if name not in ended}
+        late = (
+            f"The pods that take stock of {', '.join(sorted(open_pods))} did not end within {timeout} seconds: look at "
+            "them, or leave the nodes out with kubernetes_exclude."
+        )
+        faults = pod_faults([found[name] for name in open_pods.values() if name in found], api.events(namespace))
+        return None if open_pods else True, faults, late
+
+    wait_for(look, timeout)
+    return {node: api.log(namespace, name) for node, name in pods.items()}

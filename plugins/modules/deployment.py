@@ -46,69 +46,19 @@ options:
       - In place of O(plan), the name of the cluster that the one host in O(tallies) lends its memory to, for a leader
         that no plan knows. Its address, port and threads are those of its tally.
     type: str
+  choice:
+    description:
+      - What RV(drover.llama.llama_cpp_choice#module:choice) returned, if O(plan) was made by it.
+      - The devices of the plan are those of the build that it chose. Once O(programs) says what there is, they are held
+        against that.
+    type: dict
+    version_added: "0.2.0"
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.
       - For a host without it, programs are called by their names, and flags are those of the newest llama.cpp.
     type: dict
     default: {}
-  settings:
-    description:
-      - What owners of hosts wish. Everything has a default, also for hosts that are not listed.
-      - A wish that cannot be had fails the module by name.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      host:
-        description: The name of the host.
-        type: str
-        required: true
-      rpc_server_cache:
-        description: Whether its RPC server keeps tensors over 10 MiB on disk.
-        type: bool
-        default: true
-      rpc_server_cache_days:
-        description: Days without being read after which such a tensor is deleted.
-        type: int
-        default: 30
-      rpc_server_allowed_addresses:
-        description: The addresses that may connect to it besides the leader's.
-        type: list
-        elements: str
-        default: []
-      rpc_server_allow_public_address:
-        description: Whether it may listen on an address that the Internet can reach.
-        type: bool
-        default: false
-      llama_server_address:
-        description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
-        type: str
-        default: ""
-      llama_server_port:
-        description: The port of the API if the host leads.
-        type: int
-        default: 8080
-      llama_server_allow_public_address:
-        description: Whether the API may be on an address that the Internet can reach.
-        type: bool
-        default: false
-      llama_server_api_key_file:
-        description: The file with the keys of the API. Empty is C(/etc/drover/CLUSTER/api_key).
-        type: str
-        default: ""
-      llama_server_threads:
-        description: Threads that compute if the host leads. 0 takes what the plan says.
-        type: int
-        default: 0
-      llama_server_extra_arguments:
-        description:
-          - More arguments for C(llama-server), flags in their long form.
-          - One that Drover decides itself, that lets clients act on the host, or that the build does not know is
-            refused.
-        type: list
-        elements: str
-        default: []
   found:
     description: What was found on hosts, to tell RV(due). Without it, and without O(collection_path), all are.
     type: list
@@ -147,6 +97,7 @@ options:
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
+  - drover.llama.settings_of_hosts
 seealso:
   - module: drover.llama.placement
   - module: drover.llama.runtime_archive
@@ -166,7 +117,7 @@ EXAMPLES = r"""
       files:
         - path: /var/lib/drover/models/llama.gguf
           bytes: 4920739232
-    settings:
+    settings_of_hosts:
       - host: pi-2
         rpc_server_cache: false
   register: deployed
@@ -183,7 +134,7 @@ EXAMPLES = r"""
     lend_to: main
     tallies:
       - "{{ tally }}"
-    settings:
+    settings_of_hosts:
       - host: pi-2
         rpc_server_allowed_addresses: [192.168.1.20]
   register: deployed

@@ -48,63 +48,6 @@ options:
     type: list
     elements: dict
     required: true
-  settings_of_hosts:
-    description:
-      - What owners of hosts wish. Everything has a default, also for hosts that are not listed.
-      - A wish that cannot be had fails the module by name.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      host:
-        description: The name of the host.
-        type: str
-        required: true
-      rpc_server_cache:
-        description: Whether its RPC server keeps tensors over 10 MiB on disk.
-        type: bool
-        default: true
-      rpc_server_cache_days:
-        description: Days without being read after which such a tensor is deleted.
-        type: int
-        default: 30
-      rpc_server_allowed_addresses:
-        description: The addresses that may connect to it besides the leader's.
-        type: list
-        elements: str
-        default: []
-      rpc_server_allow_public_address:
-        description: Whether it may listen on an address that the Internet can reach.
-        type: bool
-        default: false
-      llama_server_address:
-        description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
-        type: str
-        default: ""
-      llama_server_port:
-        description: The port of the API if the host leads.
-        type: int
-        default: 8080
-      llama_server_allow_public_address:
-        description: Whether the API may be on an address that the Internet can reach.
-        type: bool
-        default: false
-      llama_server_api_key_file:
-        description: The file with the keys of the API. Empty is C(/etc/drover/CLUSTER/api_key).
-        type: str
-        default: ""
-      llama_server_threads:
-        description: Threads that compute if the host leads. 0 takes what the plan says.
-        type: int
-        default: 0
-      llama_server_extra_arguments:
-        description:
-          - More arguments for C(llama-server), flags in their long form.
-          - One that Drover decides itself, that lets clients act on the host, or that the build does not know is
-            refused.
-        type: list
-        elements: str
-        default: []
   secret_version:
     description: A text that changes with the keys of the API.
     type: str
@@ -114,6 +57,7 @@ extends_documentation_fragment:
   - drover.llama.on_the_controller
   - drover.llama.kubernetes_api
   - drover.llama.kubernetes_wishes
+  - drover.llama.settings_of_hosts
 seealso:
   - module: kubernetes.core.k8s
 author:

@@ -211,6 +211,21 @@ llama_cpp:
         b11402-9b01d7e4: [CPU]
         b11669-3f2a9c1e: [CPU, Vulkan]
       version_added: "0.2.0"
+    build_devices:
+      description:
+        - For each of RV(llama_cpp.builds) with backends for GPUs that was put there since the one in force was, the
+          devices that it lists.
+      returned: success
+      type: dict
+      sample: {}
+      version_added: "0.2.0"
+    package_backends:
+      description: The backends whose libraries the distribution's packages have put there, whether or not they load.
+      returned: success
+      type: list
+      elements: str
+      sample: [CPU, Vulkan]
+      version_added: "0.2.0"
 platform:
   description: What decides which programs run on the host, and which it can get or compile.
   returned: success
@@ -275,6 +290,18 @@ platform:
       type: list
       elements: str
       sample: [cuda]
+    gpu_problem:
+      description: As RV(drover.llama.memory_info#module:tally.gpu_problem).
+      returned: success
+      version_added: "0.2.0"
+      type: str
+      sample: null
+    vulkan_driver:
+      description: Whether a driver of Vulkan is installed.
+      returned: success
+      version_added: "0.2.0"
+      type: bool
+      sample: true
     compute_capabilities:
       description: What CUDA calls the generations of its NVIDIA cards, each once.
       returned: success

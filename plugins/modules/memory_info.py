@@ -66,6 +66,13 @@ options:
         and the GGUF files that are there already are named.
     type: path
     default: /var/lib/drover
+  builds_path:
+    description:
+      - The folder of the builds of llama.cpp that Drover keeps, as of M(drover.llama.llama_cpp_info). The one in force
+        is asked for RV(tally.devices).
+    type: path
+    default: /opt/llama.cpp
+    version_added: "0.2.0"
   bandwidth:
     description:
       - Whether to measure how fast the host reads its memory.
@@ -323,6 +330,21 @@ tally:
           returned: success
           type: int
           sample: 12582912000
+    gpu_problem:
+      description: Why a GPU that must be there is not among RV(tally.gpus), and what to do; null where all is well.
+      returned: success
+      version_added: "0.2.0"
+      type: str
+      sample: null
+    passed_over:
+      description:
+        - What that build lists besides RV(tally.devices), and no layers are put on. C(gpu) is one of RV(tally.gpus), or
+          null, and C(reason) a sentence, or null for a second way to a card that is among the devices.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: dict
+      sample: [{"id": "Vulkan0", "kind": "vulkan", "gpu": "GPU-5f1a9d6c-7b0e-2a64-9f4e-0c1d2e3f4a5b", "reason": null}]
     devices:
       description:
         - What layers can be put on with the build of llama.cpp that is installed on the host. The processor is the
@@ -535,7 +557,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
 from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
-from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import CLUSTER, DISK_PATH, PORT, take_tally
+from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
+    BUILDS_PATH,
+    CLUSTER,
+    DISK_PATH,
+    PORT,
+    take_tally,
+)
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
@@ -555,6 +583,7 @@ def main():
             "address": {"type": "str"},
             "port": {"type": "int", "default": PORT},
             "disk_path": {"type": "path", "default": DISK_PATH},
+            "builds_path": {"type": "path", "default": BUILDS_PATH},
             "bandwidth": {"type": "bool", "default": True},
             "ports": {"type": "list", "elements": "int", "default": []},
         },
@@ -575,6 +604,7 @@ def main():
             address=wanted["address"] or None,
             port=wanted["port"],
             disk_path=wanted["disk_path"],
+            builds_path=wanted["builds_path"],
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
         )

@@ -54,6 +54,13 @@ def test_status_tells_of_it(hybrid):
     assert all(name in said for name in [*NODES, OUTSIDE])
 
 
+def test_only_a_host_that_is_named_takes_part(hybrid):
+    said = succeeded(hybrid("kubernetes_plan", kubernetes_leader="kube-2", kubernetes_outside=[])).said
+    table = said.partition("Show the plan]")[2].partition("TASK [")[0]
+    assert all(node in table for node in NODES)
+    assert OUTSIDE not in table
+
+
 def test_a_leader_outside_has_one_name_within(hybrid):
     settings = {"kubernetes_leader": OUTSIDE, "kubernetes_host_network": "true"}
     succeeded(hybrid(**settings))

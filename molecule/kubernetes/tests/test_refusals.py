@@ -18,7 +18,10 @@ from playbook import refused
         ({"kubernetes_node_port": 80}, "Kubernetes gives ports from 30000"),
         ({"kubernetes_image": "drover:latest"}, "must be an image by its digest"),
         ({"kubernetes_workers": "daemonset"}, "set it to pinned"),
-        ({"kubernetes_node_selector": {"no": "node"}}, "does not fit"),
+        (
+            {"kubernetes_node_selector": {"no": "node"}},
+            "All hosts are left out (kube-1: It has not the labels of kubernetes_node_selector (no=node); kube-2: ",
+        ),
     ],
 )
 def test_refusals_come_before_anything_is_changed(settings, words):

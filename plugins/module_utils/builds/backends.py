@@ -45,16 +45,26 @@ def of_options(options: Iterable[str]) -> list[str]:
 
 def wanted(options: Iterable[str], platform: Mapping[str, Any], offered: Container[str]) -> list[str]:
     """The setting llama_cpp_backends for a host of this ``platform``, in which AUTO stands for the best of what is
-    ``offered`` (cuda, vulkan) that drives one of its GPUs, if any: CUDA for NVIDIA's cards, Vulkan for all."""
+    ``offered`` (cuda, vulkan) that drives one of its GPUs, if any: CUDA for NVIDIA's cards, Vulkan for all whose driver
+    is there."""
     found: list[str] = []
     for option in options:
         if option != AUTO:
             found.append(option)
             continue
-        gpus = platform.get("gpus") or []
         best = "cuda" if platform.get("compute_capabilities") and "cuda" in offered else "vulkan"
-        found += [best] if set(gpus) & {"cuda", "rocm", "vulkan"} and best in offered else ["cpu"]
+        found += [best] if by_vulkan(platform) and best in offered and drivable([best], platform) else ["cpu"]
     return found
+
+
+def by_vulkan(platform: Mapping[str, Any]) -> bool:
+    """Whether a host of this ``platform`` has a GPU that Vulkan drives, given its driver."""
+    return bool({"cuda", "rocm", "vulkan"} & set(platform.get("gpus") or ()))
+
+
+def drivable(names: Iterable[str], platform: Mapping[str, Any]) -> list[str]:
+    """The backends ``names``, less Vulkan on a host of a ``platform`` without a driver of Vulkan."""
+    return [name for name in names if name.lower() != "vulkan" or platform.get("vulkan_driver", True)]
 
 
 def _sorted(names: Iterable[str | None]) -> list[str]:

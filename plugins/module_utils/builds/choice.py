@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DroverError
 from . import archive, backends
+from .drivers import missing_driver
 from .recipe import build_host, make_recipe
 
 # What the user named comes first; packages need no naming.
@@ -69,7 +70,21 @@ def choose(
             reasons.append(f"Method {name} does not serve every host: {_because(result['left_out'])}")
     if hosts and not chosen["hosts"]:
         raise DroverError(f"No host can get llama.cpp by method {chosen['method']}: {_because(chosen['left_out'])}")
-    return {**chosen, "reasons": [*reasons, _summary(chosen)]}
+    unused = [_unused_gpu(host, chosen, options or {}) for host in hosts]
+    return {**chosen, "reasons": [*reasons, *filter(None, unused), _summary(chosen)]}
+
+
+def _unused_gpu(host: dict, chosen: dict, options: dict) -> str | None:
+    """A sentence for a host whose owner wants its GPU to be used, which Vulkan would drive if it could."""
+    platform, way = host["platform"], chosen["hosts"].get(host["host"])
+    wants = {backends.AUTO, "vulkan"} & set(options.get("backends") or ())
+    if not way or not wants or way["backends"] != [backends.CPU] or not backends.by_vulkan(platform):
+        return None
+    packaged = chosen["method"] == "package" and "Vulkan" in host["llama_cpp"].get("package_backends", ())
+    if not packaged and platform.get("vulkan_driver", True):
+        return None
+    maker = "cuda" if platform["gpus"] == ["cuda"] else "vulkan"
+    return f"{host['host']} computes on its CPU, since Vulkan finds no GPU there: {missing_driver(maker, platform)}."
 
 
 def _because(left_out: dict[str, str]) -> str:
@@ -103,8 +118,12 @@ def _built(host: dict, build: str, to_come: list[str], **known: Any) -> dict:
     there = host["llama_cpp"]
     if build == there["current"]:
         to_come, known["devices"] = backends.of_devices(there["devices"]), there["devices"]
+    elif build in there.get("build_devices", ()):
+        known["devices"] = there["build_devices"][build]
+        to_come = backends.of_devices(known["devices"])
     elif build in there["builds"]:
         to_come = there["build_backends"][build]
+    to_come = backends.drivable(to_come, host["platform"])
     in_force = build == there["current"] and len(there["builds"]) <= max(1, int(host.get("keep", 1)))
     return _way(id=build, installed=build in there["builds"], in_force=in_force, backends=to_come, **known)
 
@@ -180,13 +199,14 @@ def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
         asked = backends.wanted(options.get("backends") or [], host["platform"], _BACKEND_PACKAGES)
         more = [name for name in _BACKEND_PACKAGES if name in asked and packages]
         loaded = backends.of_options(name.lower() for name in there["backends"])
-        lacking = [name for name in more if not set(backends.of_options([name])) <= {*loaded, backends.CPU}]
+        # One that is there and does not load lacks a driver, and no package of llama.cpp's.
+        there_already = {backends.CPU, *loaded, *there.get("package_backends", ())}
+        lacking = [name for name in more if not set(backends.of_options([name])) <= there_already]
+        to_come = backends.drivable(backends.of_options(more), host["platform"])
         if there["problem"]:
             left_out[host["host"]] = there["problem"]
         elif there["found"] and lacking:
-            served[host["host"]] = _way(
-                backends=backends.of_options(more), packages=[_BACKEND_PACKAGES[name] for name in lacking]
-            )
+            served[host["host"]] = _way(backends=to_come, packages=[_BACKEND_PACKAGES[name] for name in lacking])
         elif there["found"]:
             # Builds of Drover's may be left from before, to be removed.
             devices, in_force = there["devices"], not there["builds"]
@@ -194,7 +214,7 @@ def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
             served[host["host"]] = _way(installed=True, in_force=in_force, **known)
         elif packages and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way(
-                backends=backends.of_options(more), packages=[*packages, *(_BACKEND_PACKAGES[name] for name in more)]
+                backends=to_come, packages=[*packages, *(_BACKEND_PACKAGES[name] for name in more)]
             )
         else:
             has = "no llama.cpp packages" if packages else "no llama.cpp packages that Drover knows"

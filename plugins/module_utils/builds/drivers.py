@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..hosts.tree import Tree
+
+# Where drivers of Vulkan tell its loader that they are there.
+# Source: Vulkan-Loader, docs/LoaderDriverInterface.md, "Driver Discovery on Linux".
+_VULKAN_DRIVERS = tuple(
+    f"{folder}/vulkan/icd.d" for folder in ("/etc", "/usr/local/etc", "/usr/local/share", "/usr/share")
+)
 # Backend -> distribution -> what brings its driver. Debian's were looked up in its archive; none of it was run.
 _COMMANDS = {
     "cuda": {
@@ -36,3 +43,18 @@ def missing_driver(backend: str, platform: dict[str, Any]) -> str:
     commands = _COMMANDS[backend]
     known = next((commands[name] for name in [distribution["id"], *distribution["like"]] if name in commands), None)
     return f"install its driver by {known}" if known else _ANY[backend]
+
+
+def has_vulkan_driver(tree: Tree) -> bool:
+    """Whether a driver of Vulkan is installed on the machine in ``tree``, for whatever GPU."""
+    return any(name.endswith(".json") for folder in _VULKAN_DRIVERS for name in tree.names(folder))
+
+
+def without_cuda(auto: bool, platform: dict[str, Any]) -> list[str]:
+    """Why a card of NVIDIA's gets Vulkan where Drover chooses (``auto``): a sentence, if it does."""
+    if not auto or "cuda" not in platform.get("gpus", ()) or platform.get("compute_capabilities"):
+        return []
+    return [
+        "Vulkan drives the card of NVIDIA's, since its driver does not tell what CUDA is to be compiled for, as those "
+        "from 510 on do; or set llama_cpp_backends to [cuda] and CMAKE_CUDA_ARCHITECTURES in llama_cpp_cmake_options."
+    ]

@@ -30,6 +30,8 @@ FOLDERS = (
 )
 # The flags of the programs that were asked last. Gone with the next boot, as all that is only looked at.
 FLAGS_FILE = "/run/drover/programs.json"
+# Where Debian's packages of ggml's backends put them.
+PACKAGED_BACKENDS = ("/usr/lib/*/ggml/backends*",)
 # Loaded by a build that can drive no GPU, and so has no devices to list.
 _NO_GPU = {"RPC", "CPU", "BLAS"}
 
@@ -43,6 +45,7 @@ def find_llama_cpp(
     folders: Iterable[str] = FOLDERS,
     flags_file: str = FLAGS_FILE,
     may_write: bool = False,
+    packaged: Iterable[str] = PACKAGED_BACKENDS,
 ) -> dict:
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
@@ -51,7 +54,9 @@ def find_llama_cpp(
     there), ``server`` and ``rpc_server`` (paths or None), ``version``, ``build``, ``commit``, ``rpc_protocol`` and
     ``backends`` (asked of the RPC server when ``probe_rpc``), ``devices``, ``server_flags`` and ``rpc_server_flags``
     (see ask.py; empty when a program does not say), ``problem``: why a program that is there does not run, with the
-    remedy, or None, and ``builds``, ``current`` and ``build_backends`` (see ``find_builds``).
+    remedy, or None, ``builds``, ``current`` and ``build_backends`` (see ``find_builds``), ``build_devices`` (name to
+    devices, of those builds with GPUs' backends that were put there since ``current``, and wait to be in force), and
+    ``package_backends``, those whose libraries packages have put into the folders ``packaged``.
 
     Flags are recalled from ``flags_file`` while the programs are the same, and kept there only when ``may_write``.
     """
@@ -79,12 +84,16 @@ def find_llama_cpp(
         "builds": sorted(builds),
         "current": current,
         "build_backends": builds,
+        "build_devices": _devices_to_come(builds_path, builds),
+        "package_backends": backends.of_libraries(
+            os.path.basename(path) for pattern in packaged for path in glob.glob(f"{pattern}/*")
+        ),
     }
 
 
 def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | None]:
-    """The builds (folders) in ``builds_path``, name to the backends that they have by their libraries, and which of
-    them the link ``current`` leads to.
+    """The builds (folders with both programs) in ``builds_path``, name to the backends that they have by their
+    libraries, and which of them the link ``current`` leads to.
 
     Hidden folders are unfinished builds and are left out. Without a link that leads to one of the builds, and without a
     ``builds_path``, the second is None.
@@ -96,9 +105,15 @@ def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | No
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:  # nothing was installed there yet
         return {}, None
-    builds = {name: _backends_in(os.path.join(builds_path, name)) for name in sorted(folders) if name[0] != "."}
+    places = {name: os.path.join(builds_path, name) for name in sorted(folders) if name[0] != "."}
+    builds = {name: _backends_in(place) for name, place in places.items() if _is_whole(place)}
     folder, name = os.path.split(os.path.realpath(os.path.join(builds_path, CURRENT)))
     return builds, name if name in builds and folder == os.path.realpath(builds_path) else None
+
+
+def _is_whole(build: str) -> bool:
+    places = [os.path.join(build, inside) for inside in INSIDE_PREFIX]
+    return all(_find(places, names) for names in (SERVER_NAMES, RPC_SERVER_NAMES))
 
 
 def _backends_in(build: str) -> list[str]:
@@ -134,6 +149,26 @@ def _devices(server: str, loaded: list[str]) -> list[dict]:
     What is free of their memory changes, so that it cannot be recalled; but most builds need not be asked.
     """
     return ask.ask_devices(server) if not loaded or set(loaded) - _NO_GPU else []
+
+
+def _devices_to_come(builds_path: str | None, builds: dict[str, list[str]]) -> dict[str, list[dict]]:
+    """The devices of the builds that wait to be in force: a run that ended before it served has left them there. Those
+    that were in force before the present one are not asked."""
+    found = {}
+    for name, has in builds.items():
+        folder, link = os.path.join(str(builds_path), name), os.path.join(str(builds_path), CURRENT)
+        server = _find(_places([folder], "", ()), SERVER_NAMES) if set(has) - _NO_GPU else None
+        if server and _changed(folder) > _changed(link):
+            found[name] = ask.ask_devices(server)
+    return found
+
+
+def _changed(path: str) -> float:
+    """When the folder or link was put there; 0 without one."""
+    try:
+        return os.lstat(path).st_ctime
+    except OSError:
+        return 0.0
 
 
 def _flags(server: str | None, rpc_server: str | None, version: dict, file: str, may_write: bool) -> dict:

@@ -17,11 +17,12 @@ from typing import Callable
 from ..errors import DroverError
 from ..hosts.apple import read_apple
 from ..hosts.cpu import read_cpu
-from ..hosts.gpus import read_gpus
+from ..hosts.gpus import gpu_problem, read_gpus
 from ..hosts.memory import read_memory
 from ..hosts.os_release import read_os_release
 from ..hosts.tree import Tree
 from . import elf
+from .drivers import has_vulkan_driver
 
 # apt goes through all of its lists at first, which a small or emulated host takes its time for.
 SECONDS = 120
@@ -46,8 +47,9 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
 
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
     ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of
-    NVIDIA's, each once; ``memory_bytes``, what can be had now without stopping a service;
-    ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
+    NVIDIA's, each once, and ``gpu_problem``; ``vulkan_driver``, whether there is one; ``memory_bytes``, what can be had
+    now without stopping a service; ``package``, which is asked for ``package`` by name. ``run`` takes a command and
+    returns its output.
     """
     run = run or _output
     system, architecture = platform.system().lower(), architecture_of(platform.machine(), struct.calcsize("P") * 8)
@@ -64,6 +66,8 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
         "cores": cpu["cores"],
         "gpus": sorted({gpu["kind"] for gpu in gpus}),
         "compute_capabilities": _in_order({gpu["compute_capability"] for gpu in gpus} - {None}),
+        "gpu_problem": gpu_problem(tree, gpus),
+        "vulkan_driver": has_vulkan_driver(tree),
         # What the services hold comes back when they stop, and compiling does not stop them.
         "memory_bytes": max(0, memory["usable_bytes"] - memory["held_bytes"]),
         "package": read_package(tree, package, run),

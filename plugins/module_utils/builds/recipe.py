@@ -15,8 +15,8 @@ from collections.abc import Iterable
 
 from .. import checks
 from ..errors import DroverError
-from .backends import wanted
-from .drivers import missing_driver
+from .backends import AUTO, wanted
+from .drivers import missing_driver, without_cuda
 
 CPUS = ("generic", "native")
 GIB = 1024**3
@@ -118,6 +118,9 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     (sentences). Raises ``DroverError`` for input it has no recipe for.
     """
     _check(source, platform)
+    auto = AUTO in (options.get("backends") or ())
+    if auto and platform.get("gpu_problem"):
+        raise DroverError(platform["gpu_problem"])
     cpu, backends, own = _checked(options, platform)
     gcc, compiler, reasons = _compiler(platform)
     target, cpu_options, reason = _cpu(cpu, platform, gcc)
@@ -147,7 +150,7 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
         "packages": _packages(platform["package"]["manager"], extra, compiler),
         "compiler": compiler,
         "jobs": jobs,
-        "reasons": [*reasons, reason, _jobs_reason(jobs, options, platform)],
+        "reasons": [*reasons, reason, *without_cuda(auto, platform), _jobs_reason(jobs, options, platform)],
     }
 
 

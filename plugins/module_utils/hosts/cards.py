@@ -4,7 +4,8 @@
 """How fast known cards are: the memory's bandwidth, which bounds generating, and arithmetic, which bounds prompts.
 
 Figures are the makers' (data sheets and product pages) for the card as it is sold, unless a comment says that it was
-measured. The first entry whose pattern is found in the card's name counts.
+measured. The first entry whose pattern is found in the card's name counts. Cards for laptops are sold under the names
+of larger ones, and with whatever memory and power the laptop's maker chose: they are in no table.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ TERA = 1_000_000_000_000
 CARDS: tuple[tuple[str, int, int], ...] = (
     # NVIDIA, data centre
     (r"GB200|B200", 8000 * GB, 2250 * TERA),
+    (r"GH200", 4000 * GB, 989 * TERA),
     (r"H200", 4800 * GB, 989 * TERA),
     (r"H100 (80GB HBM3|SXM)", 3350 * GB, 989 * TERA),
     (r"H100 NVL", 3900 * GB, 835 * TERA),
@@ -101,6 +103,14 @@ CARDS: tuple[tuple[str, int, int], ...] = (
 )
 
 
+LAPTOP = re.compile(r"\bLaptop\b|\bMobile\b|Max-Q")
+# A slice of MIG has so many sevenths of its card's multiprocessors ("3g", of which a
+# compute instance, "1c.3g", has fewer), and this share of its memory.
+# Source: NVIDIA's user guide to MIG, profiles of A100, H100 and H200.
+MIG = re.compile(r" MIG (?:(?P<computes>\d)c\.)?(?P<sevenths>\d)g\.")
+MIG_MEMORY = {1: 1 / 8, 2: 1 / 4, 3: 1 / 2, 4: 1 / 2, 7: 1.0}
+
+
 def card_bandwidth(name: str) -> int | None:
     """Bytes that the card of this name reads from its memory in a second; None for one that is not in the table."""
     known = _known(name)
@@ -114,4 +124,11 @@ def card_operations(name: str) -> int | None:
 
 
 def _known(name: str) -> tuple[int, int] | None:
-    return next(((speed, work) for pattern, speed, work in CARDS if re.search(pattern, name)), None)
+    if LAPTOP.search(name):
+        return None
+    known = next(((speed, work) for pattern, speed, work in CARDS if re.search(pattern, name)), None)
+    part = MIG.search(name)
+    if known and part:
+        memory = MIG_MEMORY.get(int(part["sevenths"]), 1 / 8)
+        return int(known[0] * memory), known[1] * int(part["computes"] or part["sevenths"]) // 7
+    return known

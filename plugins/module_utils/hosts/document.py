@@ -149,6 +149,12 @@ DEVICE: Mapping[str, Check] = {
     "overhead_bytes": _whole(),
     "bandwidth_bytes_per_second": _or_null(_number),
 }
+PASSED_OVER: Mapping[str, Check] = {
+    "id": _text,
+    "kind": _choice(GPU_KINDS),
+    "gpu": _or_null(_text),
+    "reason": _or_null(_text),
+}
 ADDRESS: Mapping[str, Check] = {
     "address": _address,
     "prefix": _whole(0, 32),
@@ -191,7 +197,9 @@ TALLY: Mapping[str, Check] = {
     ),
     "bandwidth_bytes_per_second": _or_null(_number),
     "gpus": _list(_section(GPU)),
+    "gpu_problem": _or_null(_text),
     "devices": _list(_section(DEVICE)),
+    "passed_over": _list(_section(PASSED_OVER)),
     "disk": _section({"path": _text, "free_bytes": _whole(), "models": _files}),
     "network": _section(
         {

@@ -67,11 +67,13 @@ def _amd(tree: Tree, pids: Collection[int], device: str, slot: str) -> dict[str,
 
 
 def _intel(tree: Tree, pids: Collection[int], card: str, device: str, slot: str) -> dict[str, Any]:
-    """A GPU of i915 or xe. Only one with memory of its own tells how much that is, and none how much of it is free,
-    which the build's list of devices does (see ``devices.drive``)."""
+    """A GPU of i915 or xe. Only one with memory of its own tells how much that is (i915 of the mainline kernel does
+    not: 0), and none how much of it is free, which the build's list of devices does (see ``devices.drive``)."""
     own = tree.integer(f"/sys/class/drm/{card}/lmem_total_bytes")
     own = own or tree.integer(f"{device}/tile0/physical_vram_size_bytes")
-    if own:
+    # The integrated one is a device of the processor's own bus, and cards are behind a bridge.
+    if own or not (slot.split(":")[1:2] == ["00"] or slot == card):
+        own = own or 0
         held = _held(tree, pids, slot, ("local0", "vram0"))
         return _gpu(tree, device, slot, "Intel", "vulkan", False, own, held, own)
     total = tree.table("/proc/meminfo").get("MemTotal", 0) * 1024

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from .drm import read_drm
-from .nvidia import Run, read_nvidia
+from .nvidia import Run, nvidia_problem, read_nvidia
 from .tree import Tree
 
 
@@ -24,3 +24,8 @@ def read_gpus(tree: Tree, pids: Collection[int], run: Run | None = None) -> list
     ``read_nvidia``.
     """
     return read_nvidia(tree, pids, run) + read_drm(tree, pids)
+
+
+def gpu_problem(tree: Tree, gpus: Collection[dict[str, Any]]) -> str | None:
+    """Why a GPU that must be there is not among ``gpus`` (as ``read_gpus`` lists them), and what to do, or None."""
+    return nvidia_problem(tree, gpus)

@@ -8,27 +8,25 @@ from __future__ import annotations
 import grp
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from .tree import Tree
 
 
-def read_nodes(tree: Tree, paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Those of ``paths`` that are there, each with its ``path`` and ``group``: the name of the group that may use it,
-    or None where everybody may."""
-    return [{"path": path, "group": _group(tree.path(path))} for path in paths if tree.has(path)]
+def read_nodes(tree: Tree, paths: Iterable[str], also_missing: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Those of ``paths`` that are there or are among ``also_missing``, each with its ``path`` and ``group``: the name
+    of the group whose members may do more with it than everybody, if there is one. Root's is none to be in."""
+    return [
+        {"path": path, "group": _group(tree.path(path))} for path in paths if path in also_missing or tree.has(path)
+    ]
 
 
 def _group(path: str) -> str | None:
     try:
         found = os.stat(path)
-    except OSError:
-        return None
-    open_to_all = stat.S_IROTH | stat.S_IWOTH
-    if found.st_mode & open_to_all == open_to_all:
-        return None
-    try:
-        return grp.getgrgid(found.st_gid).gr_name
-    except KeyError:
+        of_others = found.st_mode & (stat.S_IROTH | stat.S_IWOTH)
+        of_group = (found.st_mode & (stat.S_IRGRP | stat.S_IWGRP)) >> 3
+        return grp.getgrgid(found.st_gid).gr_name if found.st_gid and of_group & ~of_others else None
+    except (OSError, KeyError):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Optional
 
 from .nodes import read_nodes
@@ -24,14 +24,20 @@ NO_FIGURE = ("[N/A]", "[Not Supported]", "N/A", "Not Supported")
 # "  MIG 3g.20gb     Device  0: (UUID: MIG-5b3c...)" below the line of its card.
 CARD = re.compile(r"^GPU \d+: .*\(UUID: (?P<uuid>\S+)\)")
 SLICE = re.compile(r"^\s+MIG (?P<profile>\S+)\s+Device\s+(?P<index>\d+): \(UUID: (?P<uuid>\S+)\)")
-# In the report of a card with slices: the number of a slice, and its memory.
-SLICE_MEMORY = re.compile(
-    r"MIG Device\s+Index\s+: (?P<index>\d+).*?FB Memory Usage\s+Total\s+: (?P<total>\d+) MiB.*?Free\s+: "
-    r"(?P<free>\d+) MiB",
+# In the report of a card with slices: the number of a slice, the instances that it consists of, and its memory.
+SLICE_REPORT = re.compile(
+    r"MIG Device\s+Index\s+: (?P<index>\d+)(?:\s+GPU Instance ID\s+: (?P<gpu_instance>\d+))?"
+    r"(?:\s+Compute Instance ID\s+: (?P<compute_instance>\d+))?.*?FB Memory Usage\s+Total\s+: (?P<total>\d+) MiB"
+    r".*?Free\s+: (?P<free>\d+) MiB",
     re.DOTALL,
 )
-# Common to all cards; nvidia-uvm comes with the first use of CUDA after a boot.
+# Common to all cards, and listed before they are there: nvidia-uvm comes with the first use of CUDA after a boot.
 NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
+# What lets a program use a slice of MIG; the first two are for configuring and watching MIG, and not for us.
+# Source: NVIDIA's user guide to MIG, "Device nodes and capabilities".
+CAPS = "/dev/nvidia-caps"
+CAPS_OF_ROOT = ("nvidia-cap1", "nvidia-cap2")
+CAPS_TABLE = "/proc/driver/nvidia-caps/mig-minors"
 # A Jetson's GPU is part of the chip, with nodes of its own.
 JETSON_NODES = re.compile(r"nvhost-.*|nvmap|nvsciipc")
 JETSON_FOLDER = "/dev/nvgpu/igpu0"
@@ -45,7 +51,7 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
     ``run`` takes the arguments of nvidia-smi and returns its output, or None when it cannot tell; it is asked only on a
     machine with NVIDIA's driver.
     """
-    if tree.text("/proc/driver/nvidia/version") is None and tree.text("/sys/module/nvidia/version") is None:
+    if not _driver_is_loaded(tree):
         return []
     run = run or _nvidia_smi
     cards = _cards(run)
@@ -57,12 +63,21 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
     found: list[dict[str, Any]] = []
     for number, card in enumerate(cards):
         uuid, total, free = card["uuid"], card["total"], card["free"]
-        nodes = _nodes(tree, number, card["pci"])
+        minor = _minor(tree, number, card["pci"])
+        nodes = _nodes(tree, minor)
         if card["mig"] == "Enabled":
-            nodes += read_nodes(tree, _within(tree, "/dev/nvidia-caps"))
             found += [
-                _gpu(card, nodes, False, *memory, held.get(slice_uuid, 0), id=slice_uuid, name=name)
-                for slice_uuid, name, memory in _slices(run, uuid, card["name"])
+                _gpu(
+                    card,
+                    [*nodes, *read_nodes(tree, _caps(tree, minor, report))],
+                    False,
+                    int(report["total"]) * MIB,
+                    int(report["free"]) * MIB,
+                    held.get(slice_uuid, 0),
+                    id=slice_uuid,
+                    name=name,
+                )
+                for slice_uuid, name, report in _slices(run, uuid, card["name"])
             ]
         elif total.isdigit() and free.isdigit():
             found.append(_gpu(card, nodes, False, int(total) * MIB, int(free) * MIB, held.get(uuid, 0)))
@@ -70,6 +85,22 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
             memory_bytes = tree.table("/proc/meminfo").get("MemTotal", 0) * 1024
             found.append(_gpu(card, nodes, True, memory_bytes, memory_bytes, held.get(uuid, 0)))
     return found
+
+
+def nvidia_problem(tree: Tree, gpus: Iterable[dict[str, Any]]) -> str | None:
+    """Why cards of NVIDIA's are not among ``gpus`` (as ``read_nvidia`` lists them) though their driver is loaded, and
+    what to do: a sentence, or None. A driver that was updated under a running kernel is the usual cause."""
+    if not _driver_is_loaded(tree) or any(gpu["kind"] == "cuda" for gpu in gpus):
+        return None
+    return (
+        "NVIDIA's driver is loaded and nvidia-smi tells of no card that can be used: see with nvidia-smi on the host "
+        "why (install it where it is missing, and restart the host where the driver was updated), or set "
+        "llama_cpp_backends to [cpu] there."
+    )
+
+
+def _driver_is_loaded(tree: Tree) -> bool:
+    return any(tree.text(path) is not None for path in ("/proc/driver/nvidia/version", "/sys/module/nvidia/version"))
 
 
 def _gpu(
@@ -95,7 +126,12 @@ def _cards(run: Run) -> list[dict[str, str]]:
     for more in (*NEWER_FIELDS, ""):
         answer = run([f"--query-gpu={FIELDS}{',' + more if more else ''}", "--format=csv,noheader,nounits"])
         wanted = len(f"{FIELDS},{more}".strip(",").split(","))
-        rows = [fields for fields in _rows(answer) if len(fields) == wanted]
+        # A name may have commas in it.
+        rows = [
+            [fields[0], ", ".join(fields[1 : len(fields) - wanted + 2]), *fields[len(fields) - wanted + 2 :]]
+            for fields in _rows(answer)
+            if len(fields) >= wanted
+        ]
         if rows:
             return [_card(fields, more) for fields in rows]
     return []
@@ -116,28 +152,38 @@ def _card(fields: list[str], more: str) -> dict[str, Any]:
     }
 
 
-def _slices(run: Run, uuid: str, name: str) -> Iterator[tuple[str, str, tuple[int, int]]]:
-    """UUID, name and memory (total and free, in bytes) of each slice of a card."""
-    memory = {
-        int(one["index"]): (int(one["total"]) * MIB, int(one["free"]) * MIB)
-        for one in SLICE_MEMORY.finditer(run(["--query", f"--id={uuid}"]) or "")
-    }
+def _slices(run: Run, uuid: str, name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """UUID, name and report (the groups of SLICE_REPORT) of each slice of a card."""
+    answer = run(["--query", f"--id={uuid}"]) or ""
+    reports = {int(one["index"]): one.groupdict() for one in SLICE_REPORT.finditer(answer)}
     card = None
     for line in (run(["--list-gpus"]) or "").splitlines():
         heading, entry = CARD.match(line), SLICE.match(line)
         card = heading["uuid"] if heading else card
-        if entry and card == uuid and int(entry["index"]) in memory:
-            yield entry["uuid"], f"{name} MIG {entry['profile']}", memory[int(entry["index"])]
+        if entry and card == uuid and int(entry["index"]) in reports:
+            yield entry["uuid"], f"{name} MIG {entry['profile']}", reports[int(entry["index"])]
 
 
-def _nodes(tree: Tree, number: int, pci: str) -> list[dict[str, Any]]:
-    """The nodes of a card at the address ``pci`` (``00000000:00:06.0``), the ``number``-th one."""
-    address = pci.lower()[-12:]
-    told = tree.text(f"/proc/driver/nvidia/gpus/{address}/information") or ""
+def _caps(tree: Tree, minor: str, report: dict[str, Any]) -> list[str]:
+    """The nodes that a program needs to use one slice; those of all slices where the driver does not say which."""
+    instance = f"gpu{minor}/gi{report['gpu_instance']}"
+    table = tree.table(CAPS_TABLE)
+    own = [table.get(f"{instance}/{part}access") for part in ("", f"ci{report['compute_instance']}/")]
+    if all(number is not None for number in own):
+        return [f"{CAPS}/nvidia-cap{number}" for number in own]
+    return [f"{CAPS}/{name}" for name in tree.names(CAPS) if name not in CAPS_OF_ROOT]
+
+
+def _minor(tree: Tree, number: int, pci: str) -> str:
+    """The number in the node's name of a card at the address ``pci`` (``00000000:00:06.0``), the ``number``-th one."""
+    told = tree.text(f"/proc/driver/nvidia/gpus/{pci.lower()[-12:]}/information") or ""
     minor = re.search(r"^Device Minor:\s+(\d+)", told, re.MULTILINE)
-    own = [f"/dev/nvidia{minor[1] if minor else number}"]
+    return minor[1] if minor else str(number)
+
+
+def _nodes(tree: Tree, minor: str) -> list[dict[str, Any]]:
     jetson = [f"/dev/{name}" for name in tree.names("/dev") if JETSON_NODES.fullmatch(name)]
-    return read_nodes(tree, [*NODES, *own, *jetson, *_within(tree, JETSON_FOLDER)])
+    return read_nodes(tree, [*NODES, f"/dev/nvidia{minor}", *jetson, *_within(tree, JETSON_FOLDER)], NODES)
 
 
 def _within(tree: Tree, folder: str) -> list[str]:

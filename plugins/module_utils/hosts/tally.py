@@ -22,7 +22,7 @@ from .cpu import read_cpu
 from .deployments import others_bytes, read_deployments, units_of
 from .devices import drive
 from .document import SCHEMA, exclusion
-from .gpus import read_gpus
+from .gpus import gpu_problem, read_gpus
 from .machine import machine_digest
 from .memory import read_memory
 from .network import read_network
@@ -48,6 +48,7 @@ def take_tally(
     address: str | None = None,
     port: int = PORT,
     disk_path: str = DISK_PATH,
+    builds_path: str = BUILDS_PATH,
     backends: Iterable[str] | None = None,
     measure: bool = True,
     cache_file: str = CACHE_FILE,
@@ -59,9 +60,9 @@ def take_tally(
     ``host`` is its name there, without one the machine's own. ``exclude`` (see ``exclusion``), ``reserve_bytes``,
     ``threads``, ``lend`` (names of devices, see ``devices.lent``), ``address`` and ``port`` are the user's own settings
     for it; None for those that Drover chooses.
-    ``disk_path`` is the folder for models. ``backends`` are those of the build that is to be used, None for the one
-    that is installed. ``measure`` asks for the memory bandwidth, taken from ``cache_file`` when it is known and written
-    there only when ``may_write``.
+    ``disk_path`` is the folder for models, ``builds_path`` that for builds of llama.cpp. ``backends`` are those of the
+    build that is to be used, None for the one that is installed. ``measure`` asks for the memory bandwidth, taken from
+    ``cache_file`` when it is known and written there only when ``may_write``.
 
     In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the
     node's, nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what
@@ -99,6 +100,8 @@ def take_tally(
             else None
         ),
         "gpus": gpus,
+        # What is in a pod depends on what it was given.
+        "gpu_problem": None if pod else gpu_problem(tree, gpus),
         "disk": read_disk(tree, disk_path),
         "network": network,
         "threads": threads,
@@ -109,7 +112,7 @@ def take_tally(
         return drive(tally, backends)
     # Asking the programs takes a while, and without a GPU the answer is known.
     asked = gpus or SOFTWARE_TOO in os.environ
-    return drive(tally, (), find_llama_cpp(builds_path=BUILDS_PATH, may_write=may_write)["devices"] if asked else [])
+    return drive(tally, (), find_llama_cpp(builds_path=builds_path, may_write=may_write)["devices"] if asked else [])
 
 
 def _within_pod(tree: Tree, memory: dict[str, Any]) -> dict[str, Any]:

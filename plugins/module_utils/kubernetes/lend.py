@@ -19,6 +19,7 @@ from ..placement.cost import threads
 from .names import Names
 from .nodes import ASIDE, left_over
 from .settings import MODEL_FOLDER, Settings
+from .speeds import BANDWIDTH
 
 # As uname names the machines that Kubernetes names.
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}
@@ -64,6 +65,7 @@ def lend(
             "exclude": entry["reason"] if chosen_out else "",
             # Those of hosts do not hold for pods.
             "obstacles": [entry["reason"]] if entry["reason"] and not chosen_out else [],
+            BANDWIDTH: entry[BANDWIDTH] or found[BANDWIDTH],
             "memory": {
                 **memory,
                 "limit_bytes": entry["allocatable"]["memory_bytes"],
@@ -75,6 +77,7 @@ def lend(
             },
             # None was asked for in the pod, so what is seen there cannot be used.
             "gpus": [],
+            "gpu_problem": None,
             "lend": [],
             "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
             "port": settings.rpc_port,
@@ -156,7 +159,7 @@ def _unmeasured(entry: Mapping[str, Any]) -> dict[str, Any]:
             "arc_bytes": 0,
             "huge_pages_bytes": 0,
         },
-        "bandwidth_bytes_per_second": None,
+        BANDWIDTH: None,
         "disk": {"path": MODEL_FOLDER, "free_bytes": entry["ephemeral_bytes"], "models": {}},
         "network": {},
     }

@@ -69,12 +69,14 @@ def manifests(
     stock: Iterable[Mapping[str, Any]],
     settings: Settings,
     secret_version: str = "",
+    speeds: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """All objects of the cluster that runs ``plan`` but the Secret with the keys of the API (see ``secret``);
     ``secret_version`` is any text that changes with it, such as its resourceVersion.
 
-    ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``. Hosts that are no
-    nodes are outside of the cluster, and run their part themselves. Raises DroverError for what cannot work.
+    ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``; ``speeds``: what
+    to remember of them, see ``speeds``. Hosts that are no nodes are outside of the cluster, and run their part
+    themselves. Raises DroverError for what cannot work.
     """
     names = Names(plan["cluster"], settings.namespace)
     nodes = {entry["node"]: entry for entry in stock}
@@ -85,6 +87,8 @@ def manifests(
     made = foundation(settings, plan["cluster"])
     if not settings.host_network:
         made += _open(names, settings, port, leads in nodes, [deployments[host] for host in workers], outside)
+    if speeds:
+        made.append(_config_map(names, names.speeds, None, speeds))
     for host in workers:
         made.append(_documents(names, names.worker(host), WORKER, {"deployment.json": deployments[host]}))
     if leads in nodes:
@@ -158,9 +162,13 @@ def _require_reachable(leads: str, workers: Sequence[str], settings: Settings) -
 def _documents(names: Names, name: str, part: str, contents: Mapping[str, Any]) -> Manifest:
     # As JSON that is the same whenever the document is.
     texts = {key: json.dumps(document, indent=2, sort_keys=True) + "\n" for key, document in contents.items()}
+    return _config_map(names, name, part, texts)
+
+
+def _config_map(names: Names, name: str, part: str | None, texts: Mapping[str, str]) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(names, name, names.labels(part)),
-        "data": texts,
+        "data": dict(texts),
     }

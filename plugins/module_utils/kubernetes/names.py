@@ -39,6 +39,7 @@ class Names:
         self.workers_service = f"{self.prefix}-workers"
         self.token = f"{self.prefix}-token"
         self.plan = f"{self.prefix}-plan"
+        self.speeds = f"{self.prefix}-speeds"
         self.leader = f"{self.prefix}-leader"
 
     def worker(self, node: str) -> str:

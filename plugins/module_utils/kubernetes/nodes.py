@@ -11,7 +11,8 @@ An entry is a dictionary of
 - ``allocatable`` and ``others``: ``memory_bytes`` and ``millicores`` that pods may take, and that others' pods take,
 - ``held``: the same of this cluster's own pods, which counts as available,
 - ``ephemeral_bytes``: disk that its pods may take, and ``cores`` of its processors,
-- ``parts``: the parts of this cluster that stand on it, ``leader`` or ``worker``.
+- ``parts``: the parts of this cluster that stand on it, ``leader`` or ``worker``,
+- ``boot`` (Kubernetes' id of its last boot), and ``bandwidth_bytes_per_second`` as it is remembered (see ``speeds``).
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def _entry(
         "ephemeral_bytes": bytes_of(allocatable.get("ephemeral-storage", 0), f"The ephemeral storage of {name}"),
         "cores": max(1, millicores_of((status.get("capacity") or {}).get("cpu", 1), f"The CPU of {name}") // 1000),
         "parts": sorted({_part(pod) for pod in standing}),
+        "boot": (status.get("nodeInfo") or {}).get("bootID", ""),
+        "bandwidth_bytes_per_second": None,
     }
     entry["reason"] = (
         _why_not_chosen(name, labels, settings)

@@ -22,17 +22,17 @@ _KILLED = 137
 MOST_CHARACTERS = 400
 
 
-def pod_faults(pods: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]] = ()) -> list[str]:
-    """A sentence for each of ``pods`` that does not run, or was ended from outside since it last started; none is good.
-
-    ``events`` are those of the namespace. A pod that merely starts, or loads, has no fault.
-    """
-    told = [pod_fault(pod, events) for pod in pods]
-    return [sentence for sentence in told if sentence]
+def pod_faults(pods: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]] = ()) -> dict[str, str]:
+    """The faults of those of ``pods`` that have one, by their names; see ``pod_fault``."""
+    told = {pod["metadata"]["name"]: pod_fault(pod, events) for pod in pods}
+    return {name: sentence for name, sentence in told.items() if sentence}
 
 
 def pod_fault(pod: Mapping[str, Any], events: Iterable[Mapping[str, Any]] = ()) -> str | None:
-    """The same of one pod."""
+    """Why ``pod`` does not run, or was ended from outside since it last started; None where nothing is wrong.
+
+    ``events`` are those of the namespace. A pod that merely starts, or loads, has no fault.
+    """
     status = pod.get("status") or {}
     who = _who(pod)
     if status.get("phase") == "Failed" and status.get("reason"):
@@ -60,8 +60,9 @@ def events_of(kind: str, name: str, events: Iterable[Mapping[str, Any]]) -> list
     return sorted(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
 
 
-def creation_faults(owners: Iterable[str], events: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Why Kubernetes makes no pods at all for the Deployments called ``owners``: admission or a quota refuses them."""
+def creation_faults(owners: Iterable[str], events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Why Kubernetes makes no pods at all for those of the Deployments called ``owners`` that admission or a quota
+    refuses them."""
     names = list(owners)
     latest = {}
     for event in events:
@@ -69,10 +70,10 @@ def creation_faults(owners: Iterable[str], events: Iterable[Mapping[str, Any]]) 
         owner = next((one for one in names if re.fullmatch(rf"{re.escape(one)}-[a-z0-9]+", name)), None)
         if owner and event.get("reason") == "FailedCreate" and event["involvedObject"].get("kind") == "ReplicaSet":
             latest[owner] = event
-    return [
-        f"Kubernetes makes no pod for {owner} ({_quoted(event.get('message'))}): change what it refuses."
+    return {
+        owner: f"Kubernetes makes no pod for {owner} ({_quoted(event.get('message'))}): change what it refuses."
         for owner, event in latest.items()
-    ]
+    }
 
 
 def _who(pod: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def progress(
 ) -> dict[str, Any]:
     """- ``ready``: whether every part of ``plan`` on ``nodes`` serves, by the manifests that were applied last,
     - ``states``: see ``part_states``,
-    - ``faults``: what keeps parts from it, a sentence each; some of them mend themselves,
+    - ``faults``: what keeps parts from it, a sentence by the name of the pod or its Deployment; some mend themselves,
     - ``waits_for``: the beginning of a sentence about what is not ready.
     """
     names = Names(plan["cluster"], namespace)
@@ -33,8 +33,8 @@ def progress(
         state["host"]: names.leader if state["part"] == LEADER else names.worker(state["host"]) for state in states
     }
     waiting = [state for state in states if not (state["ready"] and _is_rolled_out(by_name.get(owners[state["host"]])))]
-    faults = [state["problem"] for state in waiting if state["pod"] and state["problem"]]
-    faults += creation_faults((owners[state["host"]] for state in waiting if not state["pod"]), events)
+    faults = {state["pod"]: state["problem"] for state in waiting if state["pod"] and state["problem"]}
+    faults.update(creation_faults((owners[state["host"]] for state in waiting if not state["pod"]), events))
     told = ", ".join(f"the {state['part']} on {state['host']}" for state in waiting)
     return {
         "ready": not waiting,

@@ -26,6 +26,7 @@ from .pods import (
 )
 from .quantities import cores_text
 from .settings import MIB, MODEL_FOLDER, Settings
+from .speeds import BANDWIDTH
 
 # Memory bandwidth is measured in a buffer twice as large as the caches, which is half of what there is.
 TALLY_MOST_BYTES = 1024 * MIB
@@ -113,6 +114,7 @@ def _tally_pod(entry: Mapping[str, Any], settings: Settings, names: Names) -> di
         *("--disk-path", MODEL_FOLDER),
         # The limit of this pod is not the node's.
         *("--reserve-bytes", "0"),
+        *(["--no-bandwidth"] if entry[BANDWIDTH] else []),
     ]
     mounts: list[Mount] = []
     volumes: list[dict[str, Any]] = []

@@ -23,8 +23,14 @@ from .request import Request
 # Where the tally has no measurement: a Raspberry Pi 4 copies about 4 to 5 GB/s, and nothing in use is slower.
 DEFAULT_CPU_BANDWIDTH = 4_000_000_000
 # The low end of what is sold with 8 GB or more, from the makers' data sheets (RTX 3050: 224 GB/s, RX 6600: 224 GB/s,
-# Apple M1: 68 GB/s, integrated graphics of any kind: the machine's two memory channels).
-GPU_BANDWIDTH = {"cuda": 220_000_000_000, "rocm": 220_000_000_000, "metal": 68_000_000_000}
+# Apple M1: 68 GB/s, integrated graphics of any kind: the machine's two memory channels), and of any card that Vulkan
+# drives (Arc A310: 124 GB/s), whose name is known only once the build lists it.
+GPU_BANDWIDTH = {
+    "cuda": 220_000_000_000,
+    "rocm": 220_000_000_000,
+    "vulkan": 124_000_000_000,
+    "metal": 68_000_000_000,
+}
 DEFAULT_GPU_BANDWIDTH = 50_000_000_000
 # The share of the bandwidth of a plain read that llama.cpp reaches while it generates: quantised weights are unpacked
 # on the way and threads wait for each other between operations. Published llama-bench results lie between 0.6 and 0.9.

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from ..errors import DroverError
 from ..hosts.addresses import choose_addresses
-from ..hosts.devices import drive, lent
+from ..hosts.devices import drive_chosen, lent
 from ..hosts.document import read_tally
 from . import cost
 
@@ -138,15 +138,20 @@ def read_fleet(tallies: object, margin: float, choice: dict | None = None) -> Fl
         raise DroverError(f"The host {twice} comes twice in the hosts: give every machine once.")
     taking_part = [tally for tally in found if not excluded[tally["host"]]]
     addresses = choose_addresses(taking_part)
-    ways = (choice or {}).get("hosts") or {}
-    hosts = []
+    hosts, warnings = [], list(addresses.warnings)
     for tally in found:
-        way = ways.get(tally["host"]) or {}
-        backends = way.get("backends")
-        driven = tally if backends is None else drive(tally, backends, way.get("devices"))
+        driven = drive_chosen(tally, choice)
         hosts.append(_host(driven, excluded[tally["host"]], addresses.chosen.get(tally["host"]) or {}, margin))
+        if not hosts[-1].excluded:
+            warnings += _about_gpus(driven)
     _check_endpoints(host for host in hosts if not host.excluded)
-    return Fleet(hosts, addresses.network, list(addresses.reasons), list(addresses.warnings))
+    return Fleet(hosts, addresses.network, list(addresses.reasons), warnings)
+
+
+def _about_gpus(tally: dict) -> list[str]:
+    """What its owner should know of GPUs that the host has and that hold no layers."""
+    problem = [f"{tally['host']}: {tally['gpu_problem']}"] if tally.get("gpu_problem") else []
+    return [*problem, *(one["reason"] for one in tally.get("passed_over", ()) if one["reason"])]
 
 
 def _why_left_out(tally: dict, left_out: dict) -> str:

@@ -67,11 +67,11 @@ def checked_fleet(
     if model_host:
         named(fleet.hosts, model_host, "The model_host")
     if policy.leader:
-        reason = named(fleet.hosts, policy.leader, "The leader").excluded
+        reason = named(fleet.hosts, policy.leader, "The leader").excluded.rstrip(".")
         if reason:
             raise DroverError(f"The leader {policy.leader} is left out ({reason}): take it back in or pin another one.")
     if all(host.excluded for host in fleet.hosts):
-        names = "; ".join(f"{host.name}: {host.excluded}" for host in fleet.hosts)
+        names = "; ".join(f"{host.name}: {host.excluded.rstrip('.')}" for host in fleet.hosts)
         raise DroverError(f"All hosts are left out ({names}): take at least one back in.")
     return fleet
 

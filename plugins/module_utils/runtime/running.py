@@ -12,15 +12,20 @@ import os
 import time
 from typing import Any
 
+from ..errors import DroverError
 from ..hosts import cgroups
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
+from ..serving.deployment import read_deployment
+from ..serving.device_drop_in import device_drop_in
 from .installed import FILES, USER
 
 # Place of a process's start in /proc/PID/stat, counted behind the name in brackets (proc_pid_stat(5), starttime).
 STARTED = 19
 # What makes a unit start after a boot, as its [Install] section says.
 WANTED = "/etc/systemd/system/multi-user.target.wants"
+# Which GPUs a unit sees: serving/device_drop_in.py.
+SHOWN = "/etc/systemd/system/{}.d/devices.conf"
 KEY_MODE = 0o640
 
 
@@ -42,11 +47,17 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
-    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot, and a
-    leader has its key, which ``owner`` (root, but in tests) may change and the service may read, and nobody else."""
-    if deployment is None or not os.path.lexists(tree.path(f"{WANTED}/{_unit(cluster, deployment)}")):
+    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
+    sees the GPUs that it is to see, and a leader has its key, which ``owner`` (root, but in tests) may change and the
+    service may read, and nobody else."""
+    try:
+        known = read_deployment(deployment)
+        unit, shown = _unit(cluster, known), device_drop_in(known)
+    except DroverError:  # none, or one that was cut off or edited
         return False
-    if deployment.get("part") != "leader":
+    if not os.path.lexists(tree.path(f"{WANTED}/{unit}")) or (tree.text(SHOWN.format(unit)) or "") != shown.strip():
+        return False
+    if known["part"] != "leader":
         return True
     try:
         key = os.stat(tree.path(cluster.api_key_path))
@@ -70,8 +81,8 @@ def _started(tree: Tree, pid: int) -> float | None:
 
 
 def _written(path: str) -> float:
-    """When the file was written; what is not there was never."""
+    """When the file was written or put in its place, whatever date it brought along; what is not there was never."""
     try:
-        return os.stat(path).st_mtime
+        return os.stat(path).st_ctime
     except OSError:
         return 0.0

@@ -106,8 +106,8 @@ def worker_arguments(
 def _placement(plan: dict[str, Any], local: Mapping[str, str]) -> Pairs:
     """Layers by device, in llama.cpp's order: those of each RPC server in the order of ``--rpc``, then local GPUs.
 
-    Devices are named where those that hold layers are not all that there are, or some are the leader's own: one that is
-    not named takes no buffers, and llama.cpp would pass over a leader's integrated GPU.
+    Devices are named where llama.cpp's own list of them would be another: one that is not named takes no buffers, and
+    llama.cpp would pass over a leader's integrated GPU.
     """
     if not plan["devices"]:
         # A local GPU that holds no layer would still be used, and take memory, for long prompts.
@@ -120,8 +120,7 @@ def _placement(plan: dict[str, Any], local: Mapping[str, str]) -> Pairs:
     pairs: Pairs = []
     if plan["endpoints"]:
         pairs.append(("--rpc", ",".join(f"{each['address']}:{each['port']}" for each in plan["endpoints"])))
-    own = [device for device in plan["devices"] if not device["endpoint"]]
-    if own or len(names) < sum(len(endpoint["devices"]) for endpoint in plan["endpoints"]):
+    if names != [f"RPC{number}" for number in range(sum(len(each["devices"]) for each in plan["endpoints"]))]:
         pairs.append(("--device", ",".join(names)))
     return [*pairs, ("--tensor-split", ",".join(map(str, split))), ("--n-gpu-layers", str(sum(split)))]
 

@@ -12,11 +12,12 @@ from ..builds.known import known_problem
 from ..errors import DroverError
 from ..hosts.address import is_private
 from ..hosts.addresses import choose_addresses, source_addresses
-from ..hosts.devices import CPU, drive, lent
+from ..hosts.devices import CPU, drive, drive_chosen, lent
 from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
 from .deployment import ADDRESS, SCHEMA
+from .planned_devices import require_devices
 from .settings import Settings
 from .visible import Visible, visible
 
@@ -31,17 +32,20 @@ def deploy(
     model: dict[str, Any],
     settings: dict[str, dict[str, Any]],
     pods: Mapping[str, list[str]] | None = None,
+    choice: dict[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Host -> deployment, for every host that takes part in ``plan``; one that holds no layer yet is a worker, too.
 
     ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
     its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
     ``Settings``. ``pods``: the hosts whose part runs in a pod, with the addresses and networks that it comes from for
-    hosts outside. Raises DroverError, one sentence, for a wish that cannot be had.
+    hosts outside. ``choice``: what llama_cpp_choice returned, by which the plan was made. Raises DroverError, one
+    sentence, for a wish that cannot be had.
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
-    hosts = {tally["host"]: _driven(tally, programs.get(tally["host"], {})) for tally in tallies}
+    planned = {tally["host"]: drive_chosen(tally, choice) for tally in tallies}
+    hosts = {host: _driven(tally, programs.get(host, {})) for host, tally in planned.items()}
     wishes = {host: Settings.from_dict(settings.get(host, {}), host) for host in plan["addresses"]}
     for host in sorted(plan["addresses"]):
         if host not in hosts:
@@ -49,7 +53,7 @@ def deploy(
                 f"{host} takes part in the plan and has no tally: take stock of all hosts and plan again."
             )
     _require_one_build(programs, plan["addresses"])
-    _require_devices(plan, hosts)
+    require_devices(plan, planned, hosts)
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
@@ -93,18 +97,6 @@ def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]
         )
 
 
-def _require_devices(plan: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> None:
-    """Refuse a host whose llama.cpp does not drive what was planned; only once it is installed one knows."""
-    for device in plan["devices"]:
-        offered = [one["id"] for one in hosts[device["host"]]["devices"]]
-        if device["id"] not in offered:
-            raise DroverError(
-                f"{device['host']} was planned with {device['id']}, and llama.cpp there offers {', '.join(offered)} "
-                'alone: see with "llama-server --list-devices" on it what keeps the driver from working, or set '
-                "rpc_server_devices to what there is. No service was touched."
-            )
-
-
 def _lent(plan: dict[str, Any], tally: dict[str, Any]) -> list[str]:
     """The ids of the devices that a worker lends, as planned; one that holds nothing yet lends all."""
     planned = [endpoint["devices"] for endpoint in plan["endpoints"] if endpoint["host"] == tally["host"]]
@@ -126,6 +118,7 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     """The deployment of a worker that no plan knows: where and with how many threads is in its own ``tally``, and the
     wishes say who may connect. Raises DroverError for a host that cannot run it."""
     host = tally["host"]
+    tally = _driven(tally, programs)
     if tally["obstacles"]:
         raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
     address = choose_addresses([tally]).chosen[host]["address"]
@@ -155,7 +148,8 @@ def _worker(
     cache = wishes.rpc_server_cache
     flags, build = _flags(programs, "rpc_server_flags")
     shown = visible(tally, devices)
-    named = [shown.names[name] for name in devices] if len(tally["devices"]) > 1 else []
+    # Without a name it would lend whatever GPU its build finds.
+    named = [shown.names[name] for name in devices] if tally["devices"][1:] or tally["passed_over"] else []
     return _deployment(
         cluster,
         host,

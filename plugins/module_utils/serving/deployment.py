@@ -54,12 +54,14 @@ _FIELDS: dict[str, Any] = {
     "memory_bytes": int,
     "cache": (dict, type(None)),
 }
+# What those lack that were written before there were GPUs. Of two clusters on a host, one may have been deployed then.
+_LATER: dict[str, Any] = {"nodes": [], "groups": []}
 _WHAT = "The deployment"
 
 
 def read_deployment(value: object) -> dict[str, Any]:
     """``value`` as a deployment. Raises DroverError, one sentence, for what is none."""
-    found = document(value, _WHAT, SCHEMA, _FIELDS, REMEDY)
+    found = document({**_LATER, **value} if isinstance(value, dict) else value, _WHAT, SCHEMA, _FIELDS, REMEDY)
     Cluster(found["cluster"])
     text(found["host"], f"{_WHAT}'s host", REMEDY)
     choice(found["part"], f"{_WHAT}'s part", PARTS, REMEDY)

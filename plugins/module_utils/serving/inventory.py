@@ -20,6 +20,7 @@ DECIDED = {
     "llama_server_model": "gguf_model_leader_path",
     "llama_server_plan": None,
     "placement_api_port": "llama_server_port",
+    "placement_builds_path": "llama_cpp_directory",
     "placement_choice": None,
     "placement_cluster": "drover_cluster",
     "placement_disk_path": "gguf_model_directory",

@@ -36,14 +36,8 @@ def platform_of(groups: Mapping[str, list[str]], hosts: Mapping[str, Mapping[str
 
 
 def _k3s_faults(groups: Mapping[str, list[str]], hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    servers = groups.get("k3s_servers") or []
-    if not servers:
-        return [
-            "drover_platform is 'k3s', and the inventory has no hosts in the group k3s_servers; put one there, and the "
-            "others into k3s_agents."
-        ]
     return [
         f"k3s_kubeconfig of {name} is empty, and by that file site.yml reaches the cluster; name one."
-        for name in servers
+        for name in groups.get("k3s_servers") or []
         if hosts[name].get("k3s_kubeconfig", "its default") == ""
     ]

@@ -36,29 +36,39 @@ class Visible:
 
 
 def visible(tally: dict[str, Any], used: Collection[str]) -> Visible:
-    """What a program is shown that uses the devices ``used`` (ids) of the host that ``tally`` is of."""
+    """What a program is shown that uses the devices ``used`` (ids) of the host that ``tally`` is of.
+
+    Cards that are chosen by a UUID are given alone. Others are chosen by a number, which counts what is in /dev: so all
+    that the build lists of that kind are given, but for those whose nodes nobody knows.
+    """
     shown = Visible({device["id"]: device["id"] for device in tally["devices"] if device["id"] in used})
-    gpus = {gpu.get("id"): gpu for gpu in tally.get("gpus", ())}
+    gpus = {gpu["id"]: gpu for gpu in tally["gpus"]}
     for kind, hiding in HIDING.items():
-        devices = [device for device in tally["devices"] if device["kind"] == kind]
-        chosen = [device for device in devices if device["id"] in used]
-        if devices and not chosen:
-            shown.environment.update([hiding])
-        elif kind == "cuda" and chosen:
+        listed = sorted((one for one in [*tally["devices"], *tally["passed_over"]] if one["kind"] == kind), key=_number)
+        seen = [one for one in listed if one["gpu"] or one["id"] not in [over["id"] for over in tally["passed_over"]]]
+        chosen = [one for one in seen if one["id"] in shown.names]
+        numbers = {one["id"]: str(number) for number, one in enumerate(seen)}
+        if not chosen:
+            shown.environment.update([hiding] if listed else [])
+            continue
+        given = seen
+        if kind == "cuda":
             shown.environment.update([ORDER])
-            _choose(shown, hiding[0], chosen, [str(device["gpu"]) for device in chosen], r"(GPU|MIG)-.*")
-        elif kind == "rocm" and chosen:
-            _choose(shown, hiding[0], chosen, [device["id"][len("ROCm") :] for device in chosen], r"\d+")
-        for device in chosen:
-            nodes = gpus.get(device["gpu"], {}).get("nodes", ())
-            shown.nodes += [node["path"] for node in nodes if node["path"] not in shown.nodes]
-            shown.groups += [node["group"] for node in nodes if node["group"] and node["group"] not in shown.groups]
+            if all(re.fullmatch(r"(GPU|MIG)-.*", str(one["gpu"])) for one in chosen):
+                given, numbers = chosen, {one["id"]: str(number) for number, one in enumerate(chosen)}
+                shown.environment[hiding[0]] = ",".join(one["gpu"] for one in chosen)
+        elif kind == "rocm":
+            # Those that are shown are numbered from 0 on.
+            shown.environment[hiding[0]] = ",".join(numbers[one["id"]] for one in chosen)
+            numbers = {one["id"]: str(number) for number, one in enumerate(chosen)}
+        for one in chosen:
+            shown.names[one["id"]] = re.sub(r"\d+$", numbers[one["id"]], one["id"])
+        for node in [node for one in given for node in gpus.get(one["gpu"], {}).get("nodes", ())]:
+            shown.nodes += [node["path"]] if node["path"] not in shown.nodes else []
+            shown.groups += [node["group"]] if node["group"] and node["group"] not in shown.groups else []
     return shown
 
 
-def _choose(shown: Visible, variable: str, devices: list[dict[str, Any]], values: list[str], pattern: str) -> None:
-    """Show only ``devices``, which the program then numbers from 0 on, where all of ``values`` tell them apart."""
-    if all(re.fullmatch(pattern, value) for value in values):
-        shown.environment[variable] = ",".join(values)
-        for number, device in enumerate(devices):
-            shown.names[device["id"]] = re.sub(r"\d+$", str(number), device["id"])
+def _number(device: dict[str, Any]) -> int:
+    number = re.search(r"\d+$", device["id"])
+    return int(number[0]) if number else 0

@@ -114,6 +114,61 @@ def test_packages_of_the_backends_that_are_wanted(backends, about, packages, dri
     assert (way["packages"], way["backends"], way["installed"]) == (packages, driven, not packages)
 
 
+def on_vulkan(found=True, driver=True, packaged=("CPU",), gpus=("vulkan",), **more):
+    made = host("a", candidate="0.7.0-1", found=found, gpus=gpus, **more)
+    made["platform"]["vulkan_driver"] = driver
+    made["llama_cpp"]["package_backends"] = list(packaged)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("one", "packages", "driven", "driver"),
+    [
+        (on_vulkan(found=False), [*BASE, VULKAN], ["CPU", "Vulkan"], None),
+        (on_vulkan(), [VULKAN], ["CPU", "Vulkan"], None),
+        # Without a driver the backend does not load: its package would not help.
+        (on_vulkan(found=False, driver=False), BASE, ["CPU"], "mesa-vulkan-drivers"),
+        (on_vulkan(driver=False), [], ["CPU"], "mesa-vulkan-drivers"),
+        (on_vulkan(packaged=["CPU", "Vulkan"]), [], ["CPU"], "mesa-vulkan-drivers"),
+        (on_vulkan(driver=False, gpus=["cuda"]), [], ["CPU"], "nvidia-driver"),
+        (on_vulkan(driver=False, gpus=[]), [], ["CPU"], None),
+        (
+            on_vulkan(packaged=["CPU", "Vulkan"], loaded=("Vulkan", "CPU"), devices=["Vulkan0"]),
+            [],
+            ["CPU", "Vulkan"],
+            None,
+        ),
+    ],
+)
+def test_a_gpu_without_its_driver_is_not_planned_with_and_the_driver_is_named(one, packages, driven, driver):
+    choice = choose([one], options={"backends": ["auto"]})
+    assert (choice["hosts"]["a"]["packages"], choice["hosts"]["a"]["backends"]) == (packages, driven)
+    told = [
+        reason for reason in choice["reasons"] if reason.startswith("a computes on its CPU, since Vulkan finds no GPU")
+    ]
+    assert [driver in reason for reason in told] == ([True] if driver else [])
+    assert len(choose([one], options={"backends": ["cpu"]})["reasons"]) == 1
+
+
+def test_an_archive_with_vulkan_drives_nothing_without_the_driver():
+    choice = choose([on_vulkan(driver=False)], archives=[offer()], options={"backends": ["auto"]})
+    assert choice["hosts"]["a"]["backends"] == ["CPU"]
+    assert "mesa-vulkan-drivers" in choice["reasons"][0]
+
+
+def test_a_build_that_waits_to_be_in_force_has_the_devices_that_it_lists():
+    waiting = host("a", builds=["b100-x86_0000"])
+    devices = [{"name": "Vulkan0"}]
+    waiting["llama_cpp"]["build_devices"] = {"b100-x86_0000": devices}
+    way = choose([waiting], archives=[offer()])["hosts"]["a"]
+    assert (way["installed"], way["in_force"], way["backends"], way["devices"]) == (
+        True,
+        False,
+        ["CPU", "Vulkan"],
+        devices,
+    )
+
+
 def test_a_host_whose_package_lists_were_never_fetched_may_have_the_package():
     assert choose([host("fresh", known=False)])["left_out"] == {}
 

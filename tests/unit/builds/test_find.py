@@ -59,7 +59,8 @@ def printing(text, code=0):
 
 
 def found(prefix=None, search_path="", may_write=False, **options):
-    return find.find_llama_cpp(prefix=prefix, search_path=search_path, folders=(), may_write=may_write, **options)
+    nowhere = {"folders": (), "packaged": (), **options}
+    return find.find_llama_cpp(prefix=prefix, search_path=search_path, may_write=may_write, **nowhere)
 
 
 def is_running(pid):
@@ -87,6 +88,8 @@ def test_nothing_is_installed(tmp_path):
         "builds": [],
         "current": None,
         "build_backends": {},
+        "build_devices": {},
+        "package_backends": ["CPU"],
     }
 
 
@@ -110,6 +113,8 @@ def test_both_programs_are_found_and_asked(tmp_path, name):
         "builds": [],
         "current": None,
         "build_backends": {},
+        "build_devices": {},
+        "package_backends": ["CPU"],
     }
     assert not is_running(int((tmp_path / "pid").read_text()))
 
@@ -251,6 +256,12 @@ def test_a_build_says_by_its_libraries_which_backends_it_has(tmp_path):
     }
 
 
+def test_packages_say_by_their_libraries_which_backends_they_brought(tmp_path):
+    """A backend whose driver is missing is there and does not load."""
+    put(tmp_path / "lib" / "ggml" / "backends0" / "libggml-vulkan.so", "")
+    assert found(packaged=[f"{tmp_path}/*/ggml/backends*"])["package_backends"] == ["CPU", "Vulkan"]
+
+
 VULKAN = {
     "name": "Vulkan0",
     "description": "A card",
@@ -276,6 +287,27 @@ def test_devices_are_asked_for_where_there_may_be_some(tmp_path, loaded, devices
     put(tmp_path / "rpc-server", text.replace("server = socket", says + "sys.stdout.flush()\nserver = socket"))
     assert found(search_path=str(tmp_path))["devices"] == devices
     assert ("--list-devices" in (tmp_path / "asked").read_text().split()) is bool(devices)
+
+
+@pytest.mark.parametrize(
+    ("library", "in_force", "asked"),
+    [
+        ("libggml-vulkan.so", None, True),
+        ("libggml-vulkan.so", "b1-ffff0000", True),
+        ("libggml-cpu.so", None, False),
+        # In force, or older than what is.
+        ("libggml-vulkan.so", "b2-0123abcd", False),
+        ("libggml-vulkan.so", "b3-00000000", False),
+    ],
+)
+def test_a_build_that_waits_to_be_in_force_is_asked_for_its_devices(monkeypatch, tmp_path, library, in_force, asked):
+    ages = {"b1-ffff0000": 1.0, "b2-0123abcd": 3.0, "b3-00000000": 5.0}
+    ages["current"] = ages.get(in_force, -1.0) + 1
+    monkeypatch.setattr(find, "_changed", lambda path: ages[os.path.basename(path)])
+    install(tmp_path, "b1-ffff0000", "b3-00000000")
+    put(tmp_path / "b2-0123abcd" / "llama-server", SERVER)
+    put(tmp_path / "b2-0123abcd" / library, "")
+    assert found(builds_path=str(tmp_path))["build_devices"] == ({"b2-0123abcd": [VULKAN]} if asked else {})
 
 
 def test_a_server_that_does_not_list_its_devices_has_none(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from module_utils.builds import find, platform
+from module_utils.builds.drivers import has_vulkan_driver
 from module_utils.hosts.tree import Tree
 from unit.builds import raw_elf
 
@@ -237,3 +238,20 @@ def test_the_loader_s_usual_folders_are_looked_in_when_it_does_not_answer_in_tim
     asked("ldconfig", "exec sleep 60")
     monkeypatch.setattr(platform, "LIBRARY_FOLDERS", ("/nowhere",))
     assert platform.libstdcxx_version(Tree(str(tmp_path)), "x86_64", platform._output) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "there"),
+    [
+        (None, False),
+        ("usr/share/vulkan/icd.d/radeon_icd.x86_64.json", True),
+        ("etc/vulkan/icd.d/nvidia_icd.json", True),
+        ("usr/share/vulkan/icd.d/README", False),
+        ("usr/share/vulkan/implicit_layer.d/VkLayer_MESA_device_select.json", False),
+    ],
+)
+def test_a_driver_of_vulkan_is_one_that_its_loader_is_told_of(tmp_path, file, there):
+    if file:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text("{}")
+    assert has_vulkan_driver(Tree(str(tmp_path))) is there

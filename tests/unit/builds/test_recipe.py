@@ -211,6 +211,20 @@ def test_cuda_without_a_card_is_refused_with_what_installs_the_driver():
 def test_each_host_gets_what_drives_its_gpus(gpus, capabilities, backends):
     made = recipe(platform(gpus=gpus, compute_capabilities=capabilities), backends=["auto"])
     assert made["backends"] == backends
+    told = [reason for reason in made["reasons"] if reason.startswith("Vulkan drives the card of NVIDIA's")]
+    assert bool(told) == ("cuda" in gpus and "cuda" not in backends)
+
+
+def test_without_its_driver_vulkan_is_not_compiled():
+    made = recipe(platform(gpus=["vulkan"], compute_capabilities=[], vulkan_driver=False), backends=["auto"])
+    assert made["backends"] == []
+
+
+def test_a_card_that_cannot_be_seen_is_not_passed_over_in_silence():
+    blind = platform(gpus=[], compute_capabilities=[], gpu_problem="NVIDIA's driver is loaded and so on.")
+    with pytest.raises(DroverError, match=r"^NVIDIA's driver is loaded and so on\.$"):
+        recipe(blind, backends=["auto"])
+    assert recipe(blind, backends=["cpu"])["backends"] == []
 
 
 @pytest.mark.parametrize(

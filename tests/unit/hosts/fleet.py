@@ -63,7 +63,9 @@ def tally(host, *addresses, wanted=None, arrived_at=None, default=None, **more):
         },
         "bandwidth_bytes_per_second": 11_000_000_000,
         "gpus": [],
+        "gpu_problem": None,
         "devices": [],
+        "passed_over": [],
         "disk": {"path": "/var/lib/drover", "free_bytes": 10**11, "models": {"demo.gguf": 1000}},
         "network": {
             "address": wanted,

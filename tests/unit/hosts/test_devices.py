@@ -192,14 +192,102 @@ Available devices:
 def test_a_device_that_a_processor_plays_works_in_its_memory():
     (device,) = driven([], *parse_devices(SOFTWARE))
     assert (device["id"], device["gpu"], device["unified"], device["usable_bytes"]) == ("Vulkan0", None, True, 6 * GIB)
+    assert device["overhead_bytes"] == CONTEXT["vulkan"] + WORKSPACES["vulkan"]
     # It is not taken for the integrated GPU that is there as well.
     assert [one["gpu"] for one in driven([INTEL], *parse_devices(SOFTWARE))] == [None]
 
 
-@pytest.mark.parametrize(("unified", "usable"), [(True, 6 * GIB), (None, 6 * GIB), (False, 7000 * MIB)])
-def test_a_gpu_that_only_the_build_knows(unified, usable):
-    (device,) = driven([], listed("Vulkan0", "Some GPU", 8192, 7000, unified))
-    assert (device["unified"], device["usable_bytes"]) == (unified is not False, usable)
+UNTOLD = gpu("Intel GPU 0x56a0", "vulkan", 0)
+UNTOLD["total_bytes"] = 0
+CARVED = gpu("AMD GPU 0x1586", "rocm", 95 * GIB)
+RTX = ("NVIDIA GeForce RTX 3060", 12 * 1024, 11000)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "offered", "found"),
+    [
+        # Nothing that the drivers tell of: nvidia-smi has failed, a Raspberry Pi's, or nouveau's beside Intel's.
+        ([], [("CUDA0", *RTX)], {}),
+        ([], [("Vulkan0", "V3D 7.1.7.0", 4096, 4096, True)], {}),
+        ([], [("Vulkan0", "Some GPU", 8192, 7000, None)], {}),
+        (
+            [INTEL],
+            [
+                ("CUDA0", *RTX),
+                ("Vulkan0", "NVIDIA GeForce RTX 3060 (NVK GA106)", 12288, 12288, False),
+                ("Vulkan1", "Intel(R) UHD Graphics 770 (ADL-S GT1)", 24576, 24576, True),
+            ],
+            {"Vulkan1": INTEL["id"]},
+        ),
+        # Memory of its own is not the machine's.
+        ([INTEL], [("Vulkan0", "Intel(R) Arc(tm) A770 Graphics (DG2)", 16384, 16384, False)], {}),
+        ([APU], [("Vulkan0", "AMD Radeon RX 580", 8192, 8192, False)], {}),
+        # The only one that it can be, whatever the sizes.
+        (
+            [UNTOLD],
+            [("Vulkan0", "Intel(R) Arc(tm) A770 Graphics (DG2)", 16384, 16000, False)],
+            {"Vulkan0": UNTOLD["id"]},
+        ),
+        ([CARVED], [("Vulkan0", "AMD Radeon Graphics (RADV GFX1151)", 76800, 76000, True)], {"Vulkan0": CARVED["id"]}),
+        ([APU], [("ROCm0", "AMD Radeon Graphics", 8192, 8000)], {"ROCm0": APU["id"]}),
+        # A card whose size is told otherwise is not taken for the integrated GPU beside it.
+        ([RADEON, APU], [("ROCm0", "AMD Radeon RX 6800 XT", 9000, 9000)], {}),
+        # Equal sizes, different makers, another order.
+        (
+            [gpu("NVIDIA L4", "cuda", 23 * GIB), gpu("AMD GPU 0x744c", "rocm", 23 * GIB)],
+            [
+                ("Vulkan0", "AMD Radeon RX 7900 XTX (RADV NAVI31)", 24576, 24000, False),
+                ("Vulkan1", "NVIDIA L4 (x)", 24576, 24000),
+            ],
+            {"Vulkan0": "id of AMD GPU 0x744c", "Vulkan1": "id of NVIDIA L4"},
+        ),
+        # One APU by two backends is one device, whose memory counts once.
+        (
+            [APU],
+            [
+                ("Vulkan0", "AMD Radeon Graphics (RADV RENOIR)", 8192, 8000, True),
+                ("ROCm0", "AMD Radeon Graphics", 8192, 8000),
+            ],
+            {"ROCm0": APU["id"]},
+        ),
+    ],
+)
+def test_which_gpu_a_device_is(gpus, offered, found):
+    made = drive(tally("host", gpus=gpus), ["ignored"], [listed(*one) for one in offered])
+    assert {one["id"]: one["gpu"] for one in made["devices"][1:]} == found
+    assert sorted(one["id"] for one in made["passed_over"]) == sorted({one[0] for one in offered} - set(found))
+    read_tally(made)
+
+
+def test_the_reason_for_what_is_passed_over_is_told():
+    made = drive(tally("host"), [], [listed("Vulkan0", "V3D 7.1.7.0", 4096, 4096, True)])
+    reason = (
+        "host: Vulkan0 (V3D 7.1.7.0) holds no layers, since none of the GPUs that the host's drivers tell of is this "
+        "one."
+    )
+    assert made["passed_over"] == [{"id": "Vulkan0", "kind": "vulkan", "gpu": None, "reason": reason}]
+    # A second way to a card is nothing to tell people of.
+    cuda, vulkan = listed("CUDA0", *RTX), listed("Vulkan0", *RTX)
+    made = drive(tally("host", gpus=[NVIDIA]), [], [vulkan, cuda])
+    assert made["passed_over"] == [{"id": "Vulkan0", "kind": "vulkan", "gpu": NVIDIA["id"], "reason": None}]
+
+
+def test_a_card_of_unknown_size_is_as_large_as_the_build_says():
+    (card,) = driven([UNTOLD], listed("Vulkan0", "Intel(R) Arc(tm) A770 Graphics (DG2)", 16384, 16000, False))
+    assert (card["unified"], card["total_bytes"], card["usable_bytes"]) == (False, 16384 * MIB, 16000 * MIB)
+    assert card["bandwidth_bytes_per_second"] == 560_000_000_000
+
+
+def test_a_card_is_fast_by_the_name_that_the_build_knows():
+    (card,) = driven([RADEON], listed("ROCm0", "AMD Radeon RX 6800 XT", 16384, 16000))
+    assert (card["name"], card["bandwidth_bytes_per_second"]) == ("AMD Radeon RX 6800 XT", 512_000_000_000)
+
+
+def test_a_slice_that_the_build_lists_stands_for_the_one_that_the_program_will_get():
+    slices = [gpu(f"A100 MIG {size}g", "cuda", size * GIB, identity=f"MIG-{size}") for size in (5, 20)]
+    (card,) = driven(slices, listed("CUDA0", "A100 MIG 5g", 5 * 1024, 4000))
+    assert (card["gpu"], card["usable_bytes"]) == ("MIG-20", 20 * GIB)
+    assert card["overhead_bytes"] == CONTEXT["cuda"] + WORKSPACES["cuda"]
 
 
 def test_of_slices_a_process_gets_one():
@@ -233,4 +321,13 @@ def test_a_device_that_is_not_there_is_refused_by_name():
     assert str(caught.value) == (
         "rpc_server_devices of host names CUDA1, and the build of llama.cpp that is chosen for it offers CPU, CUDA0: "
         "name some of these, or leave it empty."
+    )
+
+
+def test_a_device_that_is_named_twice_is_refused():
+    made = drive(tally("host", gpus=[NVIDIA], lend=["CUDA0", "CPU", "CUDA0"]), ["CUDA"])
+    with pytest.raises(DroverError) as caught:
+        lent(made)
+    assert str(caught.value) == (
+        "rpc_server_devices of host names CUDA0 twice, and its memory is there once: name every device once."
     )

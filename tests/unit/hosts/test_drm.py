@@ -130,6 +130,13 @@ def test_a_card_of_intel_has_its_own_memory(machine, own):
     assert (gpu["unified"], gpu["total_bytes"], gpu["held_bytes"]) == (False, 8589934592, MIB)
 
 
+def test_a_card_of_intel_whose_driver_tells_no_size(machine):
+    """As i915 of the mainline kernel; the build's list says how large it is."""
+    uevent = "DRIVER=i915\nPCI_CLASS=30000\nPCI_SLOT_NAME=0000:03:00.0"
+    (gpu,) = read_gpus(machine(files={**INTEL, f"{CARD}/uevent": uevent}), [])
+    assert (gpu["unified"], gpu["total_bytes"], gpu["usable_bytes"]) == (False, 0, 0)
+
+
 @pytest.mark.parametrize("driver", ["vc4", "v3d", "ast", "virtio_gpu"])
 def test_what_cannot_compute_is_no_gpu(machine, driver):
     assert read_gpus(machine(files={**INTEL, f"{CARD}/uevent": f"DRIVER={driver}\n"}), []) == []

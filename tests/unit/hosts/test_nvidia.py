@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+import grp
+import os
+from types import SimpleNamespace
+
 import pytest
-from module_utils.hosts.gpus import read_gpus
+from module_utils.hosts.gpus import gpu_problem, read_gpus
+from module_utils.hosts.nodes import read_nodes
+from module_utils.hosts.tree import Tree
 
 MIB = 1024 * 1024
 DRIVER = {"/proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.133.07"}
@@ -41,13 +47,17 @@ def smi(cards=CARDS, processes=PROCESSES, refused=(), **answers):
     return run
 
 
+# Whether or not something has used CUDA since the boot, which is what makes the second one.
+COMMON = ["/dev/nvidiactl", "/dev/nvidia-uvm"]
+
+
 def nodes(*paths):
     return dict.fromkeys(paths, "")
 
 
 def test_cards(machine):
     information = {"/proc/driver/nvidia/gpus/0000:0a:00.0/information": "Model: \t\t Tesla P40\nDevice Minor: \t 3\n"}
-    there = nodes("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia3", "/dev/null")
+    there = nodes("/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia3", "/dev/null")
     gpus = read_gpus(machine(files={**DRIVER, **information, **there}), [901], smi())
     for gpu in gpus:
         gpu["nodes"] = [node["path"] for node in gpu["nodes"]]
@@ -158,7 +168,7 @@ def test_an_h100(machine, pids, held):
 def test_a_gpu_of_nvidia_that_works_with_the_machines_memory(machine, card, capability, jetson):
     files = {**DRIVER, "/proc/meminfo": "MemTotal:       125829120 kB\n", **nodes("/dev/nvidia0", *jetson)}
     (gpu,) = read_gpus(machine(files=files), [901], smi(card + "\n", "GPU-1, 901, 5000\n"))
-    assert [node["path"] for node in gpu.pop("nodes")] == ["/dev/nvidia0", *jetson]
+    assert [node["path"] for node in gpu.pop("nodes")] == [*COMMON, "/dev/nvidia0", *jetson]
     assert gpu == {
         "id": "GPU-1",
         "name": card.split(", ")[1],
@@ -204,9 +214,81 @@ MIG_REPORT = """
 
 def test_slices_take_the_place_of_their_card(machine):
     run = smi(MIG_CARD, "MIG-aa, 901, 1000\n", **{"list-gpus": MIG_LIST, "query": MIG_REPORT})
-    gpus = read_gpus(machine(files={**DRIVER, **nodes("/dev/nvidia-caps/nvidia-cap1")}), [901], run)
+    gpus = read_gpus(machine(files=DRIVER), [901], run)
     assert [(gpu["id"], gpu["name"], gpu["total_bytes"] // MIB, gpu["usable_bytes"] // MIB) for gpu in gpus] == [
         ("MIG-aa", "NVIDIA A100-SXM4-40GB MIG 3g.20gb", 19968, 19949 + 1000),
         ("MIG-bb", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", 4864, 4857),
     ]
-    assert [node["path"] for node in gpus[0]["nodes"]] == ["/dev/nvidia-caps/nvidia-cap1"]
+
+
+# In the form that NVIDIA's guide to MIG shows; not recorded.
+MIG_TABLE = """config 1
+monitor 2
+gpu0/gi2/access 21
+gpu0/gi2/ci0/access 22
+gpu0/gi9/access 84
+gpu0/gi9/ci0/access 85
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "instances", "caps"),
+    [
+        (MIG_TABLE, "GPU Instance ID : 2\nCompute Instance ID : 0", [21, 22]),
+        # One that does not say which: those of all slices, and never those for configuring and watching MIG.
+        (None, "GPU Instance ID : 2\nCompute Instance ID : 0", [21, 22, 84, 85]),
+        (MIG_TABLE, "", [21, 22, 84, 85]),
+        (MIG_TABLE, "GPU Instance ID : 7\nCompute Instance ID : 0", [21, 22, 84, 85]),
+    ],
+)
+def test_a_slice_comes_with_its_own_capabilities(machine, table, instances, caps):
+    report = f"MIG Device\nIndex : 0\n{instances}\nFB Memory Usage\nTotal : 19968 MiB\nFree : 19949 MiB\n"
+    there = nodes(*(f"/dev/nvidia-caps/nvidia-cap{number}" for number in (1, 2, 21, 22, 84, 85)))
+    files = {**DRIVER, **there, "/proc/driver/nvidia-caps/mig-minors": table}
+    (gpu,) = read_gpus(machine(files=files), [], smi(MIG_CARD, "", **{"list-gpus": MIG_LIST, "query": report}))
+    told = [node["path"] for node in gpu["nodes"]]
+    assert told == [*COMMON, *(f"/dev/nvidia-caps/nvidia-cap{number}" for number in caps)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "told"),
+    [
+        (0o666, 44, None),  # NVIDIA's
+        (0o444, 0, None),
+        (0o400, 0, None),
+        (0o660, 0, None),  # root's group is none to be in
+        (0o660, 44, "video"),
+        (0o664, 44, "video"),
+        (0o444, 44, None),
+        (0o640, 54321, None),  # without a name
+    ],
+)
+def test_a_group_is_told_that_may_more_than_others(monkeypatch, mode, group, told):
+    monkeypatch.setattr(os, "stat", lambda path: SimpleNamespace(st_mode=mode, st_gid=group))
+    names = {0: "root", 44: "video"}
+    monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name=names[number]))
+    assert read_nodes(Tree(), ["/dev/thing"], ["/dev/thing"]) == [{"path": "/dev/thing", "group": told}]
+
+
+@pytest.mark.parametrize(
+    ("files", "cards", "is_told"),
+    [
+        ({}, None, False),
+        (DRIVER, CARDS, False),
+        (DRIVER, None, True),
+        (DRIVER, "No devices were found\n", True),
+        (DRIVER, "GPU-1, A card, [GPU requires reset], [GPU requires reset], 00000000:0A:00.0, 6.1, [N/A]\n", True),
+    ],
+)
+def test_a_driver_without_a_card_is_told_of(machine, files, cards, is_told):
+    tree = machine(files=files)
+    problem = gpu_problem(tree, read_gpus(tree, [], smi(cards)))
+    assert bool(problem) == is_told
+    assert not is_told or problem.startswith("NVIDIA's driver is loaded and nvidia-smi tells of no card")
+
+
+def test_a_name_may_have_commas(machine):
+    (gpu,) = read_gpus(
+        machine(files=DRIVER), [], smi("GPU-1, Cards, Inc. X, 8192, 8000, 00000000:01:00.0, 8.6, [N/A]\n")
+    )
+    assert (gpu["name"], gpu["total_bytes"]) == ("Cards, Inc. X", 8192 * MIB)

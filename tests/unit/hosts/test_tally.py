@@ -98,7 +98,9 @@ def test_gpus_count_with_the_build_that_is_installed(machine, local, builds, mon
     monkeypatch.setattr(tally, "read_gpus", lambda tree, pids: [gpu(19 * GIB, False)])
     taken = tally.take_tally(machine("server_v2"), measure=False)
     assert [device["kind"] for device in taken["devices"]] == ["cpu", "cuda"]
-    assert builds == [("/opt/llama.cpp", True)]
+    assert builds.pop() == ("/opt/llama.cpp", True)
+    tally.take_tally(machine("server_v2"), builds_path="/srv/builds", measure=False)
+    assert builds == [("/srv/builds", True)]
     taken = tally.take_tally(machine("server_v2"), backends=["CPU"], measure=False)
     assert [device["kind"] for device in taken["devices"]] == ["cpu"]
     assert len(builds) == 1

@@ -62,7 +62,7 @@ def seen(deployments, pods, events=()):
 def test_all_that_is_rolled_out_is_ready():
     found = seen([LEADER, WORKER], PODS)
     assert found["ready"]
-    assert found["faults"] == []
+    assert found["faults"] == {}
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_what_is_not_rolled_out_is_waited_for(worker):
 
 def test_a_pod_that_cannot_start_says_why():
     waiting = {"reason": "ErrImagePull", "message": "not found"}
-    (fault,) = seen([LEADER, WORKER], [PODS[0], pod("worker", "kube-2", ready=False, waiting=waiting)])["faults"]
-    assert f"The worker on kube-2 cannot get the image {IMAGE}" in fault
+    faults = seen([LEADER, WORKER], [PODS[0], pod("worker", "kube-2", ready=False, waiting=waiting)])["faults"]
+    assert f"The worker on kube-2 cannot get the image {IMAGE}" in faults["worker-kube-2"]
 
 
 def test_a_pod_that_is_not_made_says_why():
@@ -93,8 +93,9 @@ def test_a_pod_that_is_not_made_says_why():
         "message": "exceeded quota",
         "involvedObject": {"kind": "ReplicaSet", "name": "drover-main-worker-kube-2-abc12"},
     }
-    (fault,) = seen([LEADER, WORKER], PODS[:1], [event])["faults"]
-    assert "Kubernetes makes no pod for drover-main-worker-kube-2 (exceeded quota)" in fault
+    faults = seen([LEADER, WORKER], PODS[:1], [event])["faults"]
+    told = "Kubernetes makes no pod for drover-main-worker-kube-2 (exceeded quota): change what it refuses."
+    assert faults == {"drover-main-worker-kube-2": told}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def test_a_node_that_can_be_used():
         "ephemeral_bytes": 20 * GIB,
         "cores": 4,
         "parts": [],
+        "boot": "",
+        "bandwidth_bytes_per_second": None,
     }
     assert left_over(entry) == Amount(4 * GIB - GIB // 2, 3750)
 

@@ -113,7 +113,7 @@ def test_what_is_wrong(pod, told):
     assert found.startswith(told)
     assert found.endswith(".")
     assert "\n" not in found
-    assert pod_faults([pod]) == [found]
+    assert pod_faults([pod]) == {pod["metadata"]["name"]: found}
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_pods_that_are_never_made():
         event("FailedCreate", message, "ReplicaSet", "drover-main-leader-5d"),
         event("FailedCreate", "not ours", "ReplicaSet", "web-5d"),
     ]
-    assert creation_faults(["drover-main-leader", "drover-main-worker-a"], events) == [
-        f"Kubernetes makes no pod for drover-main-leader ({message}): change what it refuses."
-    ]
+    assert creation_faults(["drover-main-leader", "drover-main-worker-a"], events) == {
+        "drover-main-leader": f"Kubernetes makes no pod for drover-main-leader ({message}): change what it refuses."
+    }
 
 
 def test_a_long_message_is_cut():

@@ -108,6 +108,7 @@ def tally(
         "memory": memory,
         "bandwidth_bytes_per_second": bandwidth,
         "gpus": cards,
+        "gpu_problem": None,
         "disk": {"path": "/var/lib/drover/models", "free_bytes": disk, "models": {}},
         "network": network(address, speed_mbps),
         "threads": None,

@@ -35,6 +35,22 @@ def test_three_mini_pcs_lend_their_memory_to_a_cpu_build():
     assert [part["usable_bytes"] for part in parts] == [26 * GIB] * len(parts) and len(parts) == 2
 
 
+def test_what_is_not_used_of_a_hosts_gpus_is_warned_of():
+    """The build lists a card that nvidia-smi, which has failed, does not tell of."""
+    card = {"name": "CUDA0", "description": "A card", "total_bytes": 8 * GIB, "free_bytes": 8 * GIB}
+    chosen = choice("box", "other", backends=("CPU", "CUDA"))
+    chosen["hosts"]["box"]["devices"] = [card]
+    hosts = [tally("box", 8 * GIB, gpu_problem="Look at nvidia-smi."), tally("other", 8 * GIB)]
+    plan = plan_of(model(), hosts, choice=chosen)
+    assert plan["devices"] == []
+    assert [warning for warning in plan["warnings"] if warning.startswith("box")] == [
+        "box: Look at nvidia-smi.",
+        "box: CUDA0 (A card) holds no layers, since none of the GPUs that the host's drivers tell of is this one.",
+    ]
+    hosts[0]["exclude"] = "excluded by placement_exclude"
+    assert "box" not in " ".join(plan_of(model(), hosts, choice=chosen)["warnings"])
+
+
 def test_without_a_choice_the_devices_of_the_tally_count():
     plan = plan_of(model(), [tally("box", 600 * MIB, gpus=[2 * GIB])])
     assert [device["device"] for device in plan["devices"]] == ["CUDA0"]

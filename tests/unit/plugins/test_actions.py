@@ -82,7 +82,7 @@ def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
 
 def test_wishes_may_be_text():
     wishes = [{"host": host, "rpc_server_cache": "no", "rpc_server_cache_days": "7"} for host in BY_HOST]
-    deployed = ask("deployment", plan=PLAN, tallies=HOSTS, programs=BY_HOST, model=MODEL, settings=wishes)
+    deployed = ask("deployment", plan=PLAN, tallies=HOSTS, programs=BY_HOST, model=MODEL, settings_of_hosts=wishes)
     workers = [one for one in deployed["deployments"].values() if one["part"] == "worker"]
     assert workers
     assert [one["cache"] for one in workers] == [None] * len(workers)

@@ -11,19 +11,45 @@ import time
 import pytest
 from module_utils.hosts.tree import Tree
 from module_utils.runtime.installed import FILES
-from module_utils.runtime.running import WANTED, complete, runs
+from module_utils.runtime import running
+from module_utils.runtime.running import SHOWN, WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
+from module_utils.serving.device_drop_in import device_drop_in
 
 MAIN = Cluster("main")
 MODEL = "/var/lib/drover/models/model.gguf"
 UP = 5000.0  # seconds that the machine has been up
 TICKS = os.sysconf("SC_CLK_TCK")
-WORKER = {"part": "worker", "files": []}
-LEADER = {"part": "leader", "files": [{"path": MODEL, "bytes": 1}]}
+WORKER = {
+    "schema": 1,
+    "cluster": "main",
+    "host": "pi-1",
+    "part": "worker",
+    "build": {},
+    "program": "/usr/bin/ggml-rpc-server",
+    "arguments": [],
+    "environment": {},
+    "nodes": [],
+    "groups": [],
+    "listen": {"address": "10.0.0.11", "port": 50052},
+    "allow": [],
+    "files": [],
+    "memory_bytes": 0,
+    "cache": None,
+}
+LEADER = {**WORKER, "part": "leader", "files": [{"path": MODEL, "bytes": 1}]}
 
 
 @pytest.fixture
-def host(tmp_path):
+def written(monkeypatch):
+    """When files are said to have been written, by their paths: nothing sets a file's real one."""
+    dates = {}
+    monkeypatch.setattr(running, "_written", lambda path: dates.get(path, 0.0))
+    return dates
+
+
+@pytest.fixture
+def host(tmp_path, written, monkeypatch):
     """A machine with a service that was started a hundred seconds ago, after all that it needs had been written."""
 
     def make(unit):
@@ -31,7 +57,7 @@ def host(tmp_path):
             file = tmp_path / path[1:]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("")
-            os.utime(file, (time.time() - 200, time.time() - 200))
+            monkeypatch.setitem(written, str(file), time.time() - 200)
         process = tmp_path / "proc" / "77"
         process.mkdir(parents=True)
         (process / "cgroup").write_text(f"0::/system.slice/{unit}\n")
@@ -48,10 +74,19 @@ def test_what_was_started_last_runs_by_what_is_written(host, deployment, unit):
 
 
 @pytest.mark.parametrize("path", [MAIN.deployment_path, MODEL, *FILES.values()])
-def test_what_was_written_since_is_not_in_force(host, path):
+def test_what_was_written_since_is_not_in_force(host, written, path):
     root = host(MAIN.server_unit)
-    os.utime(root / path[1:], (time.time() - 50, time.time() - 50))
+    written[str(root / path[1:])] = time.time() - 50
     assert not runs(Tree(str(root)), MAIN, LEADER, now=UP)
+
+
+def test_a_file_that_was_put_there_with_an_old_date_is_new(tmp_path):
+    before = time.time() - 1
+    file = tmp_path / "model.gguf"
+    file.write_text("")
+    os.utime(file, (0, 0))
+    assert running._written(str(file)) >= before
+    assert running._written(str(tmp_path / "nothing")) == 0
 
 
 def test_a_service_that_is_down_and_one_of_another_part_do_not_run(host):
@@ -107,6 +142,28 @@ def test_a_leader_whose_key_is_not_the_services_is_not_complete(prepared, spoil)
     assert not is_complete(prepared, LEADER)
     # A worker has no key.
     assert is_complete(prepared, WORKER)
+
+
+def test_a_service_that_does_not_see_its_gpus_is_not_complete(prepared):
+    deployment = {**WORKER, "nodes": ["/dev/dri/renderD128"], "groups": ["render"]}
+    assert not is_complete(prepared, deployment)
+    shown = prepared / SHOWN[1:].format(MAIN.rpc_unit)
+    shown.parent.mkdir(parents=True)
+    shown.write_text(device_drop_in(deployment))
+    assert is_complete(prepared, deployment)
+    shown.write_text(device_drop_in({**deployment, "nodes": ["/dev/sda"]}))
+    assert not is_complete(prepared, deployment)
+    # Left from when it had a GPU.
+    assert not is_complete(prepared, WORKER)
+
+
+@pytest.mark.parametrize("spoilt", [{"nodes": 7}, {"nodes": ["/etc/passwd"]}, {"part": "nothing"}, {"schema": 9}])
+def test_a_deployment_that_was_edited_is_not_complete(prepared, spoilt):
+    assert not is_complete(prepared, {**WORKER, **spoilt})
+
+
+def test_one_from_before_there_were_gpus_is_complete(prepared):
+    assert is_complete(prepared, {name: value for name, value in WORKER.items() if name not in ("nodes", "groups")})
 
 
 def test_a_key_of_another_owner_is_not_complete(prepared):

@@ -104,6 +104,7 @@ def tally(host, *addresses, devices=()):
         "host": host,
         "devices": [{"id": "CPU", "kind": "cpu", "gpu": None, "unified": False}, *devices],
         "gpus": [],
+        "passed_over": [],
         "lend": [],
         "network": {"address": None, "addresses": list(addresses)},
     }

@@ -86,6 +86,28 @@ def test_devices_are_named_in_the_order_of_llama_cpp():
     ]
 
 
+@pytest.mark.parametrize(
+    ("holding", "named"),
+    [
+        ([("a", "RPC0"), ("a", "RPC1"), ("b", "RPC2")], None),
+        ([("a", "RPC1"), ("a", "RPC0"), ("b", "RPC2")], "RPC1,RPC0,RPC2"),
+        ([("a", "RPC0"), ("b", "RPC2"), ("a", "RPC1")], "RPC0,RPC2,RPC1"),
+        ([("a", "RPC0"), ("a", "RPC1")], "RPC0,RPC1"),
+    ],
+)
+def test_devices_are_named_unless_they_are_llama_cpps_own_list(holding, named):
+    """Else layers would land on other ones."""
+    made = plan(
+        endpoints=[
+            {"host": "a", "address": "10.0.0.2", "port": 50052, "devices": ["CUDA0", "CPU"]},
+            {"host": "b", "address": "10.0.0.3", "port": 50060, "devices": ["CPU"]},
+        ],
+        devices=[device(host, name, number, 1) for number, (host, name) in enumerate(holding)],
+    )
+    told = plan_arguments(made)
+    assert (told[told.index("--device") + 1] if "--device" in told else None) == named
+
+
 def test_devices_are_not_named_where_there_are_no_others():
     assert plan_arguments(plan())[-6:] == [
         *["--rpc", "10.0.0.11:50052", "--tensor-split", "6", "--n-gpu-layers", "6"],

@@ -9,11 +9,13 @@ import copy
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.hosts.devices import drive
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.command_line import leader_arguments, worker_arguments
 from module_utils.serving.deploy import deploy, lone_worker
 from module_utils.serving.deployment import read_deployment
 from module_utils.serving.settings import Settings, settings_by_host
+from unit.placement import fleets
 from unit.serving.clusters import GIB, MODEL, PROGRAMS, address, device, plan, tallies, tally
 
 
@@ -186,8 +188,8 @@ def test_public_addresses_are_refused_unless_allowed():
 
 
 def test_memory_on_a_card_of_its_own_is_not_the_hosts():
-    card = {"id": "CUDA0", "kind": "cuda", "gpu": None, "unified": False}
-    shared = {"id": "CUDA0", "kind": "cuda", "gpu": None, "unified": True}
+    card = {"id": "CUDA0", "kind": "cuda", "name": "card", "gpu": None, "unified": False, "total_bytes": GIB}
+    shared = {**card, "unified": True}
     for gpu, worker, leader in ((card, 0, 2 * GIB), (shared, GIB + GIB // 8, 2 * GIB + GIB // 2 + GIB // 8)):
         on_card = device("pi-1", "RPC0", 1, 4, id="CUDA0", kind="cuda")
         placed = plan(devices=[on_card, device("head", "CUDA0", 5, 2), device("pi-2", "RPC1", 7, 1)])
@@ -213,6 +215,92 @@ def test_devices_are_those_of_the_build_that_is_there_now(monkeypatch):
     programs["pi-1"]["devices"] = []
     with pytest.raises(DroverError, match=r"^pi-1 was planned with CUDA0, and llama\.cpp there offers CPU alone: "):
         deploy(placed, tallies(), programs, MODEL, {})
+
+
+# --- The devices that were planned ------------------------------------------------------------------------------------
+
+GPU = {"id": "GPU-a", "name": "NVIDIA GeForce RTX 3060", "kind": "cuda", "compute_capability": "8.6"}
+RADEON = {**GPU, "id": "0000:03:00.0", "name": "AMD GPU 0x744c", "kind": "rocm"}
+INTEL = {**GPU, "id": "0000:00:02.0", "name": "Intel GPU 0x4680", "kind": "vulkan"}
+
+
+def with_gpus(*gpus):
+    """The host ``box`` with these GPUs, as it is before anything is installed."""
+    sizes = {"nodes": [], "unified": False, "total_bytes": 12 * GIB, "held_bytes": 0, "usable_bytes": 12 * GIB}
+    made = fleets.tally("box", 16 * GIB)
+    return drive({**made, "gpus": [{**sizes, **gpu} for gpu in gpus]}, [], [])
+
+
+def chosen(*backends, devices=None):
+    return {"left_out": {}, "hosts": {"box": {"backends": ["CPU", *backends], "devices": devices}}}
+
+
+def listed(name, description, total_bytes, unified=None):
+    size = {"total_bytes": total_bytes, "free_bytes": total_bytes}
+    return {"name": name, "description": description, "unified": unified, **size}
+
+
+def there(*devices):
+    return {"box": {**PROGRAMS, "backends": ["RPC", "CPU", "CUDA", "Vulkan"], "devices": list(devices)}}
+
+
+RTX, V3D = listed("CUDA0", GPU["name"], 12 * GIB), listed("Vulkan0", "V3D 7.1.7.0", 4 * GIB, True)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "choice", "programs"),
+    [
+        # Before the build is there, nothing can contradict what it was chosen for; nor can the one that is there now.
+        ([GPU], chosen("CUDA"), {}),
+        ([RADEON], chosen("Vulkan"), {}),
+        ([GPU], chosen("CUDA", devices=[RTX]), {}),
+        ([GPU], chosen("CUDA"), there(RTX)),
+        # Two drivers' figures for a card are not equal.
+        ([GPU], chosen("CUDA"), there(listed("CUDA0", GPU["name"], 12 * GIB - GIB // 2))),
+        # A GPU that the host's drivers do not tell of is no device, whoever lists it.
+        ([], chosen("Vulkan", devices=[V3D]), {}),
+        ([], chosen("Vulkan", devices=[V3D]), there(V3D)),
+    ],
+)
+def test_a_plan_for_what_the_choice_drives_is_deployed(gpus, choice, programs):
+    host = with_gpus(*gpus)
+    planned = fleets.plan_of(fleets.model(), [host], choice=choice)
+    assert [one["id"] for one in planned["devices"]] == (["CUDA0"] if GPU in gpus else ["Vulkan0"] if gpus else [])
+    assert deploy(planned, [host], programs, MODEL, {}, choice=choice)["box"]["part"] == "leader"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "choice", "programs", "told"),
+    [
+        ([GPU], chosen("CUDA"), there(), "box was planned with CUDA0, and llama.cpp there offers CPU alone: see with"),
+        (
+            # The driver's order is another one than was expected.
+            [INTEL | {"unified": True, "total_bytes": 32 * GIB}, RADEON],
+            chosen("Vulkan"),
+            there(
+                listed("Vulkan0", "AMD Radeon RX 7900 XTX (RADV NAVI31)", 12 * GIB, False),
+                listed("Vulkan1", "Intel(R) UHD Graphics 770 (ADL-S GT1)", 24 * GIB, True),
+            ),
+            "box was planned with AMD GPU 0x744c (12.0 GiB) as Vulkan1, which llama.cpp there says is Intel(R) UHD "
+            "Graphics 770 (ADL-S GT1) (32.0 GiB): run it again, which plans for what llama.cpp says now that it is "
+            "installed. No service was touched.",
+        ),
+    ],
+)
+def test_what_was_planned_must_be_what_is_there(gpus, choice, programs, told):
+    host = with_gpus(*gpus)
+    planned = fleets.plan_of(fleets.model(), [host], choice=choice)
+    with pytest.raises(DroverError) as caught:
+        deploy(planned, [host], programs, MODEL, {}, choice=choice)
+    assert str(caught.value).startswith(told)
+
+
+def test_a_worker_is_told_what_it_lends_where_its_build_has_more():
+    """An RPC server that is told nothing lends whatever GPU it finds."""
+    host = with_gpus()
+    worker = lone_worker(Cluster("main"), host, there(V3D)["box"], Settings())
+    assert worker["arguments"][worker["arguments"].index("--device") + 1] == "CPU"
+    assert worker["environment"]["GGML_VK_VISIBLE_DEVICES"] == ""
 
 
 def test_a_program_that_is_not_there_yet_is_called_by_its_name():
@@ -304,7 +392,12 @@ def test_what_is_no_deployment_is_refused_in_one_sentence(changes, told):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", list(deployed()["pi-1"]))
+def test_one_from_before_there_were_gpus_uses_none():
+    made = deployed()["pi-1"]
+    assert read_deployment({name: made[name] for name in made if name not in ("nodes", "groups")}) == made
+
+
+@pytest.mark.parametrize("name", [name for name in deployed()["pi-1"] if name not in ("nodes", "groups")])
 def test_every_field_must_be_there(name):
     made = deployed()["pi-1"]
     del made[name]

@@ -39,7 +39,6 @@ def test_a_platform_is_what_the_inventory_says(groups, given, platform):
             {**hosts(), "pi-2": {"drover_platform": "k3s"}},
             "drover_platform is hosts for one host and k3s for another",
         ),
-        ({"all": ["pi-1", "pi-2"]}, hosts(drover_platform="k3s"), "no hosts in the group k3s_servers"),
         (GROUPS, hosts(drover_platform="k3s", k3s_kubeconfig=""), "k3s_kubeconfig of pi-1 is empty"),
     ],
 )

@@ -15,24 +15,31 @@ def device(name, kind, gpu=None):
     return {"id": name, "kind": kind, "gpu": gpu}
 
 
+def tally(*devices, gpus=(), passed_over=()):
+    return {"devices": [device("CPU", "cpu"), *devices], "gpus": list(gpus), "passed_over": list(passed_over)}
+
+
 def node(path, group=None):
     return {"path": path, "group": group}
 
 
 COMMON = [node("/dev/nvidiactl"), node("/dev/nvidia-uvm")]
-TALLY = {
-    "devices": [
-        device("CPU", "cpu"),
-        device("CUDA0", "cuda", "GPU-a"),
-        device("CUDA1", "cuda", "GPU-b"),
-        device("Vulkan0", "vulkan", "0000:03:00.0"),
-    ],
-    "gpus": [
-        {"id": "GPU-a", "nodes": [*COMMON, node("/dev/nvidia0")]},
-        {"id": "GPU-b", "nodes": [*COMMON, node("/dev/nvidia1")]},
-        {"id": "0000:03:00.0", "nodes": [node("/dev/dri/renderD128", "render")]},
-    ],
-}
+NVIDIA = [
+    {"id": "GPU-a", "nodes": [*COMMON, node("/dev/nvidia0")]},
+    {"id": "GPU-b", "nodes": [*COMMON, node("/dev/nvidia1")]},
+]
+# Numbered by the PCI bus, as the nodes are; the build may list them in another order.
+AMD = [
+    {"id": "0000:03:00.0", "nodes": [node("/dev/kfd", "render"), node("/dev/dri/renderD128", "render")]},
+    {"id": "0000:04:00.0", "nodes": [node("/dev/kfd", "render"), node("/dev/dri/renderD129", "render")]},
+]
+BOTH_OF_AMD = ["/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD129"]
+TALLY = tally(
+    device("CUDA0", "cuda", "GPU-a"),
+    device("CUDA1", "cuda", "GPU-b"),
+    device("Vulkan0", "vulkan", "0000:03:00.0"),
+    gpus=[*NVIDIA, {"id": "0000:03:00.0", "nodes": [node("/dev/dri/renderD128", "render")]}],
+)
 NO_CUDA, NO_VULKAN = {"CUDA_VISIBLE_DEVICES": ""}, {"GGML_VK_VISIBLE_DEVICES": ""}
 CUDA = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
@@ -64,21 +71,50 @@ def test_a_program_is_shown_what_it_uses(used, names, environment, nodes, groups
     assert (shown.names, shown.environment, shown.nodes, shown.groups) == (names, environment, nodes, groups)
 
 
-def test_cards_of_amd_are_chosen_by_number():
-    tally = {"devices": [device("CPU", "cpu"), device("ROCm0", "rocm"), device("ROCm1", "rocm")], "gpus": []}
-    assert visible(tally, ["ROCm1"]).environment == {"HIP_VISIBLE_DEVICES": "1"}
-    assert visible(tally, ["ROCm1"]).names == {"ROCm1": "ROCm0"}
-    assert visible(tally, []).environment == {"HIP_VISIBLE_DEVICES": "-1"}
+@pytest.mark.parametrize(
+    ("kind", "used", "names", "environment", "nodes"),
+    [
+        ("ROCm", ["ROCm1"], {"ROCm1": "ROCm0"}, {"HIP_VISIBLE_DEVICES": "1"}, BOTH_OF_AMD),
+        ("ROCm", ["ROCm0"], {"ROCm0": "ROCm0"}, {"HIP_VISIBLE_DEVICES": "0"}, BOTH_OF_AMD),
+        ("ROCm", [], {}, {"HIP_VISIBLE_DEVICES": "-1"}, []),
+        ("Vulkan", ["Vulkan1"], {"Vulkan1": "Vulkan1"}, {}, BOTH_OF_AMD),
+        ("Vulkan", ["Vulkan0"], {"Vulkan0": "Vulkan0"}, {}, BOTH_OF_AMD),
+        ("Vulkan", [], {}, NO_VULKAN, []),
+    ],
+)
+def test_one_of_several_cards_that_have_but_numbers(kind, used, names, environment, nodes):
+    """Given the nodes of one alone, a program would call it the first."""
+    cards = [device(f"{kind}{number}", kind.lower(), gpu["id"]) for number, gpu in enumerate(AMD)]
+    shown = visible(tally(*cards, gpus=AMD), used)
+    assert (shown.names, shown.environment, shown.nodes) == (names, environment, nodes)
+    assert shown.groups == (["render"] if used else [])
+
+
+def test_a_number_counts_what_is_in_dev():
+    """Not what the build lists beside it whose nodes nobody knows; but a second way to a card of another backend."""
+    second = device("Vulkan1", "vulkan", "0000:03:00.0")
+    unknown = device("Vulkan0", "vulkan")
+    shown = visible(tally(second, gpus=AMD, passed_over=[unknown]), ["Vulkan1"])
+    assert (shown.names, shown.nodes) == ({"Vulkan1": "Vulkan0"}, ["/dev/kfd", "/dev/dri/renderD128"])
+    by_cuda = device("Vulkan0", "vulkan", "GPU-a")
+    cards = tally(device("CUDA0", "cuda", "GPU-a"), second, gpus=[*NVIDIA, *AMD], passed_over=[by_cuda])
+    shown = visible(cards, ["Vulkan1"])
+    assert shown.names == {"Vulkan1": "Vulkan1"}
+    assert "/dev/nvidia0" in shown.nodes
+
+
+def test_what_is_passed_over_is_hidden():
+    host = tally(passed_over=[device("Vulkan0", "vulkan")])
+    assert visible(host, ["CPU"]).environment == NO_VULKAN
 
 
 def test_a_card_without_a_uuid_keeps_its_number():
-    tally = {"devices": [device("CPU", "cpu"), device("CUDA0", "cuda", "[N/A]"), device("CUDA1", "cuda", "[N/A]")]}
-    shown = visible(tally, ["CUDA1"])
+    shown = visible(tally(device("CUDA0", "cuda", "[N/A]"), device("CUDA1", "cuda", "[N/A]")), ["CUDA1"])
     assert (shown.names, shown.environment) == ({"CUDA1": "CUDA1"}, CUDA)
 
 
 def test_a_host_with_nothing_but_a_cpu_needs_nothing():
-    shown = visible({"devices": [device("CPU", "cpu")], "gpus": []}, ["CPU"])
+    shown = visible(tally(), ["CPU"])
     assert (shown.names, shown.environment, shown.nodes, shown.groups) == ({"CPU": "CPU"}, {}, [], [])
 
 
@@ -86,6 +122,10 @@ def test_a_unit_is_given_the_nodes_and_no_more():
     assert device_drop_in({"nodes": [], "groups": []}) == ""
     made = device_drop_in({"nodes": ["/dev/nvidia-uvm", "/dev/dri/renderD128"], "groups": ["render"]})
     assert made.splitlines()[1:] == [
+        # The module of the first one may not be loaded yet after a boot.
+        "[Unit]",
+        "Wants=modprobe@nvidia_uvm.service",
+        "After=modprobe@nvidia_uvm.service",
         "[Service]",
         "DevicePolicy=closed",
         "DeviceAllow=/dev/nvidia-uvm rw",
@@ -93,9 +133,10 @@ def test_a_unit_is_given_the_nodes_and_no_more():
         "DeviceAllow=/dev/dri/renderD128 rw",
         "BindPaths=-/dev/dri/renderD128",
         "SupplementaryGroups=render",
+        "DeviceAllow=char-nvidia-uvm rw",
         "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0",
     ]
-    assert "nvidia-modprobe" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
+    assert "nvidia" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
 
 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/dev/../etc", "/dev/a b", "/dev/x\nUser=root", "/dev/%i"])
