@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cluster import LEADER, address
+from web_server import Silent, listening
 
 
 @contextmanager
@@ -21,7 +20,7 @@ def serve(content: bytes, midway: Callable[[], bool] = lambda: True, token: str 
     In the middle of a whole download ``midway`` is called; when it returns False the connection is closed there.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def parse_request(self):
             if not super().parse_request():
                 return False
@@ -52,15 +51,7 @@ def serve(content: bytes, midway: Callable[[], bool] = lambda: True, token: str 
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
 
-        def log_message(self, *_arguments):
-            """Say nothing: the tests' output is for people."""
-
     # The lab gives the controller the first address of its subnet.
     controller = address(LEADER).rsplit(".", 1)[0] + ".1"
-    server = ThreadingHTTPServer((controller, 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{controller}:{server.server_port}/served.gguf"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler, controller) as url:
+        yield f"{url}/served.gguf"

@@ -200,7 +200,7 @@ VARIABLES = {
     "placement_threads": compiled(2, lambda seen: seen.plan["threads"][OTHER] == 2, OTHER),
     "placement_devices": compiled(["CPU"], lambda seen: seen.facts[OTHER]["placement_tally"]["lend"] == ["CPU"], OTHER),
     "placement_disk_path": refused("/srv"),
-    "placement_builds_path": elsewhere("molecule/archive/converge.yml"),
+    "placement_builds_path": refused("/srv/builds"),
     "placement_report": elsewhere("molecule/default/tests/test_plan.py"),
     "rpc_server_cluster": refused("walked"),
     "rpc_server_address": elsewhere(REFUSALS),

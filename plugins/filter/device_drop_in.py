@@ -7,11 +7,12 @@ from __future__ import annotations
 from ansible.errors import AnsibleFilterError
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.serving import device_drop_in
+from ansible_collections.drover.llama.plugins.module_utils.serving.deployment import read_deployment
 
 
 def _device_drop_in(deployment):
     try:
-        return device_drop_in.device_drop_in(deployment)
+        return device_drop_in.device_drop_in(read_deployment(deployment))
     except DroverError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
 from cluster import address, host
 from k3s_cluster import OWN, SERVER, done, inventory_of, kubectl, nodes, ready, releases, run, traces
 from playbook import failed, refused, succeeded
+from web_server import Silent, listening
 
 AGENTS = ["agent-1", "agent-2"]
 HOSTS = [SERVER, *AGENTS]
@@ -130,23 +129,15 @@ def test_everything_in_the_way_is_told_before_anything_changes(tmp_path):
 def channels(*listed: dict):
     """Serves a list of channels as K3s's channel server does; gives its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps({"data": listed}).encode())
 
-        def log_message(self, *_arguments):
-            """Say nothing: the tests' output is for people."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1-release/channels"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as url:
+        yield f"{url}/v1-release/channels"
 
 
 def test_a_new_clusters_version_is_that_of_a_channel(tmp_path):

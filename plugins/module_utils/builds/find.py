@@ -112,7 +112,7 @@ def find_builds(builds_path: str | None) -> tuple[dict[str, list[str]], str | No
 
 
 def _is_whole(build: str) -> bool:
-    places = [os.path.join(build, inside) for inside in INSIDE_PREFIX]
+    places = _places([build], "", ())
     return all(_find(places, names) for names in (SERVER_NAMES, RPC_SERVER_NAMES))
 
 

@@ -21,6 +21,7 @@ from .bandwidth import CACHE_FILE, bandwidth
 from .cpu import read_cpu
 from .deployments import others_bytes, read_deployments, units_of
 from .devices import drive
+from .disk import read_disk
 from .document import SCHEMA, exclusion
 from .gpus import gpu_problem, read_gpus
 from .machine import machine_digest
@@ -139,18 +140,3 @@ def read_os(tree: Tree) -> dict[str, Any]:
     """``id`` and ``version_id`` of os-release; None where it does not say (Debian's testing has no version)."""
     fields = read_os_release(tree)
     return {"id": fields.get("ID"), "version_id": fields.get("VERSION_ID")}
-
-
-def read_disk(tree: Tree, path: str) -> dict[str, Any]:
-    """``path``; ``free_bytes``, for everyone but root, where it is or will be: its nearest parent that exists is
-    measured; ``models``: name -> size of the GGUF files that are there."""
-    folder = os.path.abspath(path)
-    models = {
-        name: os.path.getsize(tree.path(f"{folder}/{name}"))
-        for name in tree.names(folder)
-        if name.endswith(".gguf") and os.path.isfile(tree.path(f"{folder}/{name}"))
-    }
-    while not os.path.isdir(tree.path(folder)):
-        folder = os.path.dirname(folder)
-    status = os.statvfs(tree.path(folder))
-    return {"path": path, "free_bytes": status.f_bavail * status.f_frsize, "models": models}

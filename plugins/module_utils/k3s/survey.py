@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -15,7 +14,9 @@ from ipaddress import IPv4Interface
 from typing import Any
 
 from ..hosts import cgroups, listener, os_release
+from ..hosts.disk import free_bytes
 from ..hosts.interfaces import kind_of
+from ..hosts.network import default_interface
 from ..hosts.tree import Tree
 from . import boot_command, configuration, version
 from .ports import ALL
@@ -50,7 +51,7 @@ def take_survey(tree: Tree, run: Run | None = None, release: str = "", machine: 
         "board": tree.text("/proc/device-tree/model") or "",
         "memory_bytes": tree.table("/proc/meminfo").get("MemTotal", 0) << 10,
         "swap_bytes": tree.table("/proc/meminfo").get("SwapTotal", 0) << 10,
-        "disk_free_bytes": _free(tree),
+        "disk_free_bytes": free_bytes(tree, DATA),
         "on_sd_card": _is_on_sd_card(tree),
         "clock": time.time(),
         "cgroup": _control_groups(tree),
@@ -70,15 +71,6 @@ def _run(*command: str) -> str:
     except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""
-
-
-def _free(tree: Tree) -> int:
-    """Bytes that are free where K3s keeps its data, or will."""
-    path = DATA
-    while not tree.has(path):
-        path = os.path.dirname(path)
-    found = os.statvfs(tree.path(path))
-    return found.f_bavail * found.f_frsize
 
 
 def _is_on_sd_card(tree: Tree) -> bool:
@@ -138,12 +130,8 @@ def _addresses(run: Run) -> list[dict[str, Any]]:
 
 def _default_route(tree: Tree) -> dict[str, Any] | None:
     """The ``interface`` of the IPv4 default route with the least metric and its ``kind``, None without one."""
-    routes = [line.split() for line in (tree.text("/proc/net/route") or "").splitlines()[1:]]
-    defaults = [fields for fields in routes if len(fields) > 7 and fields[1] == fields[7] == "00000000"]
-    if not defaults:
-        return None
-    name = min(defaults, key=lambda fields: int(fields[6]))[0]
-    return {"interface": name, "kind": kind_of(tree, name)}
+    name = default_interface(tree)
+    return {"interface": name, "kind": kind_of(tree, name)} if name else None
 
 
 def _firewalls(tree: Tree) -> list[str]:

@@ -12,7 +12,7 @@ from .policy import Policy
 
 SCHEMA = 1
 ENGINE = "llama.cpp"
-REMEDY = "use what the module placement returned; one that another release of Drover left is replaced by running site.yml"
+REMEDY = "use what the module placement returned; where another release of Drover wrote it, run site.yml again"
 _NULL = type(None)
 FIELDS: checks.Fields = {
     "cluster": str,

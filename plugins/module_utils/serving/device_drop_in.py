@@ -10,8 +10,8 @@ from typing import Any
 from ..errors import DroverError
 from .deployment import REMEDY
 
-# With CUDA's first use after a boot this node is made by a program with the setuid bit, which services may not run. What
-# the service may use is settled before that program runs for it: by name, which is known once the module is loaded.
+# With CUDA's first use after a boot this node is made by a program with the setuid bit, which services may not run.
+# What the service may use is settled before that program runs for it: by name, known once the module is loaded.
 UVM = "/dev/nvidia-uvm"
 UVM_MODULE = "modprobe@nvidia_uvm.service"
 
@@ -22,7 +22,7 @@ def device_drop_in(deployment: dict[str, Any]) -> str:
     The private /dev of the hardening stays, and the nodes are put into it. Raises DroverError for a path that is not
     below /dev.
     """
-    nodes = deployment.get("nodes", [])  # one from before there were GPUs has none
+    nodes = deployment["nodes"]
     for node in nodes:
         if not node.startswith("/dev/") or set(node) & set(" \t\n\\\"'%") or "/.." in node:
             raise DroverError(f"The deployment has the node {node!r}, which is no file of /dev: {REMEDY}.")

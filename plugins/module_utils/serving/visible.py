@@ -43,13 +43,14 @@ def visible(tally: dict[str, Any], used: Collection[str]) -> Visible:
     """
     shown = Visible({device["id"]: device["id"] for device in tally["devices"] if device["id"] in used})
     gpus = {gpu["id"]: gpu for gpu in tally["gpus"]}
+    known = [*tally["devices"], *(one for one in tally["passed_over"] if one["gpu"])]
+    listed = {one["kind"] for one in (*tally["devices"], *tally["passed_over"])}
     for kind, hiding in HIDING.items():
-        listed = sorted((one for one in [*tally["devices"], *tally["passed_over"]] if one["kind"] == kind), key=_number)
-        seen = [one for one in listed if one["gpu"] or one["id"] not in [over["id"] for over in tally["passed_over"]]]
+        seen = sorted((one for one in known if one["kind"] == kind), key=_number)
         chosen = [one for one in seen if one["id"] in shown.names]
         numbers = {one["id"]: str(number) for number, one in enumerate(seen)}
         if not chosen:
-            shown.environment.update([hiding] if listed else [])
+            shown.environment.update([hiding] if kind in listed else [])
             continue
         given = seen
         if kind == "cuda":

@@ -306,6 +306,7 @@ def test_a_build_that_waits_to_be_in_force_is_asked_for_its_devices(monkeypatch,
     monkeypatch.setattr(find, "_changed", lambda path: ages[os.path.basename(path)])
     install(tmp_path, "b1-ffff0000", "b3-00000000")
     put(tmp_path / "b2-0123abcd" / "llama-server", SERVER)
+    put(tmp_path / "b2-0123abcd" / "rpc-server", RPC_SERVER)
     put(tmp_path / "b2-0123abcd" / library, "")
     assert found(builds_path=str(tmp_path))["build_devices"] == ({"b2-0123abcd": [VULKAN]} if asked else {})
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 from module_utils.hosts.tree import Tree
-from module_utils.runtime.installed import FILES
 from module_utils.runtime import running
+from module_utils.runtime.installed import FILES
 from module_utils.runtime.running import SHOWN, WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.device_drop_in import device_drop_in

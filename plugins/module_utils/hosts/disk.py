@@ -1,0 +1,31 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is room for where something is to be put."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .tree import Tree
+
+
+def read_disk(tree: Tree, path: str) -> dict[str, Any]:
+    """``path``; ``free_bytes`` (see there); ``models``: name -> size of the GGUF files that are there."""
+    folder = os.path.abspath(path)
+    models = {
+        name: os.path.getsize(tree.path(f"{folder}/{name}"))
+        for name in tree.names(folder)
+        if name.endswith(".gguf") and os.path.isfile(tree.path(f"{folder}/{name}"))
+    }
+    return {"path": path, "free_bytes": free_bytes(tree, folder), "models": models}
+
+
+def free_bytes(tree: Tree, folder: str) -> int:
+    """Bytes that are free, for everyone but root, where the absolute ``folder`` is or will be: its nearest parent that
+    exists is measured."""
+    while not os.path.isdir(tree.path(folder)):
+        folder = os.path.dirname(folder)
+    status = os.statvfs(tree.path(folder))
+    return status.f_bavail * status.f_frsize
