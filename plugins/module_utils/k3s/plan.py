@@ -83,6 +83,7 @@ def _host(
         "labels": dict(host.labels),
         "taints": list(host.taints),
         "runs": host.installed["runs"],
+        "promoted": topology.is_promoted(arranged, host),
     }
 
 

@@ -57,6 +57,11 @@ def is_member(host: Host) -> bool:
     return host.installed["part"] == "server" and bool(host.installed["datastore"] or host.installed["joined"])
 
 
+def is_promoted(topology: Topology, host: Host) -> bool:
+    """Tell whether a host is an agent of the cluster and is to be a server of it: it goes out, and comes in as one."""
+    return host.part == "server" and host.installed["part"] == "agent" and topology.begins is None
+
+
 def warnings(topology: Topology) -> list[str]:
     """What is allowed and seldom meant, a sentence each."""
     number = len(topology.servers)

@@ -252,3 +252,22 @@ def test_sqlite_knows_no_members_that_could_come_back():
 
 def test_what_has_no_k3s_is_not_upgraded():
     refused("a1 has no K3s to upgrade", *fleet(OLD, OLD), host("a1", "agent", 33), version=NEW, upgrading=True)
+
+
+def test_an_agent_that_is_to_be_a_server_goes_out_and_comes_in_as_one():
+    agent = running("s2", "server", 12, {"node-name": "s2"})
+    agent["survey"]["installed"]["part"] = "agent"
+    made = plan(running("s1", "server", 11, SERVER, datastore="sqlite"), agent, host("s3", number=13))
+    assert [made["hosts"][name]["promoted"] for name in ("s1", "s2", "s3")] == [False, True, False]
+    assert made["joins"] == ["s2", "s3"]
+    assert settings(made, "s1")["cluster-init"] is True
+    assert settings(made, "s2")["server"] == "https://192.168.1.11:6443"
+
+
+def test_a_server_does_not_become_an_agent_and_nobody_is_promoted_into_no_cluster():
+    server = running("a1", "agent", 12, {"node-name": "a1"})
+    server["survey"]["installed"]["part"] = "server"
+    refused("a1: It is a server of a cluster and is to be an agent", running("s1", "server", 11, SERVER), server)
+    agent = running("s1", "server", 11, {"node-name": "s1"})
+    agent["survey"]["installed"]["part"] = "agent"
+    refused("s1: It is an agent of a cluster and is to be a server", agent)
