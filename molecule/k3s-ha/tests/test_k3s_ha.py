@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from cluster import address, host
-from k3s_cluster import OWN, done, inventory_of, kubectl, nodes, ready, releases, run
+from k3s_cluster import OWN, backup_of, done, inventory_of, kubectl, nodes, ready, releases, run
 from k3s_watch import Watch
 from kubernetes_cluster import eventually, lab
 from playbook import failed
@@ -107,6 +107,24 @@ def test_another_version_with_one_server_down_at_a_time(tmp_path):
     for node in nodes("spare").values():
         assert releases()["versions"][1].startswith(node["status"]["nodeInfo"]["kubeletVersion"])
     assert "before-upgrade" in host("server-2").check_output("k3s etcd-snapshot ls")
+
+
+def test_the_state_is_kept_and_taken_back(tmp_path):
+    wished = inventory_of(tmp_path, ["server-2", "spare", "agent-1"], [])
+    write("spare", "before-the-backup")
+    kept = backup_of(wished, tmp_path)
+    assert {path.name for path in kept.iterdir()} == {"snapshot", "token"}
+    write("spare", "after-the-backup")
+    done("k3s_restore", wished, k3s_backup=str(kept), restore_confirm=True)
+    assert of_servers("agent-1") == {"server-2", "spare", "agent-1"}
+    assert all(reads(name, "before-the-backup") for name in ("server-2", "spare", "agent-1"))
+    assert not reads("server-2", "after-the-backup")
+    assert set(done("k3s", wished).changed.values()) == {0}
+    (kept / "token").write_text((kept / "token").read_text().replace("K10", "K10f"))
+    failed(
+        run("k3s_restore", wished, k3s_backup=str(kept), restore_confirm=True), "is the backup of another cluster than"
+    )
+    assert reads("server-2", "before-the-backup")
 
 
 def test_all_is_taken_off(tmp_path):

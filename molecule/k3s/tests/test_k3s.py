@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from cluster import address, host
-from k3s_cluster import OWN, SERVER, done, inventory_of, kubectl, nodes, ready, releases, run, traces
+from k3s_cluster import OWN, SERVER, backup_of, done, inventory_of, kubectl, nodes, ready, releases, run, traces
 from playbook import failed, refused, succeeded
 from web_server import Silent, listening
 
@@ -260,6 +260,25 @@ def test_a_status_changes_nothing_and_names_all(tmp_path):
     for name in (SERVER, "agent-1", "agent-2", "spare"):
         assert f"{name} ready" in told.said
         assert f"{name}: /var/lib/rancher/k3s/" in told.said
+
+
+def test_the_state_is_kept_and_taken_back(tmp_path):
+    wished = inventory_of(tmp_path, [SERVER], ["agent-1", "agent-2", "spare"])
+    failed(run("k3s_restore", wished, k3s_backup=str(tmp_path)), "if you mean it, run again with -e k3s_backup=FOLDER")
+    kubectl("create configmap before-the-backup")
+    kept = backup_of(wished, tmp_path)
+    assert {path.name for path in kept.iterdir()} == {"db.tar", "token"}
+    kubectl("create configmap after-the-backup")
+    failed(
+        run("k3s_restore", wished, k3s_backup=str(tmp_path), restore_confirm=True),
+        "has no db.tar and token, as a backup",
+    )
+    done("k3s_restore", wished, k3s_backup=str(kept), restore_confirm=True)
+    known = kubectl("get configmaps --output=name")
+    assert "before-the-backup" in known
+    assert "after-the-backup" not in known
+    assert all(ready(node) for node in nodes().values())
+    assert set(done("k3s", wished).changed.values()) == {0}
 
 
 def test_reset_leaves_hosts_as_one_that_was_never_touched(tmp_path):

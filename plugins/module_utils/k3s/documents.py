@@ -81,8 +81,9 @@ def kubelet_of(host: Host) -> dict[str, Any] | None:
 
 
 def _way_in(cluster: Cluster, topology: Topology, host: Host) -> dict[str, Any]:
-    """How a server of etcd comes in. One that is in asks nobody any more, so what stands there stays."""
-    if is_member(host):
+    """How a server of etcd comes in. One that is in asks nobody any more, so what stands there stays; but K3s takes no
+    state back while it is told of a server to join."""
+    if is_member(host) and not cluster.restoring:
         now = host.installed["settings"] or {}
         kept = {name: now[name] for name in ("cluster-init", "server") if name in now}
         # From SQLite to etcd by one restart.

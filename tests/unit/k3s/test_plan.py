@@ -271,3 +271,19 @@ def test_a_server_does_not_become_an_agent_and_nobody_is_promoted_into_no_cluste
     agent = running("s1", "server", 11, {"node-name": "s1"})
     agent["survey"]["installed"]["part"] = "agent"
     refused("s1: It is an agent of a cluster and is to be a server", agent)
+
+
+def test_a_restored_server_begins_anew_and_the_others_join_it():
+    s1 = running("s1", "server", 11, {**SERVER, "server": "https://192.168.1.99:6443"}, datastore="etcd")
+    s2 = running("s2", "server", 12, {**SERVER, "cluster-init": True}, datastore="etcd")
+    kept, taken_back = plan(s1, s2), plan(s1, s2, restoring=True)
+    assert settings(kept, "s1")["server"] == "https://192.168.1.99:6443"
+    assert taken_back["anchor"] == "s1"
+    assert settings(taken_back, "s1")["cluster-init"] is True
+    assert "server" not in settings(taken_back, "s1")
+    assert settings(taken_back, "s2")["server"] == "https://192.168.1.11:6443"
+    assert "cluster-init" not in settings(taken_back, "s2")
+
+
+def test_a_backup_is_not_taken_back_where_there_was_no_cluster():
+    refused("No cluster of K3s is on s1", *ONE, restoring=True)
