@@ -42,7 +42,8 @@ VARIABLES = {
         _CLUSTER,
     ),
     "k3s_backup_directory": "molecule/resources/k3s_cluster.py",
-    # Set by the playbook itself.
+    # Set by the playbooks themselves.
+    "k3s_bundle_directory": "playbooks/bundle.yml",
     "k3s_restoring": "playbooks/k3s_restore.yml",
     "k3s_upgrading": "playbooks/k3s_upgrade.yml",
 }
