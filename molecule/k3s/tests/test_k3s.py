@@ -192,10 +192,18 @@ def test_what_is_wished_stands_in_the_settings():
 @pytest.mark.parametrize(
     ("wished", "words"),
     [
-        ({"k3s_flannel_backend": "vxlan"}, "server-1 runs with flannel-backend 'host-gw' and is to have 'vxlan'"),
-        ({"k3s_service_cidr": "10.50.0.0/16"}, "server-1 runs with cluster-dns '10.43.0.10'"),
-        ({"k3s_cluster_cidr": "10.99.0.0/16"}, "server-1 runs with cluster-cidr '10.42.0.0/16'"),
-        ({"k3s_embedded_registry": True}, "server-1 runs with embedded-registry None"),
+        (
+            {
+                "k3s_flannel_backend": "vxlan",
+                "k3s_service_cidr": "10.50.0.0/16",
+                "k3s_cluster_cidr": "10.99.0.0/16",
+                "k3s_embedded_registry": True,
+            },
+            "server-1 runs with cluster-cidr '10.42.0.0/16' and not '10.99.0.0/16', cluster-dns '10.43.0.10' and not "
+            "'10.50.0.10', embedded-registry None and not True, flannel-backend 'host-gw' and not 'vxlan', service-cidr "
+            "'10.43.0.0/16' and not '10.50.0.0/16', which a cluster keeps for life: set k3s_cluster_cidr, "
+            "k3s_embedded_registry, k3s_flannel_backend, k3s_service_cidr back",
+        ),
         ({"k3s_token": "another"}, "k3s_token is not what the cluster has"),
         ({"k3s_agent_token": "another"}, "k3s_agent_token is not what the cluster has"),
         ({"k3s_node_ip": "10.1.1.1"}, "server-1 has no address 10.1.1.1"),

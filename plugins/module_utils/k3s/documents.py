@@ -21,6 +21,8 @@ from .topology import Topology, is_member
 # The same on all servers, or they refuse to join or do not work together. Source: "k3s server", "Critical Configuration
 # Values".
 CRITICAL = ("cluster-cidr", "cluster-dns", "embedded-registry", "flannel-backend", "service-cidr")
+# Which variable a setting comes from, where it has another name.
+_OF_SETTING = {"cluster-dns": "service-cidr"}
 
 
 def flannel_backend(cluster: Cluster, hosts: Sequence[Host]) -> str:
@@ -100,10 +102,12 @@ def _names(cluster: Cluster) -> list[str]:
 def _refuse_changes(host: Host, wanted: dict[str, Any]) -> None:
     if not is_member(host) or not host.installed["settings"]:
         return
-    for name in CRITICAL:
-        now = host.installed["settings"].get(name)
-        if now != wanted.get(name):
-            raise DroverError(
-                f"{host.name} runs with {name} {now!r} and is to have {wanted.get(name)!r}, which a cluster keeps for "
-                f"life: set k3s_{name.replace('-', '_')} back, or reset the cluster."
-            )
+    now = host.installed["settings"]
+    changed = [name for name in CRITICAL if now.get(name) != wanted.get(name)]
+    if changed:
+        told = ", ".join(f"{name} {now.get(name)!r} and not {wanted.get(name)!r}" for name in changed)
+        variables = sorted({f"k3s_{_OF_SETTING.get(name, name).replace('-', '_')}" for name in changed})
+        raise DroverError(
+            f"{host.name} runs with {told}, which a cluster keeps for life: set {', '.join(variables)} back, or reset "
+            "the cluster."
+        )
