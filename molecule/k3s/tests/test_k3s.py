@@ -200,8 +200,8 @@ def test_what_is_wished_stands_in_the_settings():
                 "k3s_embedded_registry": True,
             },
             "server-1 runs with cluster-cidr '10.42.0.0/16' and not '10.99.0.0/16', cluster-dns '10.43.0.10' and not "
-            "'10.50.0.10', embedded-registry None and not True, flannel-backend 'host-gw' and not 'vxlan', service-cidr "
-            "'10.43.0.0/16' and not '10.50.0.0/16', which a cluster keeps for life: set k3s_cluster_cidr, "
+            "'10.50.0.10', embedded-registry None and not True, flannel-backend 'host-gw' and not 'vxlan', "
+            "service-cidr '10.43.0.0/16' and not '10.50.0.0/16', which a cluster keeps for life: set k3s_cluster_cidr, "
             "k3s_embedded_registry, k3s_flannel_backend, k3s_service_cidr back",
         ),
         ({"k3s_token": "another"}, "k3s_token is not what the cluster has"),

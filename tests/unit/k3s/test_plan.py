@@ -291,8 +291,8 @@ def test_a_backup_is_not_taken_back_where_there_was_no_cluster():
 
 def test_a_network_that_is_for_life_is_told_by_the_variable_that_it_comes_from():
     refused(
-        "s1 runs with cluster-dns '10.43.0.10' and not '10.50.0.10', service-cidr '10.43.0.0/16' and not '10.50.0.0/16', "
-        "which a cluster keeps for life: set k3s_service_cidr back, or",
+        "s1 runs with cluster-dns '10.43.0.10' and not '10.50.0.10', service-cidr '10.43.0.0/16' and not "
+        "'10.50.0.0/16', which a cluster keeps for life: set k3s_service_cidr back, or",
         running("s1", "server", 11, SERVER, datastore="sqlite"),
         service_cidr="10.50.0.0/16",
     )
