@@ -111,7 +111,7 @@ molecule-kubernetes: $(SETUP)
 	@tests/checks/molecule kubernetes
 
 molecule-k3s: $(SETUP)
-	@tests/checks/molecule k3s
+	@tests/checks/molecule k3s k3s-site k3s-ha
 
 # A GPU without hardware, which is slow.
 molecule-vulkan: $(SETUP)

@@ -88,6 +88,15 @@ def inventory_of(folder: Path, servers: list[str], agents: list[str], **variable
     return path
 
 
+def backup_of(inventory: Path, folder: Path) -> Path:
+    """The folder, below ``folder``, in which the playbook has put the cluster's state."""
+    told = done("k3s_backup", inventory, k3s_backup_directory=str(folder / "backups"))
+    (kept,) = (folder / "backups").iterdir()
+    assert str(kept) in told.said
+    assert kept.stat().st_mode & 0o777 == 0o700
+    return kept
+
+
 def run(
     playbook: str, inventory: Path = INVENTORY, limit: str = "", check: bool = False, diff: bool = False, **more
 ) -> Run:

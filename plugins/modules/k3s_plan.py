@@ -21,7 +21,8 @@ options:
     elements: dict
     required: true
   settings:
-    description: What is wished of the cluster, by the names of the role's variables without C(k3s_).
+    description: What is wished of the cluster, by the names of the role's variables without C(k3s_), and
+      C(restoring), whether its state is taken back from a backup.
     type: dict
     required: true
   channels:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from cluster import address, host
-from k3s_cluster import OWN, SERVER, done, inventory_of, kubectl, nodes, ready, releases, run, traces
+from k3s_cluster import OWN, SERVER, backup_of, done, inventory_of, kubectl, nodes, ready, releases, run, traces
 from playbook import failed, refused, succeeded
 from web_server import Silent, listening
 
@@ -115,16 +115,13 @@ def test_everything_in_the_way_is_told_before_anything_changes(tmp_path):
     spare = host("spare")
     own = spare.file("/etc/machine-id").content_string
     spare.check_output(f"echo {host(SERVER).file('/etc/machine-id').content_string.strip()} > /etc/machine-id")
-    spare.check_output("mkdir -p /etc/ufw && echo ENABLED=yes > /etc/ufw/ufw.conf")
     spare.check_output("systemd-run --quiet --unit=squatter python3 -m http.server 10250")
     try:
         told = run("k3s", inventory_of(tmp_path, [SERVER], [*AGENTS, "spare"]))
-        refused(
-            told, "spare: Port 10250, which K3s needs, is held by", "unit squatter.service", "spare: ufw would keep"
-        )
+        refused(told, "spare: Port 10250, which K3s needs, is held by", "unit squatter.service")
         refused(told, "spare: Its machine id", "is that of server-1, too: it was cloned")
     finally:
-        spare.check_output("systemctl stop squatter; rm /etc/ufw/ufw.conf")
+        spare.check_output("systemctl stop squatter")
         spare.check_output(f"echo {own.strip()} > /etc/machine-id")
 
 
@@ -157,6 +154,18 @@ def test_a_new_clusters_version_is_that_of_a_channel(tmp_path):
         )
 
 
+def test_a_bundle_has_what_a_cluster_is_made_of(tmp_path):
+    first, folder = releases()["versions"][0], tmp_path / "bundle"
+    told = succeeded(run("bundle", bundle_directory=str(folder), k3s_version=first, k3s_machines=["x86_64"]))
+    assert "set k3s_url to file://FOLDER/k3s" in told.said
+    assert {path.name for path in (folder / "k3s" / first).iterdir()} == {
+        *("k3s", "k3s-airgap-images-amd64.tar", "sha256sum-amd64.txt")
+    }
+    again = done("k3s", k3s_url=(folder / "k3s").as_uri(), k3s_version=first, k3s_cache=str(tmp_path / "cache"))
+    assert {again.changed[name] for name in HOSTS} == {0}
+    assert (tmp_path / "cache" / first / "k3s").stat().st_size == (folder / "k3s" / first / "k3s").stat().st_size
+
+
 def test_what_is_wished_stands_in_the_settings():
     wished = {
         "k3s_tls_san": ["k3s.example.net"],
@@ -183,10 +192,18 @@ def test_what_is_wished_stands_in_the_settings():
 @pytest.mark.parametrize(
     ("wished", "words"),
     [
-        ({"k3s_flannel_backend": "vxlan"}, "server-1 runs with flannel-backend 'host-gw' and is to have 'vxlan'"),
-        ({"k3s_service_cidr": "10.50.0.0/16"}, "server-1 runs with cluster-dns '10.43.0.10'"),
-        ({"k3s_cluster_cidr": "10.99.0.0/16"}, "server-1 runs with cluster-cidr '10.42.0.0/16'"),
-        ({"k3s_embedded_registry": True}, "server-1 runs with embedded-registry None"),
+        (
+            {
+                "k3s_flannel_backend": "vxlan",
+                "k3s_service_cidr": "10.50.0.0/16",
+                "k3s_cluster_cidr": "10.99.0.0/16",
+                "k3s_embedded_registry": True,
+            },
+            "server-1 runs with cluster-cidr '10.42.0.0/16' and not '10.99.0.0/16', cluster-dns '10.43.0.10' and not "
+            "'10.50.0.10', embedded-registry None and not True, flannel-backend 'host-gw' and not 'vxlan', "
+            "service-cidr '10.43.0.0/16' and not '10.50.0.0/16', which a cluster keeps for life: set k3s_cluster_cidr, "
+            "k3s_embedded_registry, k3s_flannel_backend, k3s_service_cidr back",
+        ),
         ({"k3s_token": "another"}, "k3s_token is not what the cluster has"),
         ({"k3s_agent_token": "another"}, "k3s_agent_token is not what the cluster has"),
         ({"k3s_node_ip": "10.1.1.1"}, "server-1 has no address 10.1.1.1"),
@@ -251,6 +268,25 @@ def test_a_status_changes_nothing_and_names_all(tmp_path):
     for name in (SERVER, "agent-1", "agent-2", "spare"):
         assert f"{name} ready" in told.said
         assert f"{name}: /var/lib/rancher/k3s/" in told.said
+
+
+def test_the_state_is_kept_and_taken_back(tmp_path):
+    wished = inventory_of(tmp_path, [SERVER], ["agent-1", "agent-2", "spare"])
+    failed(run("k3s_restore", wished, k3s_backup=str(tmp_path)), "if you mean it, run again with -e k3s_backup=FOLDER")
+    kubectl("create configmap before-the-backup")
+    kept = backup_of(wished, tmp_path)
+    assert {path.name for path in kept.iterdir()} == {"db.tar", "token"}
+    kubectl("create configmap after-the-backup")
+    failed(
+        run("k3s_restore", wished, k3s_backup=str(tmp_path), restore_confirm=True),
+        "has no db.tar and token, as a backup",
+    )
+    done("k3s_restore", wished, k3s_backup=str(kept), restore_confirm=True)
+    known = kubectl("get configmaps --output=name")
+    assert "before-the-backup" in known
+    assert "after-the-backup" not in known
+    assert all(ready(node) for node in nodes().values())
+    assert set(done("k3s", wished).changed.values()) == {0}
 
 
 def test_reset_leaves_hosts_as_one_that_was_never_touched(tmp_path):

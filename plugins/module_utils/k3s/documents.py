@@ -21,17 +21,24 @@ from .topology import Topology, is_member
 # The same on all servers, or they refuse to join or do not work together. Source: "k3s server", "Critical Configuration
 # Values".
 CRITICAL = ("cluster-cidr", "cluster-dns", "embedded-registry", "flannel-backend", "service-cidr")
+# Which variable a setting comes from, where it has another name.
+_OF_SETTING = {"cluster-dns": "service-cidr"}
 
 
 def flannel_backend(cluster: Cluster, hosts: Sequence[Host]) -> str:
     """The backend of the pods' network: the wished one; left to us, that of the running cluster, or for a new one
-    host-gw, which costs nothing, where all hosts are in one network, and else vxlan."""
+    host-gw, which costs nothing, where all hosts are in one network, and else vxlan.
+
+    firewalld passes on to pods only what comes from their own network, and with host-gw what a node itself sends to
+    another's pods does not.
+    """
     if cluster.flannel_backend != "auto":
         return cluster.flannel_backend
     for host in hosts:
         if host.part == "server" and is_member(host):
             return str((host.installed["settings"] or {}).get("flannel-backend", "vxlan"))
-    return "host-gw" if share_a_network(hosts) else "vxlan"
+    passed_on = not any("firewalld" in host.survey["firewalls"] for host in hosts)
+    return "host-gw" if share_a_network(hosts) and passed_on else "vxlan"
 
 
 def settings_of(cluster: Cluster, topology: Topology, host: Host, backend: str) -> dict[str, Any]:
@@ -76,8 +83,9 @@ def kubelet_of(host: Host) -> dict[str, Any] | None:
 
 
 def _way_in(cluster: Cluster, topology: Topology, host: Host) -> dict[str, Any]:
-    """How a server of etcd comes in. One that is in asks nobody any more, so what stands there stays."""
-    if is_member(host):
+    """How a server of etcd comes in. One that is in asks nobody any more, so what stands there stays; but K3s takes no
+    state back while it is told of a server to join."""
+    if is_member(host) and not cluster.restoring:
         now = host.installed["settings"] or {}
         kept = {name: now[name] for name in ("cluster-init", "server") if name in now}
         # From SQLite to etcd by one restart.
@@ -94,10 +102,12 @@ def _names(cluster: Cluster) -> list[str]:
 def _refuse_changes(host: Host, wanted: dict[str, Any]) -> None:
     if not is_member(host) or not host.installed["settings"]:
         return
-    for name in CRITICAL:
-        now = host.installed["settings"].get(name)
-        if now != wanted.get(name):
-            raise DroverError(
-                f"{host.name} runs with {name} {now!r} and is to have {wanted.get(name)!r}, which a cluster keeps for "
-                f"life: set k3s_{name.replace('-', '_')} back, or reset the cluster."
-            )
+    now = host.installed["settings"]
+    changed = [name for name in CRITICAL if now.get(name) != wanted.get(name)]
+    if changed:
+        told = ", ".join(f"{name} {now.get(name)!r} and not {wanted.get(name)!r}" for name in changed)
+        variables = sorted({f"k3s_{_OF_SETTING.get(name, name).replace('-', '_')}" for name in changed})
+        raise DroverError(
+            f"{host.name} runs with {told}, which a cluster keeps for life: set {', '.join(variables)} back, or reset "
+            "the cluster."
+        )

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..errors import DroverError
 from . import configuration, documents, preflight, topology, upgrade
+from .openings import openings_of
+from .release import architecture_of
 from .settings import Cluster, Host, read_cluster, read_host
 from .survey import UNITS
 from .version import Version, latest_of_channel, parse_release
@@ -58,14 +60,17 @@ def make_plan(wished: Mapping[str, Any], given: Sequence[Mapping[str, Any]], now
         "joins": list(arranged.joins),
         "servers": list(arranged.servers),
         "agents": list(arranged.agents),
+        "architectures": sorted({architecture_of(host.survey["machine"]) for host in hosts}),
         "server_url": arranged.server_url,
         "upgrade": {"servers": list(steps.servers), "agents": list(steps.agents)} if steps else None,
         "warnings": _warnings(arranged, hosts),
-        "hosts": {host.name: _host(cluster, arranged, host, backend) for host in hosts},
+        "hosts": {host.name: _host(cluster, arranged, hosts, host, backend) for host in hosts},
     }
 
 
-def _host(cluster: Cluster, arranged: topology.Topology, host: Host, backend: str) -> dict[str, Any]:
+def _host(
+    cluster: Cluster, arranged: topology.Topology, hosts: Sequence[Host], host: Host, backend: str
+) -> dict[str, Any]:
     return {
         "part": host.part,
         "node": host.node,
@@ -74,17 +79,17 @@ def _host(cluster: Cluster, arranged: topology.Topology, host: Host, backend: st
         "boot_command": preflight.boot_command_fix(host),
         "config": configuration.render(documents.settings_of(cluster, arranged, host, backend)),
         "kubelet": documents.kubelet_of(host),
+        "openings": openings_of(cluster, arranged, hosts, host, backend),
         "labels": dict(host.labels),
         "taints": list(host.taints),
         "runs": host.installed["runs"],
+        "promoted": topology.is_promoted(arranged, host),
     }
 
 
 def _refuse(cluster: Cluster, arranged: topology.Topology, hosts: Sequence[Host], backend: str, now: float) -> None:
     together = preflight.fleet_faults(hosts, backend)
-    found = {
-        host.name: [*preflight.faults(cluster, arranged, host, backend, now), *together[host.name]] for host in hosts
-    }
+    found = {host.name: [*preflight.faults(cluster, arranged, host, now), *together[host.name]] for host in hosts}
     told = [f"{name}: {fault}" for name, faults in found.items() for fault in faults]
     if told:
         raise DroverError(" ".join(told))

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 # On every node, most of them on its loopback address only.
-_NODE = (6444, 10248, 10249, 10250, 10256)
-_SERVER = (6443, 10257, 10258, 10259)
-_ETCD = (2379, 2380, 2381)
+API = 6443
+_KUBELET = 10250
+_NODE = (6444, 10248, 10249, _KUBELET, 10256)
+_SERVER = (API, 10257, 10258, 10259)
+_PEERS = (2379, 2380)
+_ETCD = (*_PEERS, 2381)
 REGISTRY = 5001
 ALL = tuple(sorted({*_NODE, *_SERVER, *_ETCD, REGISTRY}))
 
@@ -21,11 +24,10 @@ def needed(part: str, datastore: str, embedded_registry: bool) -> tuple[int, ...
     return tuple(sorted(taken | ({REGISTRY} if embedded_registry else set())))
 
 
-def open_to_nodes(part: str, datastore: str, backend: str, embedded_registry: bool) -> list[str]:
-    """What the other nodes must reach, as firewalls write it, such as ``6443/tcp``."""
-    wanted = ["10250/tcp"]
-    if part == "server":
-        wanted.append("6443/tcp")
-        wanted += ["2379-2380/tcp"] if datastore == "etcd" else []
-    wanted += {"vxlan": ["8472/udp"], "wireguard-native": ["51820/udp"]}.get(backend, [])
-    return sorted(wanted + ([f"{REGISTRY}/tcp"] if embedded_registry else []))
+def open_to_nodes(part: str, datastore: str, backend: str, embedded_registry: bool) -> list[tuple[int, str, bool]]:
+    """What other nodes must reach: port, protocol, and whether only servers must. All reach the API, see ``API``."""
+    wanted = [(_KUBELET, "tcp", False)]
+    if part == "server" and datastore == "etcd":
+        wanted += [(port, "tcp", True) for port in _PEERS]
+    wanted += {"vxlan": [(8472, "udp", False)], "wireguard-native": [(51820, "udp", False)]}.get(backend, [])
+    return wanted + ([(REGISTRY, "tcp", False)] if embedded_registry else [])

@@ -18,7 +18,7 @@ from . import ports, release
 from .boot_command import with_memory_controller
 from .settings import Cluster, Host
 from .survey import PROGRAM, UNITS
-from .topology import Topology
+from .topology import Topology, is_promoted
 
 _NEEDED_CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 # Source: K3s's documentation, "Requirements", "Hardware"; below the half of it nothing runs.
@@ -51,10 +51,10 @@ def boot_command_fix(host: Host) -> dict[str, str] | None:
     return None if text.strip() == found["text"].strip() else {"path": found["path"], "text": text}
 
 
-def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: float) -> list[str]:
-    """The sentences for one host; none is good. ``backend`` is flannel's, ``now`` the controller's clock."""
+def faults(cluster: Cluster, topology: Topology, host: Host, now: float) -> list[str]:
+    """The sentences for one host; none is good. ``now`` is the controller's clock."""
     survey = host.survey
-    found = [*_program_faults(host), *_kernel_faults(cluster, host)]
+    found = [*_program_faults(topology, host), *_kernel_faults(cluster, host)]
     low = _MEMORY[host.part] // 2
     if survey["memory_bytes"] < low:
         found.append(
@@ -86,12 +86,6 @@ def faults(cluster: Cluster, topology: Topology, host: Host, backend: str, now: 
             found.append(
                 f"Port {one['port']}, which K3s needs, is held by {held} (unit {one['unit'] or 'none'}): stop it."
             )
-    if survey["firewalls"] and not host.firewall_is_open:
-        wanted = ", ".join(ports.open_to_nodes(host.part, topology.datastore, backend, cluster.embedded_registry))
-        found.append(
-            f"{' and '.join(survey['firewalls'])} would keep the other nodes out: let {wanted} in from them, and "
-            f"everything from {cluster.cluster_cidr} and {cluster.service_cidr}, then set k3s_firewall_is_open to true."
-        )
     return found
 
 
@@ -144,7 +138,7 @@ def share_a_network(hosts: Sequence[Host]) -> bool:
     return len(networks) == 1 and all(host.address and IPv4Address(host.address) for host in hosts)
 
 
-def _program_faults(host: Host) -> list[str]:
+def _program_faults(topology: Topology, host: Host) -> list[str]:
     found = []
     try:
         release.architecture_of(host.survey["machine"])
@@ -155,7 +149,7 @@ def _program_faults(host: Host) -> list[str]:
             f"K3s is there already ({PROGRAM}, /etc/rancher/k3s) and Drover did not put it on: take it off with "
             "k3s-uninstall.sh or k3s-agent-uninstall.sh, or leave the host out."
         )
-    elif host.installed["part"] not in (None, host.part):
+    elif host.installed["part"] not in (None, host.part) and not is_promoted(topology, host):
         found.append(
             f"It is {_a(host.installed['part'])} of a cluster and is to be {_a(host.part)}: take it off with "
             "k3s_reset.yml and --limit, then run again."

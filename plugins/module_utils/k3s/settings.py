@@ -25,7 +25,8 @@ _URL = re.compile(r"https://[^\s/:]+(:\d+)?")
 
 @dataclass(frozen=True)
 class Cluster:
-    """What holds for all hosts. ``server_url`` is the fixed registration address, empty without one."""
+    """What holds for all hosts. ``server_url`` is the fixed registration address, empty without one. ``restoring``: the
+    state is taken back from a backup, after which one server has it and all others join that one."""
 
     version: Version
     datastore: str
@@ -37,6 +38,7 @@ class Cluster:
     service_cidr: IPv4Network
     disable: tuple[str, ...]
     embedded_registry: bool
+    restoring: bool
 
     @property
     def cluster_dns(self) -> str:
@@ -92,6 +94,7 @@ def read_cluster(wished: Mapping[str, Any]) -> Cluster:
         service_cidr=services,
         disable=tuple(sorted(set(wished["disable"]))),
         embedded_registry=wished["embedded_registry"],
+        restoring=wished["restoring"],
     )
 
 

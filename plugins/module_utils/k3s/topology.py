@@ -38,6 +38,11 @@ def arrange(cluster: Cluster, hosts: Sequence[Host]) -> Topology:
     if not servers:
         raise DroverError("No host is in the group k3s_servers, and a cluster needs one: put a host there.")
     members = [host for host in servers if is_member(host)]
+    if cluster.restoring and not members:
+        raise DroverError(
+            f"No cluster of K3s is on {', '.join(host.name for host in servers)}, and a backup is taken back on the "
+            "servers that it is of, be it one of them: put such a host into k3s_servers."
+        )
     datastore = _datastore(cluster, servers, members)
     anchor = (members or servers)[0]
     return Topology(
@@ -55,6 +60,11 @@ def is_member(host: Host) -> bool:
     """Tell whether a server is in a cluster already: it has the cluster's state, or joined one that
     keeps it outside."""
     return host.installed["part"] == "server" and bool(host.installed["datastore"] or host.installed["joined"])
+
+
+def is_promoted(topology: Topology, host: Host) -> bool:
+    """Tell whether a host is an agent of the cluster and is to be a server of it: it goes out, and comes in as one."""
+    return host.part == "server" and host.installed["part"] == "agent" and topology.begins is None
 
 
 def warnings(topology: Topology) -> list[str]:

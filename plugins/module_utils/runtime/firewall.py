@@ -11,11 +11,14 @@ ours and stay.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import contextlib
 import glob
 import json
 import os
 from collections.abc import Iterable
+=======
+>>>>>>> k3s2-more
 from typing import Any
 
 from ..errors import DroverError
@@ -23,7 +26,8 @@ from ..hosts.listener import find_listeners
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import source_network
-from .foreign_firewalls import FOREIGN, Opening, Rule
+from .foreign_firewalls import Opening
+from .opened import keep_open
 from .part import load_deployment
 from .tools import Run, run_tool
 
@@ -39,14 +43,19 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     allow = deployment["allow"]
     guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
     _guard(cluster, guard, run)
+<<<<<<< HEAD
     _keep_foreign(cluster.name, openings(deployment), run)
     _close_ended_offers(run)
+=======
+    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", openings(deployment), run)
+>>>>>>> k3s2-more
 
 
 def close_firewall(name: str, run: Run = run_tool) -> None:
     """Take back what was done for the cluster called ``name``, whatever its deployment says by now."""
     cluster = Cluster(name)
     _guard(cluster, None, run)
+<<<<<<< HEAD
     _keep_foreign(cluster.name, [], run)
     _close_ended_offers(run)
 
@@ -68,6 +77,9 @@ def _close_ended_offers(run: Run) -> None:
         port = os.path.basename(path)[len(OFFER) : -len(".json")]
         if port.isdigit() and not find_listeners(Tree(), [int(port)]):
             close_offer(int(port), run)
+=======
+    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", [], run)
+>>>>>>> k3s2-more
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
@@ -121,6 +133,7 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
         raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")
+<<<<<<< HEAD
 
 
 def _keep_foreign(notes: str, wanted: list[Opening], run: Run) -> None:
@@ -183,3 +196,5 @@ def _note(path: str, rules: list[Rule]) -> None:
         raise DroverError(
             f"{path}, which remembers what to close again, cannot be written ({error.strerror}): run as root."
         ) from error
+=======
+>>>>>>> k3s2-more

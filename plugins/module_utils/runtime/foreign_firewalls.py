@@ -18,16 +18,24 @@ from .tools import Run
 # As it stands in the notes: ``firewall`` (whose it is), and what that one needs to add and remove it.
 Rule = dict[str, Any]
 EVERYWHERE = ("0.0.0.0", "::")
+# firewalld's zone for networks of which everything is let in and passed on.
+_TRUSTED = "trusted"
+# What firewalld says of a rule that is not there.
+_GONE = ("NOT_ENABLED", "UNKNOWN_SOURCE", "INVALID_ZONE")
 
 
 @dataclass(frozen=True)
 class Opening:
-    """``source`` (an address, None: anyone) must reach TCP ``port`` of this host's ``address``."""
+    """``source`` (an address or a network, None: anyone) must reach ``port`` of this host's ``address``.
+
+    Without a port (None), everything that comes from the network ``source`` is let in, and passed on.
+    """
 
     source: str | None
     address: str
-    port: int
+    port: int | None
     label: str
+    protocol: str = "tcp"
 
 
 class Ufw:
@@ -49,12 +57,15 @@ class Ufw:
         return self._rule(opening).items() <= rule.items()
 
     def _rule(self, opening: Opening) -> Rule:
-        return {
+        rule: Rule = {
             "firewall": self.name,
             "from": opening.source or "any",
             "to": "any" if opening.address in EVERYWHERE else opening.address,
-            "port": opening.port,
         }
+        if opening.port is not None:
+            rule["port"] = opening.port
+        # What was noted before there was another has none.
+        return rule if opening.protocol == "tcp" else {**rule, "protocol": opening.protocol}
 
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule, whatever its comment. (ufw would give an equal rule our comment.)"""
@@ -87,34 +98,34 @@ class Firewalld:
             return []
         zones = _Zones(run)
         return [
-            {"firewall": self.name, "zone": zone, "permanent": permanent, "rule": _rich_rule(opening)}
+            {"firewall": self.name, "zone": zone, "permanent": permanent, **_in_zone(opening)}
             for opening in wanted
-            for zone in zones.of(opening)
+            for zone in (zones.of(opening) if opening.port is not None else [_TRUSTED])
             for permanent in (False, True)
         ]
 
     def serves(self, rule: Rule, opening: Opening) -> bool:
         """Whether ``rule`` is there for ``opening``."""
-        return bool(rule["rule"] == _rich_rule(opening))
+        return bool(_in_zone(opening).items() <= rule.items())
 
     def present(self, rule: Rule, run: Run) -> bool:
         """Whether there is such a rule."""
-        return run(_firewalld_command(rule, "--query-rich-rule"), None)[0] == 0
+        return run(_firewalld_command(rule, "query"), None)[0] == 0
 
     def add(self, rule: Rule, run: Run) -> None:
         """Add ``rule``."""
-        _done(run, self.name, _firewalld_command(rule, "--add-rich-rule"))
+        _done(run, self.name, _firewalld_command(rule, "add"))
 
     def remove(self, rule: Rule, run: Run) -> None:
         """Remove ``rule``. What is gone already is no trouble, and what does not run has no running rules."""
         if self.active(run):
-            command = _firewalld_command(rule, "--remove-rich-rule")
+            command = _firewalld_command(rule, "remove")
         elif rule["permanent"]:
-            command = _firewalld_command(rule, "--remove-rich-rule", "firewall-offline-cmd")
+            command = _firewalld_command(rule, "remove", "firewall-offline-cmd")
         else:
             return
         code, output = run(command, None)
-        if code not in (0, None) and "NOT_ENABLED" not in output and "INVALID_ZONE" not in output:
+        if code not in (0, None) and not any(word in output for word in _GONE):
             raise _refused(self.name, output)
 
 
@@ -137,11 +148,15 @@ def _refused(name: str, output: str) -> DroverError:
 
 
 def _ufw_words(rule: Rule) -> list[str]:
-    return ["proto", "tcp", "from", rule["from"], "to", rule["to"], "port", str(rule["port"])]
+    ends = ["from", rule["from"], "to", rule["to"]]
+    if "port" not in rule:
+        return ends
+    return ["proto", rule.get("protocol", "tcp"), *ends, "port", str(rule["port"])]
 
 
 def _ufw_wanted(rule: Rule) -> dict[str, str]:
-    return {"proto": "tcp", "from": rule["from"], "to": rule["to"], "port": str(rule["port"])}
+    words = _ufw_words(rule)
+    return dict(zip(words[::2], words[1::2]))
 
 
 def _ufw_fields(line: str) -> dict[str, str] | None:
@@ -158,12 +173,17 @@ def _ufw_fields(line: str) -> dict[str, str] | None:
     words = words[2:]
     if "comment" in words:
         words = words[: words.index("comment")]
-    short = re.fullmatch(r"(\d+)/tcp", words[0]) if len(words) == 1 else None
+    short = re.fullmatch(r"(\d+)/(tcp|udp)", words[0]) if len(words) == 1 else None
     if short:
-        return {"proto": "tcp", "from": "any", "to": "any", "port": short[1]}
+        return {"proto": short[2], "from": "any", "to": "any", "port": short[1]}
     if len(words) % 2 or not set(words[::2]) <= {"from", "to", "port", "proto"}:
         return None
     return {"from": "any", "to": "any", **dict(zip(words[::2], words[1::2]))}
+
+
+def _in_zone(opening: Opening) -> Rule:
+    """What is added to a zone: a rich rule, which passes nothing on, or a network that belongs to it."""
+    return {"rule": _rich_rule(opening)} if opening.port is not None else {"source": opening.source}
 
 
 def _rich_rule(opening: Opening) -> str:
@@ -173,12 +193,13 @@ def _rich_rule(opening: Opening) -> str:
         parts.append(f'source address="{opening.source}"')
     if opening.address not in EVERYWHERE:
         parts.append(f'destination address="{opening.address}"')
-    return " ".join([*parts, f'port port="{opening.port}" protocol="tcp" accept'])
+    return " ".join([*parts, f'port port="{opening.port}" protocol="{opening.protocol}" accept'])
 
 
-def _firewalld_command(rule: Rule, action: str, tool: str = "firewall-cmd") -> list[str]:
+def _firewalld_command(rule: Rule, verb: str, tool: str = "firewall-cmd") -> list[str]:
     permanent = ["--permanent"] if rule["permanent"] and tool == "firewall-cmd" else []
-    return [tool, *permanent, f"--zone={rule['zone']}", f"{action}={rule['rule']}"]
+    what = f"--{verb}-source={rule['source']}" if "source" in rule else f"--{verb}-rich-rule={rule['rule']}"
+    return [tool, *permanent, f"--zone={rule['zone']}", what]
 
 
 class _Zones:
@@ -209,7 +230,8 @@ class _Zones:
         ]
         zones = {self.by_interface.get(name, self.default) for name in interfaces if name != "lo"} or {self.default}
         if not opening.source:
-            zones.update(zone for _source, zone in self.by_source)
+            # Nothing need be opened in the one that lets everything in.
+            zones.update(zone for _source, zone in self.by_source if zone != _TRUSTED)
         return sorted(zones)
 
 

@@ -20,6 +20,7 @@ CLUSTER = {
     "service_cidr": "10.43.0.0/16",
     "disable": ["traefik"],
     "embedded_registry": False,
+    "restoring": False,
 }
 WISHES = {
     "node_name": "",

@@ -59,6 +59,10 @@ def test_one_server_begins_on_sqlite_and_agents_join_it():
     assert made["warnings"] == []
 
 
+def test_every_architecture_among_the_hosts_is_told_as_images_name_it():
+    assert plan(*ONE, host("a3", "agent", 14, machine="x86_64"))["architectures"] == ["amd64", "arm64"]
+
+
 def test_three_servers_keep_etcd_and_join_one_after_another():
     made = plan(*THREE)
     assert (made["datastore"], made["begins"], made["joins"]) == ("etcd", "s1", ["s2", "s3"])
@@ -248,3 +252,47 @@ def test_sqlite_knows_no_members_that_could_come_back():
 
 def test_what_has_no_k3s_is_not_upgraded():
     refused("a1 has no K3s to upgrade", *fleet(OLD, OLD), host("a1", "agent", 33), version=NEW, upgrading=True)
+
+
+def test_an_agent_that_is_to_be_a_server_goes_out_and_comes_in_as_one():
+    agent = running("s2", "server", 12, {"node-name": "s2"})
+    agent["survey"]["installed"]["part"] = "agent"
+    made = plan(running("s1", "server", 11, SERVER, datastore="sqlite"), agent, host("s3", number=13))
+    assert [made["hosts"][name]["promoted"] for name in ("s1", "s2", "s3")] == [False, True, False]
+    assert made["joins"] == ["s2", "s3"]
+    assert settings(made, "s1")["cluster-init"] is True
+    assert settings(made, "s2")["server"] == "https://192.168.1.11:6443"
+
+
+def test_a_server_does_not_become_an_agent_and_nobody_is_promoted_into_no_cluster():
+    server = running("a1", "agent", 12, {"node-name": "a1"})
+    server["survey"]["installed"]["part"] = "server"
+    refused("a1: It is a server of a cluster and is to be an agent", running("s1", "server", 11, SERVER), server)
+    agent = running("s1", "server", 11, {"node-name": "s1"})
+    agent["survey"]["installed"]["part"] = "agent"
+    refused("s1: It is an agent of a cluster and is to be a server", agent)
+
+
+def test_a_restored_server_begins_anew_and_the_others_join_it():
+    s1 = running("s1", "server", 11, {**SERVER, "server": "https://192.168.1.99:6443"}, datastore="etcd")
+    s2 = running("s2", "server", 12, {**SERVER, "cluster-init": True}, datastore="etcd")
+    kept, taken_back = plan(s1, s2), plan(s1, s2, restoring=True)
+    assert settings(kept, "s1")["server"] == "https://192.168.1.99:6443"
+    assert taken_back["anchor"] == "s1"
+    assert settings(taken_back, "s1")["cluster-init"] is True
+    assert "server" not in settings(taken_back, "s1")
+    assert settings(taken_back, "s2")["server"] == "https://192.168.1.11:6443"
+    assert "cluster-init" not in settings(taken_back, "s2")
+
+
+def test_a_backup_is_not_taken_back_where_there_was_no_cluster():
+    refused("No cluster of K3s is on s1", *ONE, restoring=True)
+
+
+def test_a_network_that_is_for_life_is_told_by_the_variable_that_it_comes_from():
+    refused(
+        "s1 runs with cluster-dns '10.43.0.10' and not '10.50.0.10', service-cidr '10.43.0.0/16' and not "
+        "'10.50.0.0/16', which a cluster keeps for life: set k3s_service_cidr back, or",
+        running("s1", "server", 11, SERVER, datastore="sqlite"),
+        service_cidr="10.50.0.0/16",
+    )

@@ -12,10 +12,6 @@ from unit.k3s.surveys import NOW, cluster, host, installed, running
 
 WITHOUT_MEMORY = {"version": 2, "controllers": ["cpu", "cpuset", "pids"]}
 VERSION_1 = {"version": 1, "controllers": ["cpu", "cpuset", "memory", "pids"]}
-OPEN = (
-    "let 10250/tcp, 6443/tcp in from them, and everything from 10.42.0.0/16 and 10.43.0.0/16, then set "
-    "k3s_firewall_is_open"
-)
 
 
 def sentence(tried, **changes):
@@ -50,10 +46,6 @@ def sentence(tried, **changes):
             "lacks vxlan: install the package linux-modules-extra-raspi",
         ),
         ({"modules": {"br_netfilter": False}, "distribution": "rhel"}, {}, "the package kernel-modules-extra"),
-        ({"firewalls": ["firewalld"]}, {}, f"firewalld would keep the other nodes out: {OPEN}"),
-        ({"firewalls": ["ufw"]}, {"embedded_registry": True}, "let 10250/tcp, 5001/tcp, 6443/tcp in"),
-        ({"firewalls": ["ufw"]}, {"flannel_backend": "vxlan"}, "8472/udp"),
-        ({"firewalls": ["ufw"]}, {"datastore": "etcd"}, "2379-2380/tcp"),
         ({"installed": installed(foreign=True)}, {}, "Drover did not put it on: take it off with k3s-uninstall.sh"),
         ({"installed": installed("agent", "v1.34.4+k3s1")}, {}, "It is an agent of a cluster and is to be a server"),
     ],
@@ -108,10 +100,6 @@ def test_version_1_is_taken_where_kubelet_is_told_to():
 def test_kubelets_files_need_a_version_that_reads_them():
     told = host("s1", wishes={"kubelet": {"maxPods": 9}})
     assert "K3s v1.31.4+k3s1 reads no files for kubelet" in sentence(told, version="v1.31.4+k3s1")
-
-
-def test_a_firewall_that_is_open_is_nobodys_business():
-    assert make_plan(cluster(), [host("s1", firewalls=["ufw"], wishes={"firewall_is_open": True})], NOW, False)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ class Tools:
         delete = arguments[0] == "delete"
         words = arguments[arguments.index("allow") + 1 :]
         fields = dict(zip(words[::2], words[1::2]))
-        rule = f"ufw allow from {fields['from']} to {fields['to']} port {fields['port']} proto {fields['proto']}"
+        rule = f"ufw allow from {fields['from']} to {fields['to']}"
+        if "port" in fields:
+            rule += f" port {fields['port']} proto {fields['proto']}"
         found = [known for known in self.ufw if known.startswith(rule)]
         if delete:
             if not found:
@@ -81,14 +83,15 @@ class Tools:
 
     def rich(self, arguments, permanent, tool):
         given = dict(argument[2:].split("=", 1) for argument in arguments if "=" in argument)
-        rules = self.firewalld.setdefault((given["zone"], permanent), [])
-        if "query-rich-rule" in given:
-            return (0, "yes") if given["query-rich-rule"] in rules else (1, "no")
+        rules = self.firewalld.setdefault((given.pop("zone"), permanent), [])
+        ((verb, what),) = ((option.partition("-")[0], value) for option, value in given.items())
+        if verb == "query":
+            return (0, "yes") if what in rules else (1, "no")
         self.said.append(" ".join([tool, *arguments]))
-        if "add-rich-rule" in given:
-            rules.append(given["add-rich-rule"])
-        elif given["remove-rich-rule"] in rules:
-            rules.remove(given["remove-rich-rule"])
+        if verb == "add":
+            rules.append(what)
+        elif what in rules:
+            rules.remove(what)
         else:
             return 0, "Warning: NOT_ENABLED"
         return 0, "success"

@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -18,11 +20,15 @@ import paths
 import supervisor
 import unpack
 from children import Children
+from settings import Refused
 
 _DATABASE = paths.SERVER / "db"
 _CLUSTERED = _DATABASE / "etcd"
 _ALONE = _DATABASE / "alone"
 _SQLITE = _DATABASE / "state.db"
+# For etcd the end of a range that has all that comes after its beginning.
+_ALL = base64.b64encode(b"\0").decode()
+_AT_ONCE = 50
 
 
 def is_member() -> bool:
@@ -96,10 +102,39 @@ def ask(path: str, asked: dict | None = None) -> dict:
 
 
 def save(file: Path) -> None:
-    """Write a snapshot."""
-    with _open("maintenance/snapshot", {}) as answer, file.open("wb") as out:
-        for line in answer:
-            out.write(base64.b64decode(json.loads(line)["result"].get("blob", "")))
+    """Write a snapshot: what is not to vanish by itself, a line of JSON each, in the order of the keys."""
+    key, more = base64.b64encode(b"\0").decode(), True
+    with file.open("w") as out:
+        while more:
+            answer = ask("kv/range", {"key": key, "range_end": _ALL, "limit": _AT_ONCE})
+            found, more = answer.get("kvs", []), answer.get("more", False)
+            for one in found:
+                key = base64.b64encode(base64.b64decode(one["key"]) + b"\0").decode()
+                if "lease" not in one:
+                    out.write(json.dumps({"key": one["key"], "value": one["value"]}) + "\n")
+
+
+def reset(children: Children, wished: dict, node: str, address: str) -> None:
+    """Be the only member of a new cluster with the state of a snapshot; what there was is moved aside."""
+    if "server" in wished:
+        raise Refused(
+            "cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"
+        )
+    with Path(wished["cluster-reset-restore-path"]).open() as snapshot:
+        pairs = [json.loads(line) for line in snapshot]
+    _CLUSTERED.rename(_DATABASE / f"etcd-old-{int(time.time())}")
+    start(children, {**wished, "cluster-init": True}, node, address, joined=False)
+    children.wait(_answers, "etcd")
+    for first in range(0, len(pairs), _AT_ONCE):
+        puts = [{"request_put": pair} for pair in pairs[first : first + _AT_ONCE]]
+        ask("kv/txn", {"success": puts})
+
+
+def _answers() -> bool:
+    try:
+        return bool(members())
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _open(path: str, asked: dict | None):

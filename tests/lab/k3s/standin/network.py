@@ -15,6 +15,7 @@ import paths
 import unpack
 
 _CHAIN = "FLANNEL-POSTRTG"
+_FORWARD = "FLANNEL-FWD"
 
 
 def lay_out(node: str, wished: dict) -> bool:
@@ -30,6 +31,7 @@ def lay_out(node: str, wished: dict) -> bool:
     if wished["flannel-backend"] == "vxlan":
         subprocess.run(["ip", "link", "add", "flannel.1", "type", "dummy"], capture_output=True)
     _masquerade(wished["cluster-cidr"])
+    _forward(wished["cluster-cidr"])
     return True
 
 
@@ -79,3 +81,13 @@ def _masquerade(pods: str) -> None:
     subprocess.run([*nat, "-A", _CHAIN, "-s", pods, "-d", pods, "-j", "RETURN"], check=True)
     subprocess.run([*nat, "-A", _CHAIN, "-s", pods, "!", "-d", "224.0.0.0/4", "-j", "MASQUERADE"], check=True)
     subprocess.run([*nat, "-A", "POSTROUTING", "-m", "comment", "--comment", "flanneld masq", "-j", _CHAIN], check=True)
+
+
+def _forward(pods: str) -> None:
+    """Have what comes from pods or goes to them passed on, whatever the host does with the rest."""
+    if subprocess.run(["iptables", "-w", "-N", _FORWARD], capture_output=True).returncode:
+        return
+    for end in ("-s", "-d"):
+        subprocess.run(["iptables", "-w", "-A", _FORWARD, end, pods, "-j", "ACCEPT"], check=True)
+    comment = ["-m", "comment", "--comment", "flanneld forward"]
+    subprocess.run(["iptables", "-w", "-A", "FORWARD", *comment, "-j", _FORWARD], check=True)

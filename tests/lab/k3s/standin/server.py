@@ -32,6 +32,11 @@ def run(wished: dict) -> int:
     wished = {**_DEFAULTS, **wished}
     node, address = agent.identity(wished)
     children = Children()
+    if wished.get("cluster-reset"):
+        etcd.reset(children, wished, node, address)
+        children.end()
+        print("Managed etcd cluster membership has been reset, restart without --cluster-reset flag now.")
+        return 0
     joins = "server" in wished and not etcd.is_member()
     if joins:
         _take_shared(wished)

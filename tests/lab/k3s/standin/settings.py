@@ -20,8 +20,8 @@ _AGENT = {
     "token-file",
 }
 _SERVER = _AGENT | {
-    *("advertise-address", "agent-token", "cluster-cidr", "cluster-dns", "cluster-init", "cluster-reset", "disable"),
-    *("flannel-backend", "service-cidr", "tls-san", "write-kubeconfig-mode"),
+    *("advertise-address", "agent-token", "cluster-cidr", "cluster-dns", "cluster-init", "cluster-reset"),
+    *("cluster-reset-restore-path", "disable", "flannel-backend", "service-cidr", "tls-san", "write-kubeconfig-mode"),
 }
 _KNOWN = {"server": _SERVER, "agent": _AGENT}
 LISTS = ("disable", "kubelet-arg", "node-label", "node-taint", "tls-san")
