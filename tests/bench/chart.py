@@ -6,8 +6,8 @@
 
 That approach: an RPC server on every node without limits, probed by TCP every 10 and 30 seconds; a leader that takes
 the addresses that the Service has, and starts anew when these are others 30 seconds later; llama.cpp's own split of the
-layers. Drover is told to use all nodes, too, where it would choose one for so small a model. For each of the two a client
-asks one question after another, and the table says what came of it.
+layers. Drover is told to use all nodes, too, where it would choose one for so small a model. For each of the two a
+client asks one question after another, and the table says what came of it.
 
 Takes half an hour, and the lab `kubernetes`, which it brings up and down:  tests/bench/chart.py [--minutes 10]
 """
