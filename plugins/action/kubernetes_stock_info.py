@@ -9,7 +9,7 @@ from contextlib import suppress
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.access import access_faults, reviews
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import settle_gpus
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import gpu_faults, settle_gpus
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.image import programs_by_machine
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend import MACHINES
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import (
@@ -88,6 +88,8 @@ class ActionModule(BrainAction):
         )
         stock = recalled(stock, (named("ConfigMap", names.speeds, present) or {}).get("data") or {})
         by_machine = {machine: programs[name] for machine, name in MACHINES.items() if name in programs}
+        if given["required"]:
+            refuse(gpu_faults(stock, settings, by_machine))
         stock = settle_gpus(stock, settings, runtime_classes(api, stock), by_machine)
         base = foundation(settings, given["cluster"])
         secret = api.get(f"{place('Secret', settings.namespace)}/{names.secret}") if is_there else None

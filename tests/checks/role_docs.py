@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+# Roles that work in parts are used by a playbook of another name.
+PLAYBOOKS = {"llama_image": "images"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,11 +45,18 @@ def beginning(role: Path) -> list[str]:
     ]
 
 
+def smallest_playbook(role: str) -> list[str]:
+    """The first playbook of docs/roles_alone.md that uses the role, or imports the playbook that does, as a block."""
+    blocks = re.findall(r"```yaml\n.*?```", (ROOT / "docs" / "roles_alone.md").read_text(encoding="utf-8"), re.DOTALL)
+    name = re.compile(rf"drover\.llama\.{PLAYBOOKS.get(role, role)}$", re.MULTILINE)
+    return next(block for block in blocks if name.search(block)).split("\n")
+
+
 def readme(role: Path) -> str:
     """Return what Galaxy shows of one role."""
     more = f"[Its variables and parts](../../docs/roles/{role.name}.md), and"
     alone = "[how roles are used in a playbook of your own](../../docs/roles_alone.md)."
-    return "\n".join([*beginning(role), f"{more} {alone}"]) + "\n"
+    return "\n".join([*beginning(role), *smallest_playbook(role.name), "", f"{more} {alone}"]) + "\n"
 
 
 def page(role: Path) -> str:

@@ -185,6 +185,30 @@ def test_plan_takes_its_pods_off_again():
     assert not found("pods", "-lapp.kubernetes.io/component=tally")["items"]
 
 
+@pytest.fixture
+def cards():
+    """A node that offers GPUs to pods, as a device plugin would have it."""
+    node = "kube-3"
+
+    def offer(number):
+        told = {"nvidia.com/gpu": number}
+        patch = json.dumps({"status": {"capacity": told, "allocatable": told}})
+        done = kubectl("patch", "node", node, "--subresource=status", "--type=merge", f"--patch={patch}")
+        assert done.returncode == 0, done.stderr
+
+    offer("2")
+    yield node
+    offer(None)
+
+
+def test_cards_that_the_image_does_not_drive_are_named(cards):
+    said = succeeded(kubernetes("kubernetes_plan")).said
+    assert f"{cards}: The image has no backend for nvidia.com/gpu (CUDA)" in said
+    wishes = {cards: {"gpus": 1}}
+    refused(kubernetes(kubernetes_nodes=wishes), f"GPUs of {cards} are wished for", "no backend for nvidia.com/gpu")
+    refused(kubernetes(kubernetes_nodes={cards: {"gpus": 3}}), "where others' pods leave 2 of nvidia.com/gpu")
+
+
 def test_a_key_of_ones_own_takes_the_place_of_the_one_that_was_made(api):
     succeeded(kubernetes(kubernetes_api_key="a-key-of-my-own"))
     question = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 1}

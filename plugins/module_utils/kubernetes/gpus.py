@@ -75,6 +75,18 @@ def find_gpus(
     }
 
 
+def gpu_faults(
+    stock: Iterable[Mapping[str, Any]], settings: Settings, programs: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """A sentence for each node of the ``stock`` of which more GPUs are wished than it has for us, or than the image
+    drives; ``programs``: machine, as Kubernetes names it, -> those of the image (none: nobody knows yet)."""
+    found = []
+    for entry in stock:
+        if not entry["reason"]:
+            found.append(_too_many(entry, settings) or _not_driven(entry, settings, programs.get(entry["machine"])))
+    return [each for each in found if each]
+
+
 def settle_gpus(
     stock: Iterable[Mapping[str, Any]],
     settings: Settings,
@@ -82,11 +94,10 @@ def settle_gpus(
     programs: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """The ``stock`` with the RuntimeClass that its GPUs need, of the API's ``classes``, and as many of them as are
-    wished, and as the image drives, which has these ``programs`` for each machine as Kubernetes names it (none: nobody
-    knows yet).
+    wished, and none that the image does not drive; ``programs`` as in ``gpu_faults``.
 
     Where NVIDIA's container toolkit is the nodes' own runtime, or works as a plugin of containerd's, there is no class
-    for it. Raises DroverError for a wish that cannot be had.
+    for it.
     """
     found = sorted(each["metadata"]["name"] for each in classes if each.get("handler") == HANDLER)
     # By its handler, since it may have any name; the usual one is preferred.
@@ -94,16 +105,15 @@ def settle_gpus(
     settled = []
     for entry in stock:
         gpus, wish = entry["gpus"], settings.of_node(entry["node"]).gpus
-        if not entry["reason"]:
-            _require(entry, settings)
         if gpus:
-            named = settings.runtime_class or (by_handler if gpus["resource"].startswith(NVIDIA) else None)
-            count = gpus["count"] if wish is None else min(gpus["count"], wish)
             known = programs.get(entry["machine"])
-            if known and count and lacking(gpus, known):
-                refuse_lacking(entry, known, settings)
-                count = 0
-            gpus = {**gpus, "runtime_class": named, "count": count}
+            count = gpus["count"] if wish is None else min(gpus["count"], wish)
+            gpus = {
+                **gpus,
+                "runtime_class": settings.runtime_class
+                or (by_handler if gpus["resource"].startswith(NVIDIA) else None),
+                "count": 0 if known and lacking(gpus, known) else count,
+            }
         settled.append({**entry, "gpus": gpus})
     return settled
 
@@ -130,11 +140,9 @@ def told_lacking(entry: Mapping[str, Any], programs: Mapping[str, Any]) -> str:
 
 def refuse_lacking(entry: Mapping[str, Any], programs: Mapping[str, Any], settings: Settings) -> None:
     """Raise DroverError where somebody wished for GPUs that the image does not drive."""
-    if settings.of_node(entry["node"]).gpus:
-        raise DroverError(
-            f"GPUs of {entry['node']} are wished for (kubernetes_nodes, kubernetes_lend), and "
-            f"{told_lacking(entry, programs)}: name an image of a build that has it, or take the wish back."
-        )
+    fault = _not_driven(entry, settings, programs)
+    if fault:
+        raise DroverError(fault)
 
 
 def can_be_seen(gpus: Mapping[str, Any] | None) -> bool:
@@ -187,26 +195,35 @@ def _used(plan: Mapping[str, Any], tally: Mapping[str, Any]) -> list[str]:
     return [device["gpu"] for device in tally["devices"] if device["gpu"] and device["id"] in names]
 
 
-def _require(entry: Mapping[str, Any], settings: Settings) -> None:
-    """Raise DroverError for a node's own wish for more GPUs than it has for us."""
+def _not_driven(entry: Mapping[str, Any], settings: Settings, programs: Mapping[str, Any] | None) -> str | None:
+    gpus = entry["gpus"]
+    if not gpus or not programs or not settings.of_node(entry["node"]).gpus or not lacking(gpus, programs):
+        return None
+    return (
+        f"GPUs of {entry['node']} are wished for (kubernetes_nodes, kubernetes_lend), and "
+        f"{told_lacking(entry, programs)}: name an image of a build that has it, or take the wish back."
+    )
+
+
+def _too_many(entry: Mapping[str, Any], settings: Settings) -> str | None:
+    """Of the wishes of all nodes each gives what it has; a node's own must be had."""
     own, gpus = settings.nodes.get(entry["node"]), entry["gpus"]
     wish = own.gpus if own else None
     if not wish:
-        return
+        return None
     what = f"kubernetes_nodes wishes for {counted(wish, 'GPU')} of {entry['node']}"
     if gpus is None:
-        raise DroverError(
+        return (
             f"{what}, which offers none to pods: see that the device plugin of their maker runs there, or take the "
             "wish back."
         )
     if wish > gpus["free"]:
-        raise DroverError(
+        return (
             f"{what}, where others' pods leave {gpus['free']} of {gpus['resource']}: wish for so many, or end others."
         )
-    if wish > gpus["count"]:
-        raise DroverError(
-            f"{what}, whose {gpus['resource']} are parts of cards, of which a program uses one: wish for 1."
-        )
+    if wish > 1 and gpus["alone"]:
+        return f"{what}, whose {gpus['resource']} are parts of cards, of which a program uses one: wish for 1."
+    return None
 
 
 def _asked(pods: Iterable[Mapping[str, Any]], resource: str) -> int:

@@ -52,11 +52,9 @@ def _gpus_to_keep(
     entry: Mapping[str, Any], tally: Mapping[str, Any], programs: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
     gpus = entry["gpus"]
-    if not can_be_seen(gpus):
-        return gpus and gpus["known"]
-    if not tally.get("gpus") or not programs.get("devices"):
-        return None  # none was seen, in a run without pods that measure
-    return {"resource": gpus["resource"], "gpus": tally["gpus"], "devices": programs["devices"]}
+    if can_be_seen(gpus) and tally.get("gpus") and programs.get("devices"):
+        return {"resource": gpus["resource"], "gpus": tally["gpus"], "devices": programs["devices"]}
+    return gpus and gpus["known"]
 
 
 def _recall(entry: Mapping[str, Any], kept: Mapping[str, str]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_all_of_it_is_made_once(server):
     assert "[WARNING]" not in first.stdout + first.stderr
     groups = {group["name"]: awx.associated.get(("groups", str(group["id"]), "hosts")) for group in awx.all("groups")}
     hosts = {host["id"] for host in awx.all("hosts")}
-    assert set(groups) == {"llama_cluster", "llama_leader"} and set(groups["llama_cluster"]) == hosts
+    assert set(groups) == {"llama_cluster"} and set(groups["llama_cluster"]) == hosts
     templates = {template["name"]: template for template in awx.all("job_templates")}
     (project,), (environment,) = awx.all("projects"), awx.all("execution_environments")
     assert {template["project"] for template in templates.values()} == {project["id"]}

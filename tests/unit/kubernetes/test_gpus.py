@@ -18,7 +18,7 @@ from module_utils.builds.ask import parse_devices
 from module_utils.errors import DroverError
 from module_utils.hosts.document import read_tally
 from module_utils.kubernetes.deploy import deploy_pods
-from module_utils.kubernetes.gpus import give, settle_gpus
+from module_utils.kubernetes.gpus import give, gpu_faults, settle_gpus
 from module_utils.kubernetes.lend import lend
 from module_utils.kubernetes.manifests import manifests
 from module_utils.kubernetes.names import Names
@@ -192,13 +192,25 @@ def test_how_many_are_wished(given, wishes, count):
     ],
 )
 def test_wishes_that_cannot_be_had_are_refused_before_a_pod_runs(given, more, words):
-    with pytest.raises(DroverError) as raised:
-        settled([given], **more)
-    assert str(raised.value).startswith(words)
+    programs, pods = more.pop("programs", CUDA), more.pop("pods", [])
+    (told,) = gpu_faults(stock_of([given], pods, **more), settings(**more), {"amd64": programs})
+    assert told.startswith(words)
 
 
-def test_a_node_that_takes_no_part_refuses_nothing():
-    assert settled([node("gpu-1", conditions=[])], nodes={"gpu-1": {"gpus": 1}})[0]["reason"]
+@pytest.mark.parametrize(
+    ("given", "wishes", "programs"),
+    [
+        (node("gpu-1", conditions=[]), {"nodes": {"gpu-1": {"gpus": 1}}}, CUDA),
+        (node("gpu-1"), {"lend": {"gpus": 1}}, VULKAN),
+        (gpu_node(nvidia_com__gpu="2"), {"nodes": {"gpu-1": {"gpus": 2}}}, CUDA),
+        (gpu_node(nvidia_com__gpu="2"), {"nodes": {"gpu-1": {"gpus": 0}}}, VULKAN),
+        (gpu_node(nvidia_com__gpu="2"), {}, VULKAN),
+        (gpu_node(nvidia_com__gpu="2"), {"lend": {"gpus": 4}}, None),
+    ],
+)
+def test_wishes_that_can_be_had(given, wishes, programs):
+    known = {"amd64": programs} if programs else {}
+    assert gpu_faults(stock_of([given], **wishes), settings(**wishes), known) == []
 
 
 @pytest.mark.parametrize(
@@ -339,6 +351,16 @@ def test_what_is_not_known_any_more_is_told(given, kept):
     (entry,) = settled([given], HELD, kept=kept_of() if kept is None else kept)
     made = lent(entry, measured("gpu-1"), {**CUDA, "devices": []})
     assert made["gpu_problem"].startswith("This cluster's own pods have its nvidia.com/gpu, and what was seen")
+
+
+def test_what_is_known_of_a_node_that_is_out_of_sight_stays_known():
+    kept = kept_of()
+    lost = gpu_node(nvidia_com__gpu="1")
+    lost["status"]["conditions"] = []
+    (entry,) = settled([lost], kept=kept)
+    made = lent(entry, None, CUDA)
+    assert made["gpus"] == []
+    assert json.loads(to_keep([entry], [made], {"gpu-1": CUDA})["gpu-1"])["gpus"] == json.loads(kept["gpu-1"])["gpus"]
 
 
 def test_of_what_is_known_as_many_as_are_left():
