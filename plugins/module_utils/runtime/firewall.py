@@ -11,14 +11,9 @@ ours and stay.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import contextlib
 import glob
-import json
 import os
 from collections.abc import Iterable
-=======
->>>>>>> k3s2-more
 from typing import Any
 
 from ..errors import DroverError
@@ -43,32 +38,31 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     allow = deployment["allow"]
     guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
     _guard(cluster, guard, run)
-<<<<<<< HEAD
-    _keep_foreign(cluster.name, openings(deployment), run)
+    keep_open(_notes(cluster.name), openings(deployment), run)
     _close_ended_offers(run)
-=======
-    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", openings(deployment), run)
->>>>>>> k3s2-more
 
 
 def close_firewall(name: str, run: Run = run_tool) -> None:
     """Take back what was done for the cluster called ``name``, whatever its deployment says by now."""
     cluster = Cluster(name)
     _guard(cluster, None, run)
-<<<<<<< HEAD
-    _keep_foreign(cluster.name, [], run)
+    keep_open(_notes(cluster.name), [], run)
     _close_ended_offers(run)
 
 
 def open_offer(address: str, port: int, members: Iterable[str], run: Run = run_tool) -> None:
     """Let ``members`` (addresses and networks) reach what is offered on ``address`` and ``port``, where the owner's
     firewall would drop them. Who offers turns away everybody else itself."""
-    _keep_foreign(f"{OFFER}{port}", _reach(members, address, port, "drover offer"), run)
+    keep_open(_notes(f"{OFFER}{port}"), _reach(members, address, port, "drover offer"), run)
 
 
 def close_offer(port: int, run: Run = run_tool) -> None:
     """Take back what was opened for the offer on ``port``."""
-    _keep_foreign(f"{OFFER}{port}", [], run)
+    keep_open(_notes(f"{OFFER}{port}"), [], run)
+
+
+def _notes(name: str) -> str:
+    return f"{NOTES_FOLDER}/{name}.json"
 
 
 def _close_ended_offers(run: Run) -> None:
@@ -77,9 +71,6 @@ def _close_ended_offers(run: Run) -> None:
         port = os.path.basename(path)[len(OFFER) : -len(".json")]
         if port.isdigit() and not find_listeners(Tree(), [int(port)]):
             close_offer(int(port), run)
-=======
-    keep_open(f"{NOTES_FOLDER}/{cluster.name}.json", [], run)
->>>>>>> k3s2-more
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
@@ -133,68 +124,3 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
         raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")
-<<<<<<< HEAD
-
-
-def _keep_foreign(notes: str, wanted: list[Opening], run: Run) -> None:
-    """Have exactly ``wanted`` open in the owner's firewalls, of what is noted under the name ``notes``."""
-    path = f"{NOTES_FOLDER}/{notes}.json"
-    noted = _noted(path)
-    needed: list[Rule] = []
-    asleep: list[Rule] = []
-    for foreign in FOREIGN:
-        if foreign.active(run):
-            needed += foreign.rules(wanted, run)
-        else:
-            # One that only rests (or starts later than we do) finds its rules again when it wakes.
-            own = [rule for rule in noted if rule["firewall"] == foreign.name]
-            asleep += [rule for rule in own if any(foreign.serves(rule, opening) for opening in wanted)]
-    tools = {foreign.name: foreign for foreign in FOREIGN}
-    missing = [rule for rule in needed if not tools[rule["firewall"]].present(rule, run)]
-    ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)] + asleep
-    stale = [rule for rule in noted if not _is_among(rule, ours)]
-    # Noted before it is done: what was begun is taken back even if this run is cut off.
-    _note(path, ours + stale)
-    for rule in missing:
-        tools[rule["firewall"]].add(rule, run)
-    for rule in stale:
-        tools[rule["firewall"]].remove(rule, run)
-    _note(path, ours)
-
-
-def _is_among(rule: Rule, rules: list[Rule]) -> bool:
-    """Whether one of ``rules`` is the same to the firewall, which looks at no comment."""
-
-    def bare(rule: Rule) -> Rule:
-        return {name: value for name, value in rule.items() if name != "comment"}
-
-    return bare(rule) in map(bare, rules)
-
-
-def _noted(path: str) -> list[Rule]:
-    """The rules that are ours. A file that is none, or was cut off, knows of none."""
-    known = {foreign.name for foreign in FOREIGN}
-    try:
-        with open(path, encoding="utf-8") as file:
-            rules = json.load(file)["rules"]
-        return [rule for rule in rules if rule["firewall"] in known]
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
-
-
-def _note(path: str, rules: list[Rule]) -> None:
-    if not rules:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump({"schema": 1, "rules": rules}, file, sort_keys=True, indent=2)
-        os.replace(f"{path}.new", path)
-    except OSError as error:
-        raise DroverError(
-            f"{path}, which remembers what to close again, cannot be written ({error.strerror}): run as root."
-        ) from error
-=======
->>>>>>> k3s2-more

@@ -15,19 +15,23 @@ from typing import IO, Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
+from ..telling.progress import Progress
 from ..weights.document import read_weights
 from ..weights.folder import cached_document, prune_cache
 from ..weights.manifest import keep_manifest
 from ..weights.placing import place
 from ..weights.sources import read_sources
 from .documents import load_document, print_document
-from .fetch import Progress
+from .fetch import TOLD_SECONDS
 from .part import load_deployment
+from .say import complain
 
 
 def print_manifest(path: str, processes: int | None) -> None:
     """Print the manifest of the model at ``path``, which is kept beside it."""
-    print_document(keep_manifest(path, processes, Progress(f"{os.path.basename(path)}, hashed")))
+    print_document(
+        keep_manifest(path, processes, Progress(f"{os.path.basename(path)}, hashed", complain, TOLD_SECONDS))
+    )
 
 
 def print_cached(name: str) -> None:
@@ -53,7 +57,7 @@ def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None 
             f"{cluster.weights_path} is for the cluster {weights['cluster']}: run site.yml again, which writes it anew."
         )
     sources = read_sources(_json(stream or sys.stdin), len(weights["files"]))
-    tell = Progress(f"Tensors of {weights['files'][0]['name']}")
+    tell = Progress(f"Tensors of {weights['files'][0]['name']}", complain, TOLD_SECONDS)
     print_document(place(weights, cache["directory"], sources, cache.get("bytes"), parallel, verify, tell))
 
 

@@ -51,7 +51,7 @@ def variables() -> dict[str, dict]:
     for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
         defaults = yaml.safe_load((path.parents[1] / "defaults" / "main.yml").read_text(encoding="utf-8"))
         options = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-        known |= {name: {**option, "default": defaults[name]} for name, option in options.items()}
+        known |= {name: {**option, "default": defaults.get(name)} for name, option in options.items()}
     return known
 
 
