@@ -29,8 +29,8 @@ NOTE = ".source"
 MANIFEST = ".tensors.json"
 # What has come of a file that is being fetched: NAME.DIGEST.part.
 UNFINISHED = ".part"
+PART = re.compile(r"(?<=\.gguf)\.[0-9a-f]{16}\.part$")
 _SUM = re.compile(r"[0-9a-f]{64}")
-_PART = re.compile(r"\.gguf\.[0-9a-f]{16}\.part$")
 _PIECE = 1024 * 1024
 
 
@@ -129,7 +129,7 @@ def removable(directory: str, cluster: str, clusters_folder: str = CLUSTERS_FOLD
     used = _used_by_others(Cluster(cluster).name, clusters_folder)
     gone, kept = [], []
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    gone += [os.path.join(directory, name) for name in names if _PART.search(name)]
+    gone += [os.path.join(directory, name) for name in names if PART.search(name)]
     for name in names:
         if not name.endswith(".gguf" + NOTE):
             continue

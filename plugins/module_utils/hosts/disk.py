@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..gguf.store import PART
 from .tree import Tree
 
 
 def read_disk(tree: Tree, path: str) -> dict[str, Any]:
-    """``path``; ``free_bytes`` (see there); ``models``: name -> size of the GGUF files that are there."""
+    """``path``; ``free_bytes`` (see there); ``models``: name -> size of the GGUF files that are there, or of what has
+    come of them."""
     folder = os.path.abspath(path)
-    models = {
-        name: os.path.getsize(tree.path(f"{folder}/{name}"))
-        for name in tree.names(folder)
-        if name.endswith(".gguf") and os.path.isfile(tree.path(f"{folder}/{name}"))
-    }
+    models: dict[str, int] = {}
+    for name in sorted(tree.names(folder)):
+        file = tree.path(f"{folder}/{name}")
+        part = PART.search(name)
+        if (part or name.endswith(".gguf")) and os.path.isfile(file):
+            models.setdefault(name[: part.start()] if part else name, os.path.getsize(file))
     return {"path": path, "free_bytes": free_bytes(tree, folder), "models": models}
 
 

@@ -9,6 +9,8 @@ import fcntl
 import hashlib
 import os
 import random
+import select
+import signal
 import subprocess
 import sys
 
@@ -141,6 +143,45 @@ def test_a_fetch_that_was_killed_before_the_last_step_only_takes_that(site, targ
     download(site.url("/m"), str(target), sha256=SUM)
     assert_whole(target)
     assert site.ranges == ["bytes=0-"]
+
+
+KILLED_MIB = 24
+
+
+def test_killed_at_random_points(site, target):
+    """A fetch ends where it is ended, and the next one goes on: 20 times, and what comes in the end is the file."""
+    dice = random.Random(20)
+    content = dice.randbytes(KILLED_MIB * 1024 * 1024)
+    total = hashlib.sha256(content).hexdigest()
+    site.pages["/m"] = Page(content)
+    kills, longest = 0, 0.1
+    while kills < 20:
+        before = arrived_bytes(str(target))
+        ended, says = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                download(site.url("/m"), str(target), sha256=total)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(says)
+        select.select([ended], [], [], dice.uniform(0, longest))
+        os.close(ended)
+        os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if status == signal.SIGKILL and arrived_bytes(str(target)) > before:
+            kills += 1  # in the middle of something
+        longest *= 1.3 if status == signal.SIGKILL and arrived_bytes(str(target)) == before else 1
+        if target.exists():
+            assert hashlib.sha256(target.read_bytes()).hexdigest() == total
+            assert status in (0, signal.SIGKILL)
+            longest *= 0.7
+            for path in target.parent.iterdir():
+                path.unlink()
+    download(site.url("/m"), str(target), sha256=total)
+    assert_whole(target, content)
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["at once", "in two parts"])

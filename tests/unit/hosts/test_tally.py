@@ -116,10 +116,12 @@ def test_memory_that_a_gpu_shares_is_the_machines(machine, local, builds, monkey
 
 
 def test_models_that_are_there_already(machine, local):
+    parts = {f"/srv/{name}.gguf.0123456789abcdef.part": "12345" for name in "ae"}
     tree = machine(
-        "pi5", files={"/srv/a.gguf": "1234", "/srv/b.gguf.part": "12", "/srv/c.txt": "1", "/srv/d.gguf/x": ""}
+        "pi5", files={"/srv/a.gguf": "1234", "/srv/b.gguf.part": "12", "/srv/c.txt": "1", "/srv/d.gguf/x": "", **parts}
     )
-    assert tally.read_disk(tree, "/srv")["models"] == {"a.gguf": 4}
+    # What has come of one that is being fetched takes no room a second time.
+    assert tally.read_disk(tree, "/srv")["models"] == {"a.gguf": 4, "e.gguf": 5}
 
 
 def test_debian_testing_has_no_version(machine):

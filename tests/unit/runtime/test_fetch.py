@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import pytest
-from module_utils.gguf import download
+from module_utils.gguf import download, store
 from module_utils.gguf.reader import read_header
 from module_utils.runtime import command
 from unit.gguf import raw_gguf as raw
@@ -209,7 +209,7 @@ def test_a_step_that_is_ended_goes_on_at_the_next_start(site, tmp_path, capsys):
     ended = subprocess.run([sys.executable, "-c", program, *arguments], env=environment, check=False, timeout=30)
     assert ended.returncode == 128 + signal.SIGTERM
     assert not to.exists()
-    held = download.arrived_bytes(str(to))
+    held = store.arrived_bytes(str(to))
     assert 2_000_000 < held < len(content)
     site.requests.clear()
     assert fetch(capsys, *arguments[2:5:2], *arguments[5:])[0] == 0
