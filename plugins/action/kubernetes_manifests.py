@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import give
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles import volume_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
@@ -25,6 +28,7 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     present_objects,
     read_settings,
 )
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
 
 class ActionModule(BrainAction):
@@ -62,6 +66,7 @@ class ActionModule(BrainAction):
         faults = quota_faults(
             api.list(f"{folder}/resourcequotas"), api.list(place("Pod", settings.namespace)), wanted, names
         )
+        faults += volume_faults(*volume_and_leader(api, settings, plan, stock), settings.model.claim)
         faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)
         if faults:
             raise DroverError(" ".join(faults))
@@ -71,3 +76,15 @@ class ActionModule(BrainAction):
             "manifests": wanted,
             "superfluous": [identity(each) for each in superfluous(present, wanted)],
         }
+
+
+def volume_and_leader(api, settings, plan, stock):
+    """The volume of the model's claim, None where there is none or the user may not see it, and the leader's node."""
+    leader = next((entry for entry in stock if entry["node"] == plan["leader"]), None)
+    if not settings.model.claim:
+        return None, leader
+    claims = f"/api/v1/namespaces/{settings.namespace}/persistentvolumeclaims"
+    name = ((api.get(f"{claims}/{settings.model.claim}") or {}).get("spec") or {}).get("volumeName")
+    with suppress(Forbidden):
+        return api.get(f"/api/v1/persistentvolumes/{name}") if name else None, leader
+    return None, leader

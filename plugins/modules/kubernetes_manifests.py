@@ -10,7 +10,7 @@ short_description: Make the manifests of a plan
 version_added: "0.2.0"
 description:
   - From a plan over nodes to what their pods run, and to the objects that Kubernetes is given. What a quota or a limit
-    range has no room for fails the task.
+    range has no room for fails the task, and so does a leader that cannot have the volume of the model's claim.
 options:
   plan:
     description: The plan, as M(drover.llama.placement) returned it.

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import security
 from .names import Names
+from .nodes import HOSTNAME_LABEL
 from .settings import Settings
 
 # From the strictest to the most open; without a label everything is allowed.
@@ -89,6 +90,29 @@ def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[st
     if claim["metadata"].get("deletionTimestamp"):
         return [f"The PersistentVolumeClaim {name} is being deleted: use another one."]
     return []
+
+
+def volume_faults(volume: Mapping[str, Any] | None, leader: Mapping[str, Any] | None, claim: str) -> list[str]:
+    """Why the node whose stock is ``leader`` (None: it leads from outside) cannot have the ``volume`` of the ``claim``
+    that the model is in: one that lies on the disk of another node. ``volume`` is the API's object, None if it is not
+    known."""
+    affinity = ((volume or {}).get("spec") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("required") or {}).get("nodeSelectorTerms") or []
+    places = [_hostnames(term) for term in terms]
+    # A term that speaks of other labels may hold for any node.
+    if leader is None or not all(places) or not places or any(leader["hostname"] in each for each in places):
+        return []
+    nodes = ", ".join(sorted({name for each in places for name in each}))
+    return [
+        f"The volume of the PersistentVolumeClaim {claim} lies on {nodes}, and {leader['node']} is planned to lead, "
+        "which cannot have it: set kubernetes_leader to the former, or use a claim of a volume that all nodes reach."
+    ]
+
+
+def _hostnames(term: Mapping[str, Any]) -> list[str]:
+    expressions = term.get("matchExpressions") or ()
+    found = [each["values"] for each in expressions if (each["key"], each["operator"]) == (HOSTNAME_LABEL, "In")]
+    return list(found[0]) if found else []
 
 
 def _joined(reasons: Iterable[str]) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from module_utils.kubernetes.obstacles import claim_faults, namespace_faults, service_faults
+from module_utils.kubernetes.obstacles import claim_faults, namespace_faults, service_faults, volume_faults
 
 from .objects import settings
 
@@ -133,5 +133,41 @@ def claim(phase="Bound", **more):
 )
 def test_claims(given, wishes, told):
     found = claim_faults(given, settings(**wishes))
+    assert [sentence[: len(start)] for sentence, start in zip(found, told)] == told
+    assert len(found) == len(told)
+
+
+def volume(*terms):
+    return {"metadata": {"name": "pvc-1"}, "spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": list(terms)}}}}
+
+
+def on(*hostnames, key="kubernetes.io/hostname", operator="In"):
+    return {"matchExpressions": [{"key": key, "operator": operator, "values": list(hostnames)}]}
+
+
+LEADER = {"node": "kube-1", "hostname": "k1"}
+ELSEWHERE = (
+    "The volume of the PersistentVolumeClaim models lies on k2, and kube-1 is planned to lead, which cannot have it: "
+    "set kubernetes_leader to the former"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "leader", "told"),
+    [
+        (None, LEADER, []),
+        ({"spec": {"nfs": {"server": "nas"}}}, LEADER, []),
+        # As the provisioner of K3s makes them, on the disk of one node.
+        (volume(on("k1")), LEADER, []),
+        (volume(on("k2")), LEADER, [ELSEWHERE]),
+        (volume(on("k2"), on("k1")), LEADER, []),
+        (volume(on("k2")), None, []),
+        (volume(on("zone-b", key="topology.kubernetes.io/zone")), LEADER, []),
+        (volume(on("k1", operator="NotIn")), LEADER, []),
+        (volume(on("k2"), on("zone-b", key="topology.kubernetes.io/zone")), LEADER, []),
+    ],
+)
+def test_volumes_that_lie_on_another_node(given, leader, told):
+    found = volume_faults(given, leader, "models")
     assert [sentence[: len(start)] for sentence, start in zip(found, told)] == told
     assert len(found) == len(told)

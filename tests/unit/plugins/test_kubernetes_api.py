@@ -8,10 +8,11 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+from types import MappingProxyType
 
 import pytest
 import yaml
-from unit.kubernetes.objects import IMAGE, node
+from unit.kubernetes.objects import IMAGE, PROGRAMS, Cluster, node
 from unit.kubernetes.test_gpus import CUDA, H100_LABELS, gpu_node
 from unit.plugins.actions import act, action_class
 
@@ -22,6 +23,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     allowed = True
     absent = ("/api/v1/namespaces/drover",)
     hidden = ()
+    answers = MappingProxyType({})
     nodes = (node("kube-1"),)
 
     def do_GET(self):
@@ -32,6 +34,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             self._say(401, {"message": "Unauthorized"})
         elif path in self.absent:
             self._say(404, {"message": "not found"})
+        elif path in self.answers:
+            self._say(200, self.answers[path])
         else:
             self._say(200, {"items": self.nodes if path == "/api/v1/nodes" else []})
 
@@ -151,3 +155,39 @@ def test_a_node_with_a_card_is_planned_with_it_by_its_labels(kubeconfig, monkeyp
     # Nobody has listed them yet.
     assert told["programs"]["gpu-1"]["devices"] is None
     assert "CUDA" in told["programs"]["gpu-1"]["backends"]
+
+
+CLAIM = {"file": "small.gguf", "claim": "models"}
+VOLUME = "/api/v1/persistentvolumes/pvc-1"
+
+
+def made(kubeconfig, cluster, **given):
+    model = {"path": cluster.settings.model.path, "alias": "Small", "files": []}
+    return act(
+        action_class("kubernetes_manifests"),
+        {
+            "kubeconfig": kubeconfig,
+            "settings": {**WANTED, "model": CLAIM},
+            "plan": cluster.plan,
+            "tallies": cluster.tallies,
+            "programs": {each["host"]: PROGRAMS for each in cluster.tallies},
+            "stock": cluster.stock,
+            "model": model,
+            **given,
+        },
+    )
+
+
+def test_a_leader_that_cannot_have_the_volume_is_refused_before_anything_is_applied(kubeconfig, monkeypatch):
+    cluster = Cluster(model=CLAIM)
+    on_disk_of = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["kube-1"]}
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [on_disk_of]}]}}
+    claim = "/api/v1/namespaces/drover/persistentvolumeclaims/models"
+    answers = {claim: {"spec": {"volumeName": "pvc-1"}}, VOLUME: {"spec": {"nodeAffinity": affinity}}}
+    monkeypatch.setattr(Server, "answers", answers)
+    assert made(kubeconfig(), cluster)["msg"].startswith(
+        "The volume of the PersistentVolumeClaim models lies on kube-1, and kube-2 is planned to lead"
+    )
+    # Who may not see volumes is not told of them.
+    monkeypatch.setattr(Server, "hidden", (VOLUME,))
+    assert {"Deployment", "Service"} <= {each["kind"] for each in made(kubeconfig(), cluster)["manifests"]}
