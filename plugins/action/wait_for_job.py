@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.drover.llama.plugins.module_utils.builds.steps import steps_left
@@ -22,21 +23,26 @@ LOST_SECONDS = 600.0
 class ActionModule(ActionBase):
     """Waits for a job as Ansible itself does with ``poll``, which tells nothing of how far it is."""
 
+    arguments = ArgumentSpecValidator(
+        {
+            "job": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "folder": {"type": "path"},
+            "bytes": {"type": "int"},
+            "steps": {"type": "list", "elements": "str"},
+            "timeout": {"type": "int", "default": 86400},
+        },
+        required_one_of=[("folder", "steps")],
+        mutually_exclusive=[("folder", "steps")],
+        required_together=[("folder", "bytes")],
+    )
+
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        _checked, given = self.validate_argument_spec(
-            {
-                "job": {"type": "str", "required": True},
-                "name": {"type": "str", "required": True},
-                "folder": {"type": "path"},
-                "bytes": {"type": "int"},
-                "steps": {"type": "list", "elements": "str"},
-                "timeout": {"type": "int", "default": 86400},
-            },
-            required_one_of=[("folder", "steps")],
-            mutually_exclusive=[("folder", "steps")],
-            required_together=[("folder", "bytes")],
-        )
+        checked = self.arguments.validate(self._task.args)
+        if checked.error_messages:
+            return {**result, "failed": True, "msg": checked.errors.msg}
+        given = checked.validated_parameters
         progress = Progress(
             f"{task_vars['inventory_hostname']}: {given['name']}",
             # Apart from the results, which somebody may have written as JSON.
