@@ -135,6 +135,11 @@ def test_the_status_is_good(awx):
     assert (job.status, job.changed) == ("successful", {}), job.said
 
 
+def test_an_upgrade_to_what_runs_changes_nothing(awx):
+    job = awx.launch("upgrade", **ANSWERS)
+    assert (job.status, job.changed) == ("successful", {}), job.said
+
+
 def test_nothing_is_taken_off_without_confirmation(awx):
     job = awx.launch("reset")
     assert (job.status, job.changed) == ("failed", {}), job.said
