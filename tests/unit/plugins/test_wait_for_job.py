@@ -48,8 +48,8 @@ def wait(monkeypatch):
                 raise found
             return found
 
-        module = sys.modules[WAIT.__module__]
-        monkeypatch.setattr(module, "time", clock)
+        monkeypatch.setattr(sys.modules[WAIT.__module__], "time", clock)
+        module = sys.modules[WAIT.run.__globals__["told_progress"].__module__]
         monkeypatch.setattr(
             module, "Display", lambda: SimpleNamespace(display=lambda *a, **more: told.append((a, more)))
         )
