@@ -17,6 +17,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting im
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
+from ansible_collections.drover.llama.plugins.plugin_utils.told import told_progress
 
 COURIER = "courier"
 # Of hundreds of gigabytes over a slow network.
@@ -53,7 +54,8 @@ class ActionModule(BrainAction):
             source, size = os.path.join(folder, file["name"]), file["file_bytes"]
             target = os.path.join(MODEL_FOLDER, os.path.dirname(given["file"]), file["name"])
             command = [*DROVER, "receive", "--to", target, "--bytes", str(size), "--note", sources[file["name"]]]
-            if run(api, namespace, name, command, SEND_SECONDS, (source, size)).startswith("send"):
+            send = source, size, told_progress(file["name"])
+            if run(api, namespace, name, command, SEND_SECONDS, send).startswith("send"):
                 sent.append(file["name"])
         return {"changed": bool(sent), "sent": sent}
 

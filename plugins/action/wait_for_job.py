@@ -7,12 +7,11 @@ from __future__ import annotations
 import time
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.drover.llama.plugins.module_utils.builds.steps import steps_left
-from ansible_collections.drover.llama.plugins.module_utils.telling.progress import Progress
+from ansible_collections.drover.llama.plugins.plugin_utils.told import told_progress
 
-TOLD_SECONDS = 30.0
 # Small things are done soon.
 FIRST_DELAY, LAST_DELAY = 1.0, 10.0
 # A router starts anew in a minute, and a job that was begun goes on without the network.
@@ -22,30 +21,29 @@ LOST_SECONDS = 600.0
 class ActionModule(ActionBase):
     """Waits for a job as Ansible itself does with ``poll``, which tells nothing of how far it is."""
 
+    arguments = ArgumentSpecValidator(
+        {
+            "job": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "folder": {"type": "path"},
+            "pattern": {"type": "str", "default": "*"},
+            "bytes": {"type": "int"},
+            "steps": {"type": "list", "elements": "str"},
+            "timeout": {"type": "int", "default": 86400},
+        },
+        required_one_of=[("folder", "steps")],
+        mutually_exclusive=[("folder", "steps")],
+        required_together=[("folder", "bytes")],
+    )
+
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        _checked, given = self.validate_argument_spec(
-            {
-                "job": {"type": "str", "required": True},
-                "name": {"type": "str", "required": True},
-                "folder": {"type": "path"},
-                "pattern": {"type": "str", "default": "*"},
-                "bytes": {"type": "int"},
-                "steps": {"type": "list", "elements": "str"},
-                "timeout": {"type": "int", "default": 86400},
-            },
-            required_one_of=[("folder", "steps")],
-            mutually_exclusive=[("folder", "steps")],
-            required_together=[("folder", "bytes")],
-        )
-        progress = Progress(
-            f"{task_vars['inventory_hostname']}: {given['name']}",
-            # Apart from the results, which somebody may have written as JSON.
-            lambda line: Display().display(line, stderr=True),
-            TOLD_SECONDS,
-            "step" if given["steps"] else "",
-            time.monotonic,
-        )
+        checked = self.arguments.validate(self._task.args)
+        if checked.error_messages:
+            return {**result, "failed": True, "msg": checked.errors.msg}
+        given = checked.validated_parameters
+        name = f"{task_vars['inventory_hostname']}: {given['name']}"
+        progress = told_progress(name, "step" if given["steps"] else "", time.monotonic)
         jobs = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
         answered = time.monotonic()
         ends, delay, steps = answered + given["timeout"], FIRST_DELAY, None

@@ -76,7 +76,8 @@ class Api:
     def execute(self, namespace, pod, container, command, timeout=600, send=None):
         """Run ``command`` in a container: exit code, standard output and standard error.
 
-        ``send``: a path and a number of bytes to send to its standard input, once it has printed ``send`` in a line.
+        ``send``: a path and a number of bytes to send to its standard input, once it has printed ``send`` in a line,
+        and what is told how many of how many are sent.
         """
         core = client.CoreV1Api(self._client)
         options = {"stdin": send is not None, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
@@ -129,14 +130,16 @@ class Api:
         return content if text else json.loads(content)
 
 
-def _send(running, path, size):
+def _send(running, path, size, tell):
+    sent = 0
     with open(path, "rb") as file:
-        while size:
-            piece = file.read(min(size, STDIN_PIECE))
+        while sent < size:
+            piece = file.read(min(size - sent, STDIN_PIECE))
             if not piece:
                 raise DroverError(f"{path} became shorter while it was sent: run again once nobody writes it.")
             running.write_stdin(piece)
-            size -= len(piece)
+            sent += len(piece)
+            tell(sent, size)
 
 
 def complaint(complained):

@@ -6,16 +6,24 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import ansible_runner
 import pytest
-from cluster import INVENTORY, LEADER, ROOT, WORKERS, Api, answers, host
+from cluster import INVENTORY, LEADER, ROOT, WORKERS, Api, address, answers, host
 
 HOSTS = [LEADER, *WORKERS]
 MADE = json.loads((ROOT / "tests" / "unit" / "awx" / "exported.json").read_text(encoding="utf-8"))
+CALLBACKS = {
+    "default": {},
+    "yaml": {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+    "json": {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+    "minimal": {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal"},
+}
 TEMPLATES = {template["name"].partition(": ")[2]: template for template in MADE["job_template"]}
 
 
@@ -41,19 +49,27 @@ class Awx:
         run = ansible_runner.run(
             private_data_dir=str(self.folder),
             playbook=TEMPLATES[template]["playbook"],
-            inventory=[str(INVENTORY), str(self.folder / "inventory.yml")],
+            inventory=self.inventories()[1::2],
             extravars={**survey, **given},
-            envvars={
-                "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-                "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
-                "ANSIBLE_HOST_KEY_CHECKING": "false",
-            },
+            envvars=self.environment(),
             quiet=True,
         )
         events = list(run.events)
         (stats,) = [event["event_data"] for event in events if event["event"] == "playbook_on_stats"]
         said = "\n".join(event["stdout"] for event in events)
         return Job(run.status, said, stats["changed"], stats.get("artifact_data", {}))
+
+    def inventories(self) -> list[str]:
+        """The lab's, and what a survey does not ask for, as arguments."""
+        return ["-i", str(INVENTORY), "-i", str(self.folder / "inventory.yml")]
+
+    def environment(self) -> dict[str, str]:
+        """What Ansible finds: no settings, and the collection out of its tarball."""
+        return {
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": f"{self.folder / 'collections'}:{ROOT / '.collections'}",
+            "ANSIBLE_HOST_KEY_CHECKING": "false",
+        }
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +93,6 @@ def awx(tmp_path_factory):
     ]
     subprocess.run([*install, *map(str, folder.glob("*.tar.gz"))], check=True, capture_output=True)
     (folder / "ansible.cfg").write_text("", encoding="utf-8")
-    # What a survey does not ask for.
     model = {"gguf_model_path": str(ROOT / "tests" / "assets" / "drover-demo.gguf")}
     (folder / "inventory.yml").write_text(json.dumps({"llama_cluster": {"vars": model}}), encoding="utf-8")
     subprocess.run(["mount", "--bind", str(project), str(project)], check=True)
@@ -132,6 +147,36 @@ def test_the_same_again_changes_nothing(awx):
 
 def test_the_status_is_good(awx):
     job = awx.launch("status")
+    assert (job.status, job.changed) == ("successful", {}), job.said
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_plan_and_last_words_are_readable(awx, callback):
+    """By ansible-playbook, in 80 columns, and with nothing of the checkout: neither its ansible.cfg nor its roles."""
+    command = ["ansible-playbook", *awx.inventories(), "drover.llama.site"]
+    for name, answer in ANSWERS.items():
+        command += ["-e", f"{name}={answer}"]
+    environment = {**os.environ, **awx.environment(), "COLUMNS": "80", **CALLBACKS[callback]}
+    done = subprocess.run(command, cwd=awx.folder, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == "" and "\x1b" not in done.stdout
+    wanted = [
+        f"Endpoint  http://{address(LEADER)}:8080/v1",
+        "Key       /etc/drover/main/api_key on",
+        "Try it    curl -H",
+    ]
+    said = done.stdout.split("\n")
+    if callback == "json":
+        tasks = [task for play in json.loads(done.stdout)["plays"] for task in play["tasks"]]
+        (said,) = [task["hosts"][LEADER]["msg"] for task in tasks if task["task"]["name"] == "Show the endpoint"]
+    assert all([line for line in said if start in line] for start in wanted), done.stdout
+    rows = [line for line in said if re.search(r"\b(?:CPU|RPC\d)\b.*%", line)]
+    assert {re.search(r"[\w-]*\w", line)[0] for line in rows} == set(HOSTS)
+    assert max(map(len, rows)) <= 80
+
+
+def test_an_upgrade_to_what_runs_changes_nothing(awx):
+    job = awx.launch("upgrade", **ANSWERS)
     assert (job.status, job.changed) == ("successful", {}), job.said
 
 

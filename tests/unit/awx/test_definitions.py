@@ -140,6 +140,14 @@ def test_the_workflow_goes_from_the_plan_by_somebody_to_the_deployment():
     assert {question["variable"] for question in TEMPLATES["Drover: status"]["survey"]} <= asked
 
 
+def test_an_upgrade_is_asked_for_all_that_the_deployment_was_asked_for():
+    asked = {
+        name: {question["variable"] for question in TEMPLATES[f"Drover: {name}"]["survey"]}
+        for name in ("deploy", "upgrade")
+    }
+    assert asked["upgrade"] == asked["deploy"] | {"llama_cpp_tag"}
+
+
 def test_the_schedule_asks_for_the_status():
     (schedule,) = RECORDED["schedule"]
     assert TEMPLATES[schedule["unified_job_template"]]["playbook"] == "playbooks/status.yml"

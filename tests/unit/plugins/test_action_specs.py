@@ -11,6 +11,8 @@ import pytest
 import yaml
 from unit.plugins.actions import NAMES, ROOT, action_class
 
+# Actions that ask hosts. All others compute on the controller.
+ON_HOSTS = ["wait_for_job"]
 PARTS = ("type", "elements", "required", "default", "choices")
 
 
@@ -26,7 +28,7 @@ def documented(name):
     """The documentation of a module, with the options of its fragments."""
     found = documentation(module_text(name))
     options = dict(found.get("options", {}))
-    for fragment in found["extends_documentation_fragment"]:
+    for fragment in found.get("extends_documentation_fragment", []):
         path = ROOT / "plugins" / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
         options.update(documentation(path.read_text(encoding="utf-8"))["options"])
     return {**found, "options": options}
@@ -63,6 +65,14 @@ class TestEveryAction:
         for option, spec in all_options(action_class(name).arguments.argument_spec):
             assert spec.keys() <= {*PARTS, "options"}, option
 
+    def test_is_documentation_only(self, name):
+        """So that nobody takes the module for what runs."""
+        code = re.sub(r'(?s)= r""".*?"""', "", module_text(name))
+        assert not re.search(r"(?m)^(?!from __future__)(?:from|import|def|class)\b", code)
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*ON_HOSTS}))
+class TestEveryActionOfTheController:
     def test_connects_to_no_host(self, name):
         kind = action_class(name)
         assert not kind._requires_connection
@@ -71,7 +81,4 @@ class TestEveryAction:
         assert not kind.BYPASS_HOST_LOOP
 
     def test_is_documented_as_one(self, name):
-        """The module is documentation only, so that nobody takes it for what runs."""
         assert "drover.llama.on_the_controller" in documented(name)["extends_documentation_fragment"]
-        code = re.sub(r'(?s)= r""".*?"""', "", module_text(name))
-        assert not re.search(r"(?m)^(?!from __future__)(?:from|import|def|class)\b", code)

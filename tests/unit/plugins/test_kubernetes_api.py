@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import http.server
+import importlib
 import json
 import threading
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 import yaml
@@ -191,3 +192,23 @@ def test_a_leader_that_cannot_have_the_volume_is_refused_before_anything_is_appl
     # Who may not see volumes is not told of them.
     monkeypatch.setattr(Server, "hidden", (VOLUME,))
     assert {"Deployment", "Service"} <= {each["kind"] for each in made(kubeconfig(), cluster)["manifests"]}
+
+
+@pytest.fixture
+def api():
+    action_class("kubernetes_model")  # from here on, the collection can be imported
+    return importlib.import_module("ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api")
+
+
+def test_what_is_sent_is_told_of(api, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "STDIN_PIECE", 4)
+    (tmp_path / "m.gguf").write_bytes(b"0123456789")
+    pieces, told = [], []
+    api._send(SimpleNamespace(write_stdin=pieces.append), tmp_path / "m.gguf", 10, lambda *much: told.append(much))
+    assert (pieces, told) == ([b"0123", b"4567", b"89"], [(4, 10), (8, 10), (10, 10)])
+
+
+def test_a_file_that_became_shorter_is_told_of(api, tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"0123")
+    with pytest.raises(Exception, match="became shorter while it was sent"):
+        api._send(SimpleNamespace(write_stdin=len), tmp_path / "m.gguf", 10, lambda *_much: None)
