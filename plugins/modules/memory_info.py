@@ -551,15 +551,21 @@ received_bytes:
   type: int
   sample: 151388160
 weights:
-  description:
-    - How the tensor cache of RV(deployment) stands, RV(weights.spread) as it was last filled and
-      RV(weights.lacking_bytes), what of that is missing and has room. Null where weights were never placed.
+  description: How the tensor cache of RV(deployment) stands, or null where weights were never placed.
   returned: success
   version_added: "0.2.0"
   type: dict
-  sample:
-    spread: 1
-    lacking_bytes: 0
+  contains:
+    spread:
+      description: On how many workers each tensor was to be when it was last filled.
+      returned: success
+      type: int
+      sample: 1
+    lacking_bytes:
+      description: What of that is missing and has room.
+      returned: success
+      type: int
+      sample: 0
 installed:
   description:
     - A digest of what the role C(host) has put on here for O(cluster), to be compared with that of

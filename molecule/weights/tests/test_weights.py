@@ -142,7 +142,7 @@ def test_what_is_damaged_is_fetched_anew():
     host("pi-2").check_output(f"truncate --size=-1 {CACHE}/{cut}")
     served = host(LEADER).check_output("systemctl show --property=MainPID drover-server@main")
     run = site(OTHER_SPLIT, tensor_cache_verify=True)
-    assert run.said.count("1 damaged files were replaced") == 2
+    assert run.said.count("1 damaged file went, for the right bytes to be fetched anew") == 2
     assert {flipped: sums("pi-1")[flipped]} == {flipped: wanted("pi-1")[flipped]["sha256"]}
     assert is_whole("pi-2")
     # Nobody was disturbed.

@@ -57,7 +57,7 @@ def survey(directory: str, files: Sequence[Mapping[str, Any]], sha256: Sequence[
         # A server need not tell how long a file is, and its header says only how long it is at least.
         if held is None or held < file["file_bytes"] or _read_note(path) != sources[file["name"]]:
             missing.append(file["name"])
-            arrived += min(arrived_bytes(path), file["file_bytes"])
+            arrived += min(arrived_bytes(path), file["file_bytes"]) if held != file["file_bytes"] else 0
     return {
         "paths": [{"path": os.path.join(directory, file["name"]), "bytes": file["file_bytes"]} for file in files],
         "missing": missing,

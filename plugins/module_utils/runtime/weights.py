@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
+from ..telling.placed import placed_sentences
 from ..telling.progress import Progress
 from ..weights.document import read_weights
 from ..weights.folder import cached_document, prune_cache
@@ -48,7 +49,7 @@ def prune(name: str) -> None:
 
 def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None = None) -> None:
     """Place the tensors that the cluster called ``name`` wants here, from the sources that are on standard input, as
-    JSON, and print what was done."""
+    JSON, and print what was done, with what people ought to know of it in ``told``."""
     cluster = Cluster(name)
     cache = cache_of(cluster)
     weights = read_weights(load_document(cluster.weights_path, "what the tensor cache is to have"))
@@ -58,7 +59,8 @@ def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None 
         )
     sources = read_sources(_json(stream or sys.stdin), len(weights["files"]))
     tell = Progress(f"Tensors of {weights['files'][0]['name']}", complain, TOLD_SECONDS)
-    print_document(place(weights, cache["directory"], sources, cache.get("bytes"), parallel, verify, tell))
+    done = place(weights, cache["directory"], sources, cache.get("bytes"), parallel, verify, tell)
+    print_document({**done, "told": placed_sentences(done)})
 
 
 def cache_of(cluster: Cluster) -> dict[str, Any]:

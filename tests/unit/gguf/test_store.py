@@ -124,6 +124,10 @@ def test_what_cannot_be_compared(tmp_path, files, sha256, words):
         (21 << 20, {"a_gguf": 10 << 20}, False),
         (20 << 20, {"a_gguf": 10 << 20}, True),
         (21 << 20, {"a_gguf": 9 << 20}, True),
+        # So is what has come of it.
+        (21 << 20, {"a_gguf_0123456789abcdef_part": 10 << 20}, False),
+        (20 << 20, {"a_gguf_0123456789abcdef_part": 10 << 20}, True),
+        (20 << 20, {"a_gguf": 10 << 20, "a_gguf_0123456789abcdef_part": 5 << 20}, True),
         (0, {"a_gguf": 10 << 20, "a_gguf_source": "a\n", "b_gguf": 20 << 20, "b_gguf_source": "b\n"}, True),
     ],
 )
@@ -210,6 +214,14 @@ def test_the_manifest_of_a_model_goes_with_it(tmp_path, models):
             pass
     gone, _kept = store.removable(models, "main", clusters(tmp_path))
     assert names(gone) == ["a.gguf", "a.gguf.source", "a.gguf.tensors.json", "b.gguf", "b.gguf.source"]
+
+
+def test_what_has_come_of_a_model_goes_with_the_others(tmp_path, models):
+    for name in ("c.gguf.0123456789abcdef.part", "c.gguf.part", "c.0123456789abcdef.part"):
+        with open(f"{models}/{name}", "w"):
+            pass
+    gone, _kept = store.removable(models, "main", clusters(tmp_path))
+    assert names(gone) == ["c.gguf.0123456789abcdef.part", "a.gguf", "a.gguf.source", "b.gguf", "b.gguf.source"]
 
 
 def test_a_model_of_another_cluster_is_kept(tmp_path, models):
