@@ -135,10 +135,8 @@ class WebFile:
         if error.code in (401, 403):
             if self._token is not None:
                 remedy = "check the token, and that its owner was granted access to the model"
-            elif urlsplit(self._url).query:
-                remedy = (
-                    "make a new URL if its signature has expired, give a token if it wants one, or check the address"
-                )
+            elif re.search("sig|token|expires", urlsplit(self._url).query, re.IGNORECASE):
+                remedy = "make a new URL if its signature has expired, or check the address"
             else:
                 remedy = "give a token if the model is gated or private, or check the address"
             return DroverError(f"{self.name} refused access (HTTP {error.code}): {remedy}")

@@ -151,8 +151,8 @@ def test_a_busy_hub_is_asked_again(site, fault):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (401, "HTTP 401.*give a token if it wants one"),
-        (403, "HTTP 403.*give a token if it wants one"),
+        (401, "HTTP 401.*give a token if the model is gated or private"),
+        (403, "HTTP 403.*give a token if the model is gated or private"),
         (404, "does not exist"),
         ((429, {"Retry-After": "3600"}), "asks to wait 3600 s"),
         (418, "HTTP 418"),
