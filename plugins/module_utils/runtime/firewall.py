@@ -31,7 +31,7 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     cluster = Cluster(name)
     deployment = load_deployment(cluster)
     allow = deployment["allow"]
-    guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
+    guard = guard_script(cluster.table, _ports(deployment), allow) if allow is not None else None
     _guard(cluster, guard, run)
     _keep_foreign(cluster, openings(deployment), run)
 
@@ -52,21 +52,27 @@ def openings(deployment: dict[str, Any]) -> list[Opening]:
     sources = [None] if deployment["allow"] is None else deployment["allow"]
     # The RPC server listens on IPv4 alone, and a firewall takes no rule from one version of IP to the other.
     reach = [source for source in sources if source is None or source_network(source, "The deployment").version == 4]
-    return [Opening(source, listen["address"], listen["port"], label) for source in reach]
+    return [Opening(source, listen["address"], port, label) for source in reach for port in _ports(deployment)]
 
 
-def guard_script(table: str, port: int, allow: list[str]) -> str:
-    """What to tell ``nft -f -`` so that ``port`` answers the addresses in ``allow`` and this host itself only.
+def _ports(deployment: dict[str, Any]) -> list[int]:
+    """Where the part of this host listens: its program, and what heals it."""
+    return [deployment["listen"]["port"], *([deployment["healing"]["port"]] if deployment["healing"] else [])]
+
+
+def guard_script(table: str, ports: list[int], allow: list[str]) -> str:
+    """What to tell ``nft -f -`` so that ``ports`` answer the addresses in ``allow`` and this host itself only.
 
     One transaction: there is no moment without a guard. Adding the table first makes deleting it right in any case.
     """
     networks = [source_network(address, "An address that may connect") for address in allow]
-    rules = [f'tcp dport {port} iifname "lo" accept']
+    guarded = f"tcp dport {ports[0]}" if len(ports) == 1 else f"tcp dport {{ {', '.join(map(str, sorted(ports)))} }}"
+    rules = [f'{guarded} iifname "lo" accept']
     for family, version in (("ip", 4), ("ip6", 6)):
         sources = [str(network) for network in networks if network.version == version]
         if sources:
-            rules.append(f"tcp dport {port} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
-    rules.append(f"tcp dport {port} drop")
+            rules.append(f"{guarded} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
+    rules.append(f"{guarded} drop")
     body = "\n".join(f"    {rule}" for rule in rules)
     return (
         f"{_removal(table)}table inet {table} {{\n  chain input {{\n"

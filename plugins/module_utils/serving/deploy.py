@@ -58,9 +58,11 @@ def deploy(
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     pods = pods or {}
+    # Pods are started anew by Kubernetes.
+    heals = wishes[leader].llama_server_heals and not pods
     deployments = {
         leader: _leader(
-            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], in_pod=leader in pods
+            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], leader in pods, heals
         )
     }
     let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
@@ -78,6 +80,7 @@ def deploy(
                 programs.get(host, {}),
                 wishes[host],
                 _memory_bytes(plan, hosts[host]),
+                heals,
             )
     return {host: deployments[host] for host in sorted(deployments)}
 
@@ -137,6 +140,7 @@ def _worker(
     programs: dict[str, Any],
     wishes: Settings,
     memory_bytes: int = 0,
+    heals: bool = False,
 ) -> dict[str, Any]:
     host = tally["host"]
     if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
@@ -163,6 +167,7 @@ def _worker(
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
         cache={"directory": f"{CACHE_FOLDER}/rpc", "days": wishes.rpc_server_cache_days} if cache else None,
+        healing={"port": wishes.rpc_server_agent_port} if heals else None,
     )
 
 
@@ -174,6 +179,7 @@ def _leader(
     model: dict[str, Any],
     wishes: Settings,
     in_pod: bool,
+    heals: bool,
 ) -> dict[str, Any]:
     host = plan["leader"]
     if in_pod and wishes.llama_server_address:
@@ -217,6 +223,11 @@ def _leader(
             {"path": keys, "bytes": None},
         ],
         memory_bytes=_memory_bytes(plan, tally),
+        healing=(
+            {"port": wishes.llama_server_health_port, "drain_seconds": wishes.llama_server_drain_seconds}
+            if heals
+            else None
+        ),
     )
 
 
@@ -235,6 +246,7 @@ def _deployment(
     allow: list[str] | None = None,
     files: list[dict[str, Any]] | None = None,
     cache: dict[str, Any] | None = None,
+    healing: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -252,6 +264,7 @@ def _deployment(
         "files": files or [],
         "memory_bytes": memory_bytes,
         "cache": cache,
+        "healing": healing,
     }
 
 
