@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..checks import document, text
+from ..checks import Fields, document, text
 from ..errors import DroverError
 from ..serving.deployment import read_deployment
 
@@ -48,11 +48,16 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
         )
     threads = _value(found["arguments"], THREADS)
     if threads is not None and not (threads.isascii() and threads.isdigit() and 0 < int(threads) <= MOST_THREADS):
-        raise DroverError(f"The deployment has {threads!r} threads where a number from 1 to {MOST_THREADS} was expected.")
+        raise DroverError(
+            f"The deployment has {threads!r} threads where a number from 1 to {MOST_THREADS} was expected."
+        )
     lent = (_value(root["arguments"], DEVICE) or "").split(",")
-    for device in (_value(found["arguments"], DEVICE) or lent[0]).split(","):
+    for device in (_value(found["arguments"], DEVICE) or "").split(","):
+        # Where root named none, there is none to name.
         if device not in lent:
-            raise DroverError(f"The deployment lends the device {device!r}, and this host was granted {', '.join(lent)}.")
+            raise DroverError(
+                f"The deployment lends the device {device!r}, and this host was granted {', '.join(lent)}."
+            )
     return {**root, **{name: found[name] for name in VARIES}}
 
 
@@ -80,7 +85,7 @@ def read_decision(value: object) -> dict[str, Any]:
     found = document(value, "The decision", SCHEMA, {"grant": str, "deployment": dict})
     text(found["grant"], "The decision's grant")
     if found["deployment"].get("part") == "leader":
-        fields = {
+        fields: Fields = {
             "plan": dict,
             "workers": dict,
             "absent": dict,
@@ -93,9 +98,7 @@ def read_decision(value: object) -> dict[str, Any]:
 
 def _frame(arguments: list[str]) -> list[str]:
     """``arguments`` without what may vary."""
-    return [
-        "" if place and arguments[place - 1] in (THREADS, DEVICE) else word for place, word in enumerate(arguments)
-    ]
+    return ["" if place and arguments[place - 1] in (THREADS, DEVICE) else word for place, word in enumerate(arguments)]
 
 
 def _value(arguments: list[str], flag: str) -> str | None:

@@ -1,15 +1,15 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the watch ends llama-server, so that it starts anew with the workers that are there: pure, (memory, look) -> what
-to do. Nothing here knows a clock, a process or a network.
+"""When the watch ends llama-server, so that it starts anew with the workers that are there. Nothing here knows a clock,
+a process or a network: memory and look go in, memory and decision come out.
 
-- A worker whose RPC server is another one than llama-server was started with, or runs no more, has lost what it held: a
-  request can only hang or fail. The same is so when its host was silent for ``lost_seconds``. llama-server ends at once.
+- A worker whose RPC server is another one than llama-server was started with, or runs no more, has lost what it held:
+  a request can only hang or fail. The same is so when its host was silent for ``lost_seconds``. It ends at once.
 - When a better plan has become possible for ``settle_seconds`` on end, it ends as soon as no request is answered, and
   after ``drain_seconds`` more in any case.
-- Between two such ends there is a wait that doubles, from ``first_wait_seconds`` to ``most_wait_seconds``, until all was
-  well for ``calm_seconds``.
+- Between two such ends there is a wait that doubles, from ``first_wait_seconds`` to ``most_wait_seconds``, until none
+  was needed for ``calm_seconds``.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of before: ``silent`` (worker -> since when), since when a ``better`` plan is possible, when and how
-    often in a row llama-server was ``ended``, and which ``run`` that was."""
+    """What is known of before: ``silent`` (worker -> since when), since when a ``better`` plan is possible, when
+    llama-server was ``ended`` last, how many ``times`` in a row, and which ``run`` that was."""
 
     run: str | None = None
     silent: Mapping[str, float] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to ``end`` llama-server, whether ``at_once`` (it can only hang) or in an orderly way, and the ``reason``."""
+    """Whether to ``end`` llama-server, ``at_once`` (it can only hang) or in an orderly way, and the ``reason``."""
 
     end: bool = False
     at_once: bool = False

@@ -53,10 +53,8 @@ def replan(
     try:
         tallies = [_as_now(tally, members, answers, leader_memory, absent) for tally in members["tallies"]]
         returned = [host for host in absent_before if host not in absent]
-        if not returned and holds(running, tallies, absent):
-            plan = running
-        else:
-            plan = _planned(members, tallies, running)
+        stays = not returned and holds(running, tallies, absent)
+        plan = running if stays else _planned(members, tallies, running)
         if not plan["feasible"]:
             return Outcome(None, None, absent, waiting_sentence(plan, tallies, absent))
         deployments = deploy(

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the leader and the agents know each other: by the cluster's secret, which never travels.
 
-Every request is for one nonce of the agent's, good once and on one connection, so that a request that was heard is of no
-use to anybody; the answer is for a nonce of the leader's. Both name the host, so that what is meant for one is nothing
-to another. No clock is asked: clocks of small machines jump.
+Every request is for one nonce of the agent's, good once and on one connection, so that a request that was heard is of
+no use to anybody; the answer is for a nonce of the leader's. Both name the host, so that what is meant for one is
+nothing to another. No clock is asked: clocks of small machines jump.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an agent tells its leader, and how it is read there: the documents ``state`` and ``lent``.
 
-``state``: ``host``, ``cluster``, ``build`` (of the deployment), ``rpc``: null while nothing listens, else ``mark`` (which
-start of it on which boot), ``started_seconds`` (after the boot) and ``clients`` (addresses that are connected).
-``lent``: ``memory`` (as a tally has it, with nothing left to the host's own work yet) and ``cache`` (``files``, ``bytes``).
+- ``state``: ``host``, ``cluster``, ``build`` (of the deployment), ``rpc``: null while nothing listens, else ``mark``
+  (which start of it on which boot), ``pid``, ``started_seconds`` (after the boot) and ``clients`` (addresses that are
+  connected).
+- ``lent``: ``memory`` (as a tally has it, with nothing left to the host's own work yet), ``cache`` (``files``,
+  ``bytes``).
 """
 
 from __future__ import annotations

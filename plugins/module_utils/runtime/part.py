@@ -21,6 +21,7 @@ from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
 from .command import NotYet
+from .decisions import in_force
 from .documents import load_document
 from .workers import with_addresses
 
@@ -33,8 +34,14 @@ class Unfinished(DroverError):
 
 def become(name: str, part: str) -> int:
     """Become the ``part`` of this host in the cluster called ``name``; comes back only by an error."""
-    deployment = load_deployment(Cluster(name))
-    check_part(deployment, part)
+    cluster = Cluster(name)
+    root = load_deployment(cluster)
+    check_part(root, part)
+    deployment = in_force(cluster, root)
+    if part == "leader" and root["healing"]:
+        from .leader import decide
+
+        deployment = decide(name, root)
     if deployment["cache"]:
         cache = deployment["cache"]
         prune_cache(cache["directory"], cache["days"], cache.get("bytes"))

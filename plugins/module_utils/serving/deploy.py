@@ -215,6 +215,7 @@ def _leader(
             flags,
             build,
             shown.names,
+            heals,
         ),
         shown=shown,
         listen={"address": address, "port": wishes.llama_server_port},

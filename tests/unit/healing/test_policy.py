@@ -35,7 +35,9 @@ def test_a_restarted_worker_ends_llama_server_at_once():
 
 
 def test_a_silent_worker_ends_it_within_five_seconds():
-    (moment, decision), *_rest = watch(Look(now, "run", {"pi-1": SAME if now < 10 else SILENT}) for now in range(0, 50, 2))
+    (moment, decision), *_rest = watch(
+        Look(now, "run", {"pi-1": SAME if now < 10 else SILENT}) for now in range(0, 50, 2)
+    )
     assert (moment, decision.at_once) == (14, True)
     assert decision.reason == "pi-1 does not answer"
 
@@ -72,7 +74,12 @@ def test_ends_in_a_row_come_ever_more_rarely_until_all_was_well():
     moments = [moment for moment, _decision in watch(broken)]
     assert moments == [0, 5, 15, 35, 75, 155, 315, 615, 915, 1215, 1515, 1815]
     calm = [Look(now, "last", {"pi-1": SAME}) for now in range(2000, 4000)]
-    again = [moment for moment, _decision in watch([*broken, *calm, *(Look(n, f"run {n}", {"pi-1": ANOTHER}) for n in range(4000, 4012))])]
+    again = [
+        moment
+        for moment, _decision in watch(
+            [*broken, *calm, *(Look(n, f"run {n}", {"pi-1": ANOTHER}) for n in range(4000, 4012))]
+        )
+    ]
     assert again[len(moments) :] == [4000, 4005]
 
 
@@ -124,15 +131,15 @@ class Cluster:
         self.run, self.starting = None, now + self.chance.uniform(1, 20)
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", [*range(4), *(pytest.param(part, marks=pytest.mark.long) for part in range(4, 20))])
 def test_random_faults_neither_flap_nor_stay(part):
-    for seed in range(part * 300, part * 300 + 300):
+    for seed in range(part * 250, part * 250 + 250):
         chance = random.Random(seed)
         workers = [f"pi-{number}" for number in range(1, chance.randint(2, 6))]
         cluster = Cluster(chance, workers, needed=chance.randint(0, len(workers) - 1))
         memory, ended, hanging = Memory(), [], None
-        faults_end, now = 600.0, 0.0
-        while now < faults_end + 2000:
+        faults_end, now = 300.0, 0.0
+        while now < faults_end + 900:
             if now < faults_end and chance.random() < 0.03:
                 cluster.fault()
             if now == faults_end:
@@ -155,4 +162,4 @@ def test_random_faults_neither_flap_nor_stay(part):
             now += 2.0
         # The faults have ended: all workers take part, as they are now, and nothing has changed for a long while.
         assert cluster.with_workers == cluster.starts, seed
-        assert ended == [] or ended[-1] < faults_end + 1000, seed
+        assert ended == [] or ended[-1] < faults_end + 700, seed
