@@ -36,9 +36,9 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
     that goes further."""
     found = read_deployment(wanted)
     for name in root:
-        if name not in VARIES and found[name] != root[name]:
+        if name not in VARIES and found.get(name) != root[name]:
             raise DroverError(
-                f"The deployment has {name} {found[name]!r}, and this host was granted {root[name]!r}: run site.yml "
+                f"The deployment has {name} {found.get(name)!r}, and this host was granted {root[name]!r}: run site.yml "
                 "again, which grants another."
             )
     if _frame(found["arguments"]) != _frame(root["arguments"]):
@@ -74,7 +74,7 @@ def as_decided(root: dict[str, Any], decided: object, grant: str) -> dict[str, A
     except DroverError:
         return None
     fixed = [name for name in root if name not in (*VARIES, "environment")]
-    return deployment if all(deployment[name] == root[name] for name in fixed) else None
+    return deployment if all(deployment.get(name) == root[name] for name in fixed) else None
 
 
 def read_decision(value: object) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ..checks import dictionary
@@ -49,7 +50,7 @@ def serve(name: str) -> int:
     if deployment["part"] != "worker" or not deployment["healing"]:
         raise DroverError(f"This host is no worker that the cluster {name} heals: stop this unit.")
     address, port = deployment["listen"]["address"], deployment["healing"]["port"]
-    with listen(address, port, agent_handler(cluster, read_secret(cluster))) as service:
+    with listen(address, port, agent_handler(cluster, lambda: read_secret(cluster))) as service:
         service.serve_forever()
     return 0
 
@@ -67,12 +68,14 @@ def listen(address: str, port: int, handler: type[Handler]) -> Service:
         raise DroverError(f"{address}:{port} cannot be listened on ({error.strerror}): {REMEDY}.") from error
 
 
-def agent_handler(cluster: Cluster, secret: bytes, tree: Tree | None = None) -> type[Handler]:
-    """The handler of connections to the agent of the machine in ``tree``, which belongs to ``cluster``."""
+def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | None = None) -> type[Handler]:
+    """The handler of connections to the agent of the machine in ``tree``, which belongs to ``cluster``; ``known`` reads
+    its secret, which may be written anew."""
     seen = tree or Tree()
 
     class AgentHandler(Handler):
         nonce = ""
+        secret = b""
         request_seal = ""
 
         def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
@@ -96,7 +99,8 @@ def agent_handler(cluster: Cluster, secret: bytes, tree: Tree | None = None) -> 
             # Good for one request, whether or not it is the right one.
             nonce, self.nonce = self.nonce, seal.new_nonce()
             asked = self.headers.get(seal.ASKED, "")
-            expected = seal.request_seal(secret, host, nonce, asked, method, path, body)
+            self.secret = known()
+            expected = seal.request_seal(self.secret, host, nonce, asked, method, path, body)
             if not nonce or not asked or not seal.is_seal(self.headers.get(seal.SEAL, ""), expected):
                 self.close_connection = True
                 raise Refused(401, "The request is not sealed with the cluster's secret for this connection.")
@@ -105,7 +109,7 @@ def agent_handler(cluster: Cluster, secret: bytes, tree: Tree | None = None) -> 
         def seal(self, status: int, content: bytes) -> dict[str, str]:
             if not self.request_seal:
                 return {}
-            sealed = seal.answer_seal(secret, self.request_seal, status, self.nonce, content)
+            sealed = seal.answer_seal(self.secret, self.request_seal, status, self.nonce, content)
             return {seal.NONCE: self.nonce, seal.SEAL: sealed}
 
     return AgentHandler

@@ -19,7 +19,7 @@ from ..errors import DroverError
 from ..healing.granted import as_decided, grant_of, read_decision
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
-from ..serving.deployment import REMEDY
+from ..serving.deployment import REMEDY, read_deployment
 
 MOST_BYTES = 16 << 20
 
@@ -33,7 +33,10 @@ def granted(cluster: Cluster, tree: Tree | None = None) -> str:
 def in_force(cluster: Cluster, root: dict[str, Any], tree: Tree | None = None) -> dict[str, Any]:
     """What this host runs for ``cluster``: what was decided, as far as ``root``, its deployment in ``/etc``, allows."""
     tree = tree or Tree()
-    if not root.get("healing"):
+    try:
+        if not read_deployment(root)["healing"]:
+            return root
+    except DroverError:  # its own program says so when it starts
         return root
     return as_decided(root, _decided(cluster, tree), granted(cluster, tree)) or root
 
@@ -81,8 +84,9 @@ def _content(path: str) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         content = file.read(MOST_BYTES + 1)
-        return content if len(content) <= MOST_BYTES else None
+    return content if len(content) <= MOST_BYTES else None

@@ -14,6 +14,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ..errors import DroverError
+
 MOST_CONNECTIONS = 32
 MOST_BODY_BYTES = 256 << 10
 SECONDS = 10.0
@@ -105,6 +107,9 @@ class Handler(BaseHTTPRequestHandler):
             status, content = self.answer(method, self.path, self._body())
         except Refused as refused:
             status, content = refused.status, f"{refused}\n"
+        except DroverError as error:  # a document of this host's
+            print(f"drover: {error}", file=sys.stderr, flush=True)
+            status, content = 503, "This host's own documents are not right; its journal says more.\n"
         self._send(status, content)
 
     def _body(self) -> bytes:

@@ -87,7 +87,7 @@ class _Start:
             now = time.monotonic()
             missed = [each["host"] for each in self.plan["endpoints"] if answers[each["host"]].problem == SILENT]
             if missed and now - began < PATIENCE_SECONDS:
-                self._tell(f"looks for {', '.join(sorted(missed))}")
+                self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)
                 continue
             self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
@@ -111,7 +111,7 @@ class _Start:
             sentence = f"{outcome.waiting}."
         if self.told != sentence:
             self._write(self.plan, self.root, self.absent, {}, sentence)
-        self._tell(sentence)
+        self._tell(sentence, why=True)
         time.sleep(LOOK_SECONDS)
 
     def _deploy(
@@ -163,13 +163,14 @@ class _Start:
         return Agent(host, place["address"], place["port"], self.secret)
 
     def _refuse(self, host: str, reason: str) -> None:
-        print(f"drover: {host} takes no part: {reason}.", file=sys.stderr, flush=True)
+        print(f"{host} takes no part: {reason}.", file=sys.stderr, flush=True)
         self.refused[host] = (time.monotonic() + REFUSED_SECONDS, reason)
 
-    def _tell(self, sentence: str) -> None:
+    def _tell(self, sentence: str, why: bool = False) -> None:
+        """Say what this start does; with ``why`` it is why nothing is served, which ``serving.symptoms`` looks for."""
         tell_status(sentence)
         if sentence != self.told:
-            print(f"drover: {sentence}", file=sys.stderr, flush=True)
+            print(f"drover: {sentence}" if why else sentence, file=sys.stderr, flush=True)
             self.told = sentence
 
     def _write(
@@ -208,6 +209,6 @@ def _sending(agent: Agent, deployment: dict[str, Any], fresh: bool) -> Any:
 
 def _serving(plan: dict[str, Any], absent: Mapping[str, str]) -> str:
     held = [endpoint["host"] for endpoint in plan["endpoints"]]
-    told = f"serves with {', '.join(held)}" if held else "serves alone"
+    told = f"Serves with {', '.join(held)}" if held else "Serves alone"
     without = [f"{host} ({reason})" for host, reason in sorted(absent.items())]
     return f"{told}, without {', '.join(without)}" if without else told

@@ -47,8 +47,8 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
     """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
-    sees the GPUs that it is to see, and a leader has its key, which ``owner`` (root, but in tests) may change and the
-    service may read, and nobody else."""
+    sees the GPUs that it is to see, a leader has its key, and what heals itself its secret, which ``owner`` (root, but in
+    tests) may change and the service may read, and nobody else."""
     try:
         known = read_deployment(deployment)
         unit, shown = _unit(cluster, known), device_drop_in(known)
@@ -56,10 +56,18 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
         return False
     if not os.path.lexists(tree.path(f"{WANTED}/{unit}")) or (tree.text(SHOWN.format(unit)) or "") != shown.strip():
         return False
-    if known["part"] != "leader":
-        return True
+    leads = known["part"] == "leader"
+    if known["healing"]:
+        healer = cluster.watch_unit if leads else cluster.agent_unit
+        if not os.path.lexists(tree.path(f"{WANTED}/{healer}")) or not _is_secret(tree, cluster.secret_path, owner):
+            return False
+    return not leads or _is_secret(tree, cluster.api_key_path, owner)
+
+
+def _is_secret(tree: Tree, path: str, owner: int) -> bool:
+    """Whether the file is there, not empty, and readable by the service alone, besides ``owner``, who may change it."""
     try:
-        key = os.stat(tree.path(cluster.api_key_path))
+        key = os.stat(tree.path(path))
     except OSError:
         return False
     groups = [line.split(":") for line in (tree.text("/etc/group") or "").splitlines()]

@@ -61,7 +61,7 @@ def watch(name: str) -> int:
     watched = Watch(cluster, tree, root, members, read_secret(cluster))
     with listen(root["listen"]["address"], root["healing"]["port"], health_handler(watched)) as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
-        while granted(cluster, tree) == watched.grant:
+        while granted(cluster, tree) == watched.grant and read_secret(cluster) == watched.secret:
             began = time.monotonic()
             watched.look()
             time.sleep(max(0.1, LOOK_SECONDS - (time.monotonic() - began)))
@@ -163,7 +163,7 @@ class Watch:
             return True
 
     def _end(self, run: str, what: Decision) -> None:
-        print(f"drover: ends llama-server, since {what.reason}", file=sys.stderr, flush=True)
+        print(f"Ends llama-server, since {what.reason}", file=sys.stderr, flush=True)
         self.better = False
         heal = {"at": time.time(), "reason": what.reason, "seconds": None}
         self.told["heals"] = [*self.told["heals"], heal][-MOST_HEALS:]

@@ -57,9 +57,9 @@ def deploy(
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
+    # What is started anew by Kubernetes, or with it, is no business of ours.
+    heals = wishes[leader].llama_server_heals and pods is None
     pods = pods or {}
-    # Pods are started anew by Kubernetes.
-    heals = wishes[leader].llama_server_heals and not pods
     deployments = {
         leader: _leader(
             cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], leader in pods, heals

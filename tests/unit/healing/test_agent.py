@@ -46,7 +46,7 @@ def killed(monkeypatch):
 
 @pytest.fixture
 def handler(host):
-    return agent_handler(MAIN, worker.SECRET, Tree(str(host)))
+    return agent_handler(MAIN, lambda: worker.SECRET, Tree(str(host)))
 
 
 @pytest.fixture
