@@ -79,6 +79,9 @@ molecule-source: $(SETUP)
 molecule-default: $(SETUP)
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
+molecule-heal: $(SETUP)
+	@tests/checks/molecule heal
+
 molecule-mixed: $(SETUP)
 	@tests/checks/molecule mixed networks images
 

@@ -104,6 +104,7 @@ VARIABLES = {
     "host_running": elsewhere("roles/host/vars/main.yml"),
     "host_installed": elsewhere("roles/host/tasks/main.yml"),
     "host_notify": elsewhere("roles/rpc_server/tasks/configure.yml"),
+    "host_secret": elsewhere("playbooks/tasks/secret.yml"),
     "host_listeners": elsewhere("roles/host/tasks/preflight.yml"),
     "host_port": elsewhere("roles/rpc_server/tasks/preflight.yml"),
     "host_address": elsewhere("roles/rpc_server/tasks/preflight.yml"),
@@ -138,6 +139,11 @@ VARIABLES = {
     "llama_server_model": refused("/srv/walked.gguf"),
     "llama_server_alias": deployed("walked", lambda seen: seen.argument(LEADER, "--alias") == "walked"),
     "llama_server_plan": refused({"schema": 1}),
+    "llama_server_members": refused({"schema": 1}),
+    "llama_server_members_found": refused("walked"),
+    "llama_server_heals": elsewhere("molecule/heal/off.yml"),
+    "llama_server_health_port": deployed(8098, lambda seen: seen.deployments[LEADER]["healing"]["port"] == 8098),
+    "llama_server_drain_seconds": deployed(7, lambda seen: seen.deployments[LEADER]["healing"]["drain_seconds"] == 7),
     "llama_server_deployment": refused({"schema": 1}),
     "llama_server_extra_arguments": deployed(
         ["--no-warmup"], lambda seen: "--no-warmup" in seen.deployments[LEADER]["arguments"]
@@ -215,6 +221,7 @@ VARIABLES = {
     ),
     "rpc_server_cache": deployed(False, lambda seen: seen.deployments[OTHER]["cache"] is None, OTHER),
     "rpc_server_cache_days": deployed(3, lambda seen: seen.deployments[WORKER]["cache"]["days"] == 3),
+    "rpc_server_agent_port": deployed(50098, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50098, OTHER),
     "rpc_server_deployment": refused({"schema": 1}),
 }
 

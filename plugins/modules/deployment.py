@@ -183,7 +183,7 @@ deployments:
         days: 30
 members:
   description:
-    - All that the leader needs to plan anew by itself, with C(lasting), a digest of what is not measured anew each time.
+    - All that the leader needs to plan anew by itself, with C(lasting), a digest of what is not measured every time.
     - Empty for a cluster that does not heal itself, and without O(gguf).
   returned: success
   type: dict

@@ -546,8 +546,8 @@ connections:
   sample: []
 members:
   description:
-    - Of a leader of a cluster that heals itself, a digest of what it needs to plan anew, to be compared with C(lasting) of
-      RV(drover.llama.deployment#module:members). Null elsewhere.
+    - Of a leader of a cluster that heals itself, a digest of what it needs to plan anew, to be compared with
+      C(lasting) of RV(drover.llama.deployment#module:members). Null elsewhere.
   returned: success
   type: str
   sample: 0b5fd2e1a7c94f3d

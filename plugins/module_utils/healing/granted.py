@@ -38,8 +38,8 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
     for name in root:
         if name not in VARIES and found.get(name) != root[name]:
             raise DroverError(
-                f"The deployment has {name} {found.get(name)!r}, and this host was granted {root[name]!r}: run site.yml "
-                "again, which grants another."
+                f"The deployment has {name} {found.get(name)!r}, and this host was granted {root[name]!r}: run "
+                "site.yml again, which grants another."
             )
     if _frame(found["arguments"]) != _frame(root["arguments"]):
         raise DroverError(

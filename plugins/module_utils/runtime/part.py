@@ -21,7 +21,6 @@ from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
 from .command import NotYet
-from .decisions import in_force
 from .documents import load_document
 from .workers import with_addresses
 
@@ -37,11 +36,7 @@ def become(name: str, part: str) -> int:
     cluster = Cluster(name)
     root = load_deployment(cluster)
     check_part(root, part)
-    deployment = in_force(cluster, root)
-    if part == "leader" and root["healing"]:
-        from .leader import decide
-
-        deployment = decide(name, root)
+    deployment = _decided(cluster, root) if root["healing"] else root
     if deployment["cache"]:
         cache = deployment["cache"]
         prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
@@ -54,6 +49,17 @@ def become(name: str, part: str) -> int:
         raise DroverError(
             f"{program} cannot be started ({error.strerror}): install llama.cpp built for this machine, and {REMEDY}."
         ) from error
+
+
+def _decided(cluster: Cluster, root: dict[str, Any]) -> dict[str, Any]:
+    """What this host runs in a cluster that heals itself, by its leader's decision, of what ``root`` grants."""
+    if root["part"] == "leader":
+        from .leader import decide
+
+        return decide(cluster.name, root)
+    from .decisions import in_force
+
+    return in_force(cluster, root)
 
 
 def load_deployment(cluster: Cluster) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
     """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
-    sees the GPUs that it is to see, a leader has its key, and what heals itself its secret, which ``owner`` (root, but in
+    sees the GPUs that it is to see, a leader has its key, and whoever heals the secret, which ``owner`` (root, but in
     tests) may change and the service may read, and nobody else."""
     try:
         known = read_deployment(deployment)
