@@ -19,7 +19,7 @@ from unit.serving.clusters import MODEL, PROGRAMS
 
 GGUF = model()
 HOSTS = ["head", "pi-1", "pi-2"]
-HEALS = {"head": {"llama_server_heals": True}}
+HEALS = {"head": {"llama_server_heals": True, "llama_server_api_key_file": "/etc/drover/main/api_key"}}
 
 
 def memory(usable):
