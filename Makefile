@@ -10,8 +10,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
-	molecule-k3s molecule-vulkan bench clean lab-setup
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-heal \
+	molecule-kubernetes molecule-k3s molecule-vulkan bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -43,7 +43,8 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan unit \
+		molecule-compile molecule-refusals molecule-controllers molecule-heal molecule-kubernetes molecule-k3s \
+		molecule-vulkan unit \
 		limits lab-emulated lab-kubernetes
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
@@ -79,9 +80,6 @@ molecule-source: $(SETUP)
 molecule-default: $(SETUP)
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
-molecule-heal: $(SETUP)
-	@tests/checks/molecule heal
-
 molecule-mixed: $(SETUP)
 	@tests/checks/molecule mixed networks images
 
@@ -94,6 +92,9 @@ molecule-refusals: $(SETUP)
 
 molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
+
+molecule-heal: $(SETUP)
+	@tests/checks/molecule heal
 
 # Labs of their own, whose Kubernetes takes long to compile the first time.
 molecule-kubernetes: $(SETUP)

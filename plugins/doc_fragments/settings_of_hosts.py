@@ -43,7 +43,7 @@ options:
       rpc_server_agent_port:
         description: The port of the agent by which it answers its leader, in a cluster that heals itself.
         type: int
-        default: 50053
+        default: 51052
       llama_server_address:
         description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
         type: str
@@ -79,7 +79,7 @@ options:
       llama_server_health_port:
         description: The port on which a cluster that heals itself tells whether it is healthy.
         type: int
-        default: 8081
+        default: 9080
       llama_server_drain_seconds:
         description: How long a change for the better waits for requests to end, at most, in seconds.
         type: int

@@ -22,7 +22,7 @@ LOAD_SECONDS = 25.0
 HEAL_SECONDS = 20.0 + LOAD_SECONDS
 # Settled for 30 s and drained, the switch itself, and a busy machine.
 BACK_SECONDS = 180.0
-HEALTH = f"http://{address(LEADER)}:8081/health"
+HEALTH = f"http://{address(LEADER)}:9080/health"
 RUNNING = "/var/lib/drover/healing/main/running.json"
 
 
@@ -180,7 +180,7 @@ def test_status_tells_of_heals():
 
 
 def test_metrics_are_told():
-    agent = f"http://{address('pi-1')}:50053/metrics"
+    agent = f"http://{address('pi-1')}:51052/metrics"
     fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
     assert 'drover_rpc_up{cluster="main",host="pi-1"} 1' in host(LEADER).check_output(f"python3 -c '{fetch}' {agent}")
     watch = host(LEADER).check_output(f"python3 -c '{fetch}' {HEALTH.replace('/health', '/metrics')}")
@@ -188,14 +188,14 @@ def test_metrics_are_told():
 
 
 def test_an_agent_answers_its_leader_alone():
-    connect = "import socket; socket.create_connection(('{}', 50053), 3)"
+    connect = "import socket; socket.create_connection(('{}', 51052), 3)"
     assert host(LEADER).run(f'python3 -c "{connect.format(address("pi-1"))}"').rc == 0
     assert host("pi-3").run(f'python3 -c "{connect.format(address("pi-1"))}"').rc != 0
 
 
 def test_who_does_not_know_the_secret_is_told_nothing():
     fetch = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)"
-    refused = host(LEADER).run(f"python3 -c '{fetch}' http://{address('pi-1')}:50053/state")
+    refused = host(LEADER).run(f"python3 -c '{fetch}' http://{address('pi-1')}:51052/state")
     assert "HTTP Error 401" in refused.stderr
 
 

@@ -33,7 +33,7 @@ class Settings:
     rpc_server_cache_days: int = 30
     rpc_server_allowed_addresses: tuple[str, ...] = ()
     rpc_server_allow_public_address: bool = False
-    rpc_server_agent_port: int = 50053
+    rpc_server_agent_port: int = 51052
     llama_server_address: str = ""
     llama_server_port: int = 8080
     llama_server_allow_public_address: bool = False
@@ -41,7 +41,7 @@ class Settings:
     llama_server_threads: int = 0
     llama_server_extra_arguments: tuple[str, ...] = ()
     llama_server_heals: bool = False
-    llama_server_health_port: int = 8081
+    llama_server_health_port: int = 9080
     llama_server_drain_seconds: int = 60
 
     @classmethod
