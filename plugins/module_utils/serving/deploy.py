@@ -23,6 +23,8 @@ from .visible import Visible, visible
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
 CACHE_FOLDER = "/var/cache/drover"
+# Upstream: ggml/src/ggml.c, ggml_print_backtrace.
+NO_BACKTRACE = {"GGML_NO_BACKTRACE": "1"}
 
 
 def deploy(
@@ -218,6 +220,8 @@ def _leader(
             heals,
         ),
         shown=shown,
+        # Before it ends of a worker's end, it would have a debugger look into it, where there is one, for half a minute.
+        environment=NO_BACKTRACE if heals else {},
         listen={"address": address, "port": wishes.llama_server_port},
         files=[
             *({"path": file["path"], "bytes": file["bytes"]} for file in model["files"]),
