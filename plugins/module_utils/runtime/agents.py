@@ -17,7 +17,7 @@ from ..healing import seal
 from ..healing.replan import SILENT, Answer
 from ..healing.sight import read_lent, read_state
 
-SECONDS = 2.5
+SECONDS = 2.0
 MOST_BYTES = 1 << 20
 
 Made = TypeVar("Made")

@@ -21,7 +21,7 @@ from ..hosts.process import process_mark
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from .agents import Agent, all_at_once, ask_all
-from .decisions import decision, granted, write_document
+from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
 from .secret import read_secret
@@ -82,10 +82,12 @@ class _Start:
     def run(self) -> dict[str, Any]:
         """The deployment to become."""
         began = time.monotonic()
+        lost = self._known_as_lost()
+        planned = [endpoint["host"] for endpoint in self.plan["endpoints"]]
         while True:
             answers = agents_of(self.members, ask_all(self.members["agents"], self.secret))
             now = time.monotonic()
-            missed = [each["host"] for each in self.plan["endpoints"] if answers[each["host"]].problem == SILENT]
+            missed = [host for host in planned if answers[host].problem == SILENT and host not in lost]
             if missed and now - began < PATIENCE_SECONDS:
                 self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)
@@ -104,6 +106,14 @@ class _Start:
             self._write(outcome.plan, mine, outcome.absent, workers, None)
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine
+
+    def _known_as_lost(self) -> set[str]:
+        """The workers that the watch has ended llama-server for: nobody need be patient with them."""
+        told = read_document(self.cluster.watch_path)
+        workers = told.get("workers") if isinstance(told, dict) else None
+        if not isinstance(workers, dict):
+            return set()
+        return {host for host, worker in workers.items() if isinstance(worker, dict) and worker.get("up") is False}
 
     def _wait(self, outcome: Outcome) -> None:
         sentence = f"The model does not fit now: it {outcome.waiting}."

@@ -220,7 +220,7 @@ def _leader(
             heals,
         ),
         shown=shown,
-        # Before it ends of a worker's end, it would have a debugger look into it, where there is one, for half a minute.
+        # It would have a debugger look into it for half a minute, where there is one, before it ends.
         environment=NO_BACKTRACE if heals else {},
         listen={"address": address, "port": wishes.llama_server_port},
         files=[

@@ -10,7 +10,7 @@ import json
 import pytest
 from module_utils.errors import DroverError
 from module_utils.healing.replan import SILENT, Answer
-from module_utils.runtime import agents, decisions, leader, watch
+from module_utils.runtime import decisions, leader, watch
 from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
 from module_utils.serving import cluster as cluster_module
@@ -98,7 +98,6 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
     monkeypatch.setattr(leader, "Agent", FakeAgent)
-    monkeypatch.setattr(agents, "SECONDS", 2.5)
     # Threads wait for the real clock.
     monkeypatch.setattr(
         leader, "all_at_once", lambda calls, _seconds: {host: tried(call) for host, call in calls.items()}
@@ -138,6 +137,22 @@ def test_a_silent_worker_is_looked_for_and_then_done_without(fleet, capsys):
     assert decided["absent"] == {"pi-2": SILENT}
     assert 5 <= fleet.now - 1000 <= 8
     assert "Looks for pi-2\nServes with pi-1, without pi-2 (it does not answer)\n" in capsys.readouterr().err
+
+
+def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
+    fleet.silent.add("pi-2")
+    decisions.write_document(MAIN.watch_path, {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}})
+    _deployment, decided = start()
+    assert (hosts_of(decided), fleet.now) == (["pi-1"], 1000.0)
+
+
+@pytest.mark.parametrize("told", [[], {"workers": 3}, {"workers": {"pi-2": None}}, {"workers": {"pi-2": {"up": True}}}])
+def test_whatever_the_watch_has_left_a_start_goes_on(fleet, told):
+    fleet.silent.add("pi-2")
+    decisions.write_document(MAIN.watch_path, told)
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert fleet.now > 1005
 
 
 def test_a_worker_that_comes_while_it_is_looked_for_takes_part(fleet):
