@@ -46,7 +46,7 @@ SCHEMA = 1
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 1.5
 # To end in an orderly way takes no longer.
-END_SECONDS = 10.0
+END_SECONDS = 5.0
 MOST_HEALS = 50
 _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 
@@ -201,7 +201,8 @@ class Watch:
         healthy = sentence is None
         since = self.told["since"] if self.told["healthy"] == healthy else time.time()
         heals = list(self.told["heals"])
-        if healthy and heals and heals[-1]["seconds"] is None:
+        # While it ends in an orderly way it may still say that it is well.
+        if healthy and run != self.memory.ended_run and heals and heals[-1]["seconds"] is None:
             heals[-1] = {**heals[-1], "seconds": round(time.time() - heals[-1]["at"], 1)}
         told = {
             **self.told,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -97,6 +98,9 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "see_lent", lambda _tree, _root: {"memory": memory(made.leader * MIB)})
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
+    # Every start is a process of its own.
+    marks = (f"run {number}" for number in itertools.count(1))
+    monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
     monkeypatch.setattr(leader, "Agent", FakeAgent)
     # Threads wait for the real clock.
     monkeypatch.setattr(
@@ -291,7 +295,8 @@ def test_who_is_back_is_taken_in_when_it_has_settled(fleet, watched, process):
     assert process.signals == []
     looks(fleet, watched, 3)
     assert process.signals == [15]
-    assert watched.told["heals"][-1]["reason"] == "a better plan is possible"
+    heal = watched.told["heals"][-1]
+    assert (heal["reason"], heal["seconds"]) == ("a better plan is possible", None)
     process.alive = True
     start()
     looks(fleet, watched, 50)
