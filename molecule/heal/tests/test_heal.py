@@ -159,7 +159,8 @@ def test_a_leader_that_is_short_of_memory_waits_and_goes_on():
     wait_until(lambda: health()[0] == 200, BACK_SECONDS, "healthy before the fault")
     with contextlib.ExitStack() as stack:
         stack.callback(lab, "limit", f"heal/{LEADER}", "--memory", "1GiB")
-        lab("limit", f"heal/{LEADER}", "--memory", "240MiB")
+        # Less than the leader keeps for its owner.
+        lab("limit", f"heal/{LEADER}", "--memory", "200MiB")
         host(LEADER).check_output("systemctl kill --signal=KILL drover-server@main.service")
         wait_until(lambda: "fit" in health()[1].get("reason", ""), 30, "waits")
         sentence = health()[1]["reason"]
@@ -175,7 +176,6 @@ def test_a_leader_that_is_short_of_memory_waits_and_goes_on():
 def test_status_tells_of_heals():
     told = host(LEADER).check_output("drover status --cluster main")
     assert "Healthy since " in told
-    assert "the RPC server of pi-1 has ended or was started anew; healthy again after " in told
     assert "pi-2 does not answer; healthy again after " in told
 
 
