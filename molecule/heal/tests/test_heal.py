@@ -162,9 +162,9 @@ def test_a_leader_that_is_short_of_memory_waits_and_goes_on():
         # Less than the leader keeps for its owner.
         lab("limit", f"heal/{LEADER}", "--memory", "200MiB")
         host(LEADER).check_output("systemctl kill --signal=KILL drover-server@main.service")
-        wait_until(lambda: "fit" in health()[1].get("reason", ""), 30, "waits")
+        wait_until(lambda: "waiting for" in health()[1].get("reason", ""), 30, "waits")
         sentence = health()[1]["reason"]
-        assert sentence.startswith("The model does not fit now: it needs ")
+        assert sentence.startswith(f"{LEADER} cannot lead: ")
         assert sentence.endswith("; waiting for memory.")
         assert sentence in host(LEADER).check_output("systemctl status drover-server@main.service")
         assert sentence in host(LEADER).check_output("journalctl --unit drover-server@main.service --lines 20")
