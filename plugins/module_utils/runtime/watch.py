@@ -35,6 +35,7 @@ from ..serving.cluster import Cluster
 from ..serving.completion import health, read_api_key
 from .agent import listen
 from .agents import ask_all
+from .command import EX_TEMPFAIL
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .http_service import Handler, Refused
@@ -52,11 +53,12 @@ _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 
 
 def watch(name: str) -> int:
-    """Watch the cluster called ``name``, which this host leads, until its documents are written anew."""
+    """Watch the cluster called ``name``, which this host leads, until its documents are written anew: EX_TEMPFAIL, since
+    there is more to watch then; 0 where there is nothing to."""
     cluster, tree = Cluster(name), Tree()
     root = load_deployment(cluster)
     if root["part"] != "leader" or not root["healing"]:
-        raise DroverError(f"This host leads no cluster {name} that heals itself: stop this unit.")
+        return 0
     members = read_members(load_document(cluster.members_path, "the cluster's members"))
     watched = Watch(cluster, tree, root, members, read_secret(cluster))
     with listen(root["listen"]["address"], root["healing"]["port"], health_handler(watched)) as service:
@@ -65,7 +67,7 @@ def watch(name: str) -> int:
             began = time.monotonic()
             watched.look()
             time.sleep(max(0.1, LOOK_SECONDS - (time.monotonic() - began)))
-    return 0
+    return EX_TEMPFAIL
 
 
 def health_handler(watched: Watch) -> type[Handler]:
