@@ -53,8 +53,8 @@ _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 
 
 def watch(name: str) -> int:
-    """Watch the cluster called ``name``, which this host leads, until its documents are written anew: EX_TEMPFAIL, since
-    there is more to watch then; 0 where there is nothing to."""
+    """Watch the cluster called ``name``, which this host leads, until its documents are written anew: EX_TEMPFAIL, for
+    there is more to watch then. 0 where there is nothing to watch."""
     cluster, tree = Cluster(name), Tree()
     root = load_deployment(cluster)
     if root["part"] != "leader" or not root["healing"]:
