@@ -10,8 +10,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit sanity galaxy site release lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-kubernetes \
-	molecule-k3s molecule-vulkan molecule-weights bench clean lab-setup
+	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-heal \
+	molecule-kubernetes molecule-k3s molecule-vulkan molecule-weights bench clean lab-setup
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -43,8 +43,8 @@ test: lab-setup ## Everything that CI runs
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		molecule-compile molecule-refusals molecule-controllers molecule-kubernetes molecule-k3s molecule-vulkan \
-		molecule-weights unit limits lab-emulated lab-kubernetes sanity galaxy site
+		molecule-compile molecule-refusals molecule-controllers molecule-heal molecule-kubernetes molecule-k3s \
+		molecule-vulkan molecule-weights unit limits lab-emulated lab-kubernetes sanity galaxy site
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -105,6 +105,9 @@ molecule-refusals: $(SETUP)
 
 molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
+
+molecule-heal: $(SETUP)
+	@tests/checks/molecule heal
 
 # Labs of their own, whose Kubernetes takes long to compile the first time.
 molecule-kubernetes: $(SETUP)

@@ -110,6 +110,7 @@ VARIABLES = {
     "host_running": elsewhere("roles/host/vars/main.yml"),
     "host_installed": elsewhere("roles/host/tasks/main.yml"),
     "host_notify": elsewhere("roles/rpc_server/tasks/configure.yml"),
+    "host_secret": elsewhere("playbooks/tasks/secret.yml"),
     "host_listeners": elsewhere("roles/host/tasks/preflight.yml"),
     "host_port": elsewhere("roles/rpc_server/tasks/preflight.yml"),
     "host_address": elsewhere("roles/rpc_server/tasks/preflight.yml"),
@@ -144,6 +145,11 @@ VARIABLES = {
     "llama_server_model": refused("/srv/walked.gguf"),
     "llama_server_alias": deployed("walked", lambda seen: seen.argument(LEADER, "--alias") == "walked"),
     "llama_server_plan": refused({"schema": 1}),
+    "llama_server_members": refused({"schema": 1}),
+    "llama_server_members_found": refused("walked"),
+    "llama_server_heals": elsewhere("molecule/heal/off.yml"),
+    "llama_server_health_port": deployed(8098, lambda seen: seen.deployments[LEADER]["healing"]["port"] == 8098),
+    "llama_server_drain_seconds": deployed(7, lambda seen: seen.deployments[LEADER]["healing"]["drain_seconds"] == 7),
     "llama_server_deployment": refused({"schema": 1}),
     "llama_server_extra_arguments": deployed(
         ["--no-warmup"], lambda seen: "--no-warmup" in seen.deployments[LEADER]["arguments"]
@@ -224,6 +230,7 @@ VARIABLES = {
     "rpc_server_cache_max_bytes": deployed(
         5 << 30, lambda seen: seen.deployments[WORKER]["cache"].get("bytes") == 5 << 30, WORKER
     ),
+    "rpc_server_agent_port": deployed(50098, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50098, OTHER),
     "rpc_server_deployment": refused({"schema": 1}),
     "tensor_cache_cluster": refused("walked"),
     "tensor_cache_plan": refused({"schema": 1}),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.healing.members import make_members
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
@@ -25,6 +26,8 @@ class ActionModule(BrainAction):
             "model": {"type": "dict", "options": MODEL},
             "lend_to": {"type": "str"},
             "choice": {"type": "dict"},
+            "gguf": {"type": "dict"},
+            "model_host": {"type": "str"},
             "programs": {"type": "dict", "default": {}},
             "settings_of_hosts": SETTINGS,
             "found": {
@@ -39,6 +42,7 @@ class ActionModule(BrainAction):
                     "listeners": {"type": "list", "elements": "dict", "default": []},
                     "plan": {"type": "dict"},
                     "weights": {"type": "dict"},
+                    "members": {"type": "str"},
                 },
             },
             "spread": {"type": "int", "default": 0},
@@ -53,8 +57,31 @@ class ActionModule(BrainAction):
         deployments = make_deployments(given)
         # Packing it takes a moment, which only a run that goes on to change hosts needs.
         digest = packed_runtime(given["collection_path"])["digest"] if given["collection_path"] else None
-        due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"])
-        return {"deployments": deployments, "due": due}
+        members = make_the_members(given, deployments)
+        lasting = members.get("lasting")
+        due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"], lasting)
+        return {"deployments": deployments, "members": members, "due": due}
+
+
+def make_the_members(given, deployments):
+    """What the leader needs to plan anew, by the options of the module; empty where nothing heals itself."""
+    if given["plan"] is None or given["gguf"] is None:
+        return {}
+    wishes = settings_by_host(given["settings_of_hosts"])
+    return (
+        make_members(
+            given["plan"],
+            given["gguf"],
+            given["tallies"],
+            {host: given["programs"].get(host, {}) for host in deployments},
+            given["model"],
+            wishes,
+            deployments,
+            given["choice"],
+            given["model_host"] or None,
+        )
+        or {}
+    )
 
 
 def make_deployments(given):

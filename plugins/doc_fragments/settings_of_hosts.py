@@ -44,6 +44,10 @@ options:
         description: Whether it may listen on an address that the Internet can reach.
         type: bool
         default: false
+      rpc_server_agent_port:
+        description: The port of the agent by which it answers its leader, in a cluster that heals itself.
+        type: int
+        default: 51052
       llama_server_address:
         description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
         type: str
@@ -72,4 +76,16 @@ options:
         type: list
         elements: str
         default: []
+      llama_server_heals:
+        description: Whether the cluster that the host leads heals itself.
+        type: bool
+        default: false
+      llama_server_health_port:
+        description: The port on which a cluster that heals itself tells whether it is healthy.
+        type: int
+        default: 9080
+      llama_server_drain_seconds:
+        description: How long a change for the better waits for requests to end, at most, in seconds.
+        type: int
+        default: 60
 """

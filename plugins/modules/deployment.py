@@ -53,6 +53,16 @@ options:
         against that.
     type: dict
     version_added: "0.2.0"
+  gguf:
+    description:
+      - The model as RV(drover.llama.gguf_info#module:gguf) has it. Needed for a cluster that is to heal itself, whose
+        leader plans with it.
+    type: dict
+    version_added: "0.2.0"
+  model_host:
+    description: The host that has the model's file elsewhere, as O(drover.llama.placement#module:model_host).
+    type: str
+    version_added: "0.2.0"
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.
@@ -89,6 +99,9 @@ options:
       plan:
         description: The RV(drover.llama.memory_info#module:plan) there.
         type: dict
+      members:
+        description: The RV(drover.llama.memory_info#module:members) there.
+        type: str
       weights:
         description: The RV(drover.llama.memory_info#module:weights) there.
         type: dict
@@ -177,6 +190,14 @@ deployments:
       cache:
         directory: /var/cache/drover/rpc
         days: 30
+members:
+  description:
+    - All that the leader needs to plan anew by itself, with C(lasting), a digest of what is not measured every time.
+    - Empty for a cluster that does not heal itself, and without O(gguf).
+  returned: success
+  type: dict
+  sample: {}
+  version_added: "0.2.0"
 due:
   description:
     - The hosts on which something is to be written, started or stopped before all run what RV(deployments) say, by

@@ -544,6 +544,14 @@ connections:
   type: list
   elements: dict
   sample: []
+members:
+  description:
+    - Of a leader of a cluster that heals itself, a digest of what it needs to plan anew, to be compared with
+      C(lasting) of RV(drover.llama.deployment#module:members). Null elsewhere.
+  returned: success
+  type: str
+  sample: 0b5fd2e1a7c94f3d
+  version_added: "0.2.0"
 received_bytes:
   description: What has come over the connections in RV(connections), or null where the kernel does not tell.
   returned: success
@@ -589,6 +597,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
 )
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
+from ansible_collections.drover.llama.plugins.module_utils.runtime.decisions import decision, in_force, read_document
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
@@ -633,9 +642,15 @@ def main():
             may_write=not module.check_mode,
         )
         deployment = read_deployments(Tree()).get(cluster)
+        # What a cluster that heals itself has decided since it was deployed is what runs.
+        decided = decision(Cluster(cluster)) if deployment else None
+        if deployment:
+            deployment = in_force(Cluster(cluster), deployment)
+        members = read_document(Cluster(cluster).members_path)
         found = {
             "tally": tally,
-            "plan": running_plan(cluster),
+            "plan": (decided or {}).get("plan") or running_plan(cluster),
+            "members": members.get("lasting") if isinstance(members, dict) else None,
             "deployment": deployment,
             "runs": runs(Tree(), Cluster(cluster), deployment),
             "complete": complete(Tree(), Cluster(cluster), deployment),

@@ -44,6 +44,18 @@ def _run(given: argparse.Namespace, version: str) -> int:
         from .part import become
 
         return become(given.cluster, given.command)
+    if given.command == "agent":
+        from .agent import serve
+
+        return serve(given.cluster)
+    if given.command == "watch":
+        from .watch import watch
+
+        return watch(given.cluster)
+    if given.command == "status":
+        from .status import print_status
+
+        return 0 if print_status(given.cluster) else NO
     if given.command == "firewall":
         from .firewall import close_firewall, open_firewall
 
@@ -141,6 +153,11 @@ def _parser() -> argparse.ArgumentParser:
     leader = commands.add_parser("leader", help="become the llama-server that this host's deployment names")
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
+    agent = commands.add_parser(
+        "agent", help="answer this worker's leader: how it is, what it lends, what it is to run"
+    )
+    watch = commands.add_parser("watch", help="watch this leader's workers, and heal the cluster")
+    status = commands.add_parser("status", help="print how the cluster is that this host leads")
     ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
     alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
     waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")
@@ -150,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
     )
     held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
-    for command in (worker, leader, firewall, ready, alive, waiting, complete, held):
+    for command in (worker, leader, agent, watch, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
     tally.add_argument(

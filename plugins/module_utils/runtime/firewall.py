@@ -36,7 +36,7 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     cluster = Cluster(name)
     deployment = load_deployment(cluster)
     allow = deployment["allow"]
-    guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
+    guard = guard_script(cluster.table, _ports(deployment), allow) if allow is not None else None
     _guard(cluster, guard, run)
     keep_open(_notes(cluster.name), openings(deployment), run)
     _close_ended_offers(run)
@@ -53,7 +53,7 @@ def close_firewall(name: str, run: Run = run_tool) -> None:
 def open_offer(address: str, port: int, members: Iterable[str], run: Run = run_tool) -> None:
     """Let ``members`` (addresses and networks) reach what is offered on ``address`` and ``port``, where the owner's
     firewall would drop them. Who offers turns away everybody else itself."""
-    keep_open(_notes(f"{OFFER}{port}"), _reach(members, address, port, "drover offer"), run)
+    keep_open(_notes(f"{OFFER}{port}"), _reach(members, address, [port], "drover offer"), run)
 
 
 def close_offer(port: int, run: Run = run_tool) -> None:
@@ -78,10 +78,10 @@ def openings(deployment: dict[str, Any]) -> list[Opening]:
     label = f"drover {deployment['cluster']} {deployment['part']}"
     listen = deployment["listen"]
     sources = [None] if deployment["allow"] is None else deployment["allow"]
-    return _reach(sources, listen["address"], listen["port"], label)
+    return _reach(sources, listen["address"], _ports(deployment), label)
 
 
-def _reach(sources: Iterable[str | None], address: str, port: int, label: str) -> list[Opening]:
+def _reach(sources: Iterable[str | None], address: str, ports: list[int], label: str) -> list[Opening]:
     if address.startswith("127."):
         return []  # no firewall stands in this machine's way to itself
     # What is listened on is IPv4 alone, and a firewall takes no rule from one version of IP to the other.
@@ -89,21 +89,28 @@ def _reach(sources: Iterable[str | None], address: str, port: int, label: str) -
         Opening(source, address, port, label)
         for source in sources
         if source is None or source_network(source, "An address that may connect").version == 4
+        for port in ports
     ]
 
 
-def guard_script(table: str, port: int, allow: list[str]) -> str:
-    """What to tell ``nft -f -`` so that ``port`` answers the addresses in ``allow`` and this host itself only.
+def _ports(deployment: dict[str, Any]) -> list[int]:
+    """Where the part of this host listens: its program, and what heals it."""
+    return [deployment["listen"]["port"], *([deployment["healing"]["port"]] if deployment["healing"] else [])]
+
+
+def guard_script(table: str, ports: list[int], allow: list[str]) -> str:
+    """What to tell ``nft -f -`` so that ``ports`` answer the addresses in ``allow`` and this host itself only.
 
     One transaction: there is no moment without a guard. Adding the table first makes deleting it right in any case.
     """
     networks = [source_network(address, "An address that may connect") for address in allow]
-    rules = [f'tcp dport {port} iifname "lo" accept']
+    guarded = f"tcp dport {ports[0]}" if len(ports) == 1 else f"tcp dport {{ {', '.join(map(str, sorted(ports)))} }}"
+    rules = [f'{guarded} iifname "lo" accept']
     for family, version in (("ip", 4), ("ip6", 6)):
         sources = [str(network) for network in networks if network.version == version]
         if sources:
-            rules.append(f"tcp dport {port} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
-    rules.append(f"tcp dport {port} drop")
+            rules.append(f"{guarded} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
+    rules.append(f"{guarded} drop")
     body = "\n".join(f"    {rule}" for rule in rules)
     return (
         f"{_removal(table)}table inet {table} {{\n  chain input {{\n"

@@ -18,8 +18,10 @@ RUNTIME = "/usr/local/lib/drover/drover.pyz"
 LINKS = ("/usr/local/lib/drover/python3", "/usr/local/bin/drover")
 # A file of the role, and where it goes.
 FILES = {
+    "drover-agent@.service": "/etc/systemd/system/drover-agent@.service",
     "drover-rpc@.service": "/etc/systemd/system/drover-rpc@.service",
     "drover-server@.service": "/etc/systemd/system/drover-server@.service",
+    "drover-watch@.service": "/etc/systemd/system/drover-watch@.service",
     "hardening.conf": "/etc/systemd/system/drover-@.service.d/hardening.conf",
 }
 

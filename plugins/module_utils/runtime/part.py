@@ -28,8 +28,10 @@ class Unfinished(DroverError):
 
 def become(name: str, part: str) -> int:
     """Become the ``part`` of this host in the cluster called ``name``; comes back only by an error."""
-    deployment = load_deployment(Cluster(name))
-    check_part(deployment, part)
+    cluster = Cluster(name)
+    root = load_deployment(cluster)
+    check_part(root, part)
+    deployment = _decided(cluster, root) if root["healing"] else root
     if deployment["cache"]:
         cache = deployment["cache"]
         prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
@@ -42,6 +44,17 @@ def become(name: str, part: str) -> int:
         raise DroverError(
             f"{program} cannot be started ({error.strerror}): install llama.cpp built for this machine, and {REMEDY}."
         ) from error
+
+
+def _decided(cluster: Cluster, root: dict[str, Any]) -> dict[str, Any]:
+    """What this host runs in a cluster that heals itself, by its leader's decision, of what ``root`` grants."""
+    if root["part"] == "leader":
+        from .leader import decide
+
+        return decide(cluster.name, root)
+    from .decisions import in_force
+
+    return in_force(cluster, root)
 
 
 def load_deployment(cluster: Cluster) -> dict[str, Any]:

@@ -14,14 +14,13 @@ from typing import Any
 
 from ..errors import DroverError
 from ..hosts import cgroups
+from ..hosts.process import started_seconds
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import read_deployment
 from ..serving.device_drop_in import device_drop_in
 from .installed import FILES, USER
 
-# Place of a process's start in /proc/PID/stat, counted behind the name in brackets (proc_pid_stat(5), starttime).
-STARTED = 19
 # What makes a unit start after a boot, as its [Install] section says.
 WANTED = "/etc/systemd/system/multi-user.target.wants"
 # Which GPUs a unit sees: serving/device_drop_in.py.
@@ -34,7 +33,7 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
     that it needs were written. ``now`` is the moment, in seconds since the machine was started, and is for tests."""
     if deployment is None:
         return False
-    starts = [_started(tree, pid) for pid in cgroups.unit_processes(tree, [_unit(cluster, deployment)])]
+    starts = [started_seconds(tree, pid) for pid in cgroups.unit_processes(tree, [_unit(cluster, deployment)])]
     known = [start for start in starts if start is not None]
     if not known:
         return False
@@ -48,8 +47,8 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
     """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
-    sees the GPUs that it is to see, and a leader has its key, which ``owner`` (root, but in tests) may change and the
-    service may read, and nobody else."""
+    sees the GPUs that it is to see, a leader has its key, and whoever heals the secret, which ``owner`` (root, but in
+    tests) may change and the service may read, and nobody else."""
     try:
         known = read_deployment(deployment)
         unit, shown = _unit(cluster, known), device_drop_in(known)
@@ -57,10 +56,18 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
         return False
     if not os.path.lexists(tree.path(f"{WANTED}/{unit}")) or (tree.text(SHOWN.format(unit)) or "") != shown.strip():
         return False
-    if known["part"] != "leader":
-        return True
+    leads = known["part"] == "leader"
+    if known["healing"]:
+        healer = cluster.watch_unit if leads else cluster.agent_unit
+        if not os.path.lexists(tree.path(f"{WANTED}/{healer}")) or not _is_secret(tree, cluster.secret_path, owner):
+            return False
+    return not leads or _is_secret(tree, cluster.api_key_path, owner)
+
+
+def _is_secret(tree: Tree, path: str, owner: int) -> bool:
+    """Whether the file is there, not empty, and readable by the service alone, besides ``owner``, who may change it."""
     try:
-        key = os.stat(tree.path(cluster.api_key_path))
+        key = os.stat(tree.path(path))
     except OSError:
         return False
     groups = [line.split(":") for line in (tree.text("/etc/group") or "").splitlines()]
@@ -70,14 +77,6 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
 
 def _unit(cluster: Cluster, deployment: dict[str, Any]) -> str:
     return cluster.server_unit if deployment.get("part") == "leader" else cluster.rpc_unit
-
-
-def _started(tree: Tree, pid: int) -> float | None:
-    """Seconds from the machine's start to the process's, or None when it has just ended."""
-    fields = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    if len(fields) <= STARTED or not fields[STARTED].isdigit():
-        return None
-    return int(fields[STARTED]) / os.sysconf("SC_CLK_TCK")
 
 
 def _written(path: str) -> float:

@@ -12,6 +12,8 @@ from ..errors import DroverError
 
 CLUSTERS_FOLDER = "/etc/drover"
 WEIGHTS = "weights.json"
+# Where services, which may not write the former, keep what they decided themselves.
+HEALING_FOLDER = "/var/lib/drover/healing"
 # It stands in paths, unit names and nft's tables, and Kubernetes' labels take it, too.
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 
@@ -55,6 +57,26 @@ class Cluster:
         return f"{self.folder}/api_key"
 
     @property
+    def members_path(self) -> str:
+        """What the leader needs to plan anew; there where the cluster heals itself."""
+        return f"{self.folder}/members.json"
+
+    @property
+    def secret_path(self) -> str:
+        """What the leader and the agents know each other by."""
+        return f"{self.folder}/secret"
+
+    @property
+    def running_path(self) -> str:
+        """What this host runs by a decision of the cluster's own; the service user writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/running.json"
+
+    @property
+    def watch_path(self) -> str:
+        """What the watch on the leader has seen and done; the service user writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/watch.json"
+
+    @property
     def rpc_unit(self) -> str:
         """The systemd unit of a worker."""
         return f"drover-rpc@{self.name}.service"
@@ -63,6 +85,16 @@ class Cluster:
     def server_unit(self) -> str:
         """The systemd unit of the leader."""
         return f"drover-server@{self.name}.service"
+
+    @property
+    def agent_unit(self) -> str:
+        """The systemd unit by which a worker answers its leader."""
+        return f"drover-agent@{self.name}.service"
+
+    @property
+    def watch_unit(self) -> str:
+        """The systemd unit by which the leader watches its workers."""
+        return f"drover-watch@{self.name}.service"
 
     @property
     def table(self) -> str:

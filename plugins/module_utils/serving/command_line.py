@@ -61,9 +61,10 @@ def leader_arguments(
     flags: Collection[str] | None = None,
     build: int | None = None,
     local: Mapping[str, str] | None = None,
+    watched: bool = False,
 ) -> list[str]:
-    """All arguments of llama-server. ``model`` has ``path`` and ``alias``; ``local`` is for ``plan_arguments``; the
-    user's ``extra`` ones come last."""
+    """All arguments of llama-server. ``model`` has ``path`` and ``alias``; ``local`` is for ``plan_arguments``; with
+    ``watched`` it tells who has the key whether it is idle; the user's ``extra`` ones come last."""
     pairs: Pairs = [
         ("--model", model["path"]),
         ("--alias", model["alias"]),
@@ -74,6 +75,7 @@ def leader_arguments(
         ("--api-key-file", api_key_file),
         # Slots would show every client what the others ask.
         ("--no-slots", None),
+        *([("--metrics", None)] if watched else []),
     ]
     return [
         *_written(pairs, flags, build),

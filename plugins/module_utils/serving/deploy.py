@@ -23,6 +23,8 @@ from .visible import Visible, visible
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
 CACHE_FOLDER = "/var/cache/drover"
+# Upstream: ggml/src/ggml.c, ggml_print_backtrace.
+NO_BACKTRACE = {"GGML_NO_BACKTRACE": "1"}
 
 
 def deploy(
@@ -57,10 +59,12 @@ def deploy(
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
+    # What is started anew by Kubernetes, or with it, is no business of ours.
+    heals = wishes[leader].llama_server_heals and pods is None
     pods = pods or {}
     deployments = {
         leader: _leader(
-            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], in_pod=leader in pods
+            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], leader in pods, heals
         )
     }
     let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
@@ -78,6 +82,7 @@ def deploy(
                 programs.get(host, {}),
                 wishes[host],
                 _memory_bytes(plan, hosts[host]),
+                heals,
             )
     return {host: deployments[host] for host in sorted(deployments)}
 
@@ -137,6 +142,7 @@ def _worker(
     programs: dict[str, Any],
     wishes: Settings,
     memory_bytes: int = 0,
+    heals: bool = False,
 ) -> dict[str, Any]:
     host = tally["host"]
     if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
@@ -163,6 +169,7 @@ def _worker(
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
         cache=_cache(wishes) if cache else None,
+        healing={"port": wishes.rpc_server_agent_port} if heals else None,
     )
 
 
@@ -179,6 +186,7 @@ def _leader(
     model: dict[str, Any],
     wishes: Settings,
     in_pod: bool,
+    heals: bool,
 ) -> dict[str, Any]:
     host = plan["leader"]
     if in_pod and wishes.llama_server_address:
@@ -214,14 +222,22 @@ def _leader(
             flags,
             build,
             shown.names,
+            heals,
         ),
         shown=shown,
+        # It would have a debugger look into it for half a minute, where there is one, before it ends.
+        environment=NO_BACKTRACE if heals else {},
         listen={"address": address, "port": wishes.llama_server_port},
         files=[
             *({"path": file["path"], "bytes": file["bytes"]} for file in model["files"]),
             {"path": keys, "bytes": None},
         ],
         memory_bytes=_memory_bytes(plan, tally),
+        healing=(
+            {"port": wishes.llama_server_health_port, "drain_seconds": wishes.llama_server_drain_seconds}
+            if heals
+            else None
+        ),
     )
 
 
@@ -240,6 +256,7 @@ def _deployment(
     allow: list[str] | None = None,
     files: list[dict[str, Any]] | None = None,
     cache: dict[str, Any] | None = None,
+    healing: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -257,6 +274,7 @@ def _deployment(
         "files": files or [],
         "memory_bytes": memory_bytes,
         "cache": cache,
+        "healing": healing,
     }
 
 

@@ -15,7 +15,9 @@ A deployment is a dictionary of
 - ``files``: ``path`` and ``bytes`` of each file that must be there (``bytes`` null: of any size),
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
 - ``cache``: null, or ``directory`` of the tensor cache, the ``days`` after which files that were not read go, and where
-  there is a bound, ``bytes``: what the files that are left at a start may take together, the last read ones first.
+  there is a bound, ``bytes``: what the files that are left at a start may take together, the last read ones first,
+- ``healing``: null where nothing heals by itself; of a worker the ``port`` of its agent, of a leader that of its
+  health, with ``drain_seconds``, which a change for the better waits for requests to end.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
 and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
@@ -53,9 +55,10 @@ _FIELDS: dict[str, Any] = {
     "files": list,
     "memory_bytes": int,
     "cache": (dict, type(None)),
+    "healing": (dict, type(None)),
 }
-# What those lack that were written before there were GPUs. Of two clusters on a host, one may have been deployed then.
-_LATER: dict[str, Any] = {"nodes": [], "groups": []}
+# What those lack that were written before there was such a thing. Of two clusters on a host, one may be that old.
+_LATER: dict[str, Any] = {"nodes": [], "groups": [], "healing": None}
 _WHAT = "The deployment"
 
 
@@ -85,6 +88,9 @@ def read_deployment(value: object) -> dict[str, Any]:
         text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
         whole(found["cache"].get("bytes", 0), f"{_WHAT}'s cache bytes", 0, remedy=REMEDY)
+    if found["healing"] is not None:
+        whole(found["healing"].get("port"), f"{_WHAT}'s healing port", 1, 65535, REMEDY)
+        whole(found["healing"].get("drain_seconds", 0), f"{_WHAT}'s drain_seconds", 0, remedy=REMEDY)
     return found
 
 

@@ -17,16 +17,18 @@ def hosts_due(
     found: Iterable[dict[str, Any]],
     installed: str | None,
     spread: int = 0,
+    members: str | None = None,
 ) -> list[str]:
     """The sorted hosts on which something is to be written, started or stopped before all run what ``deployments``
     (host -> deployment) say.
 
     ``plan`` is what the leader is to have, and ``installed`` the digest of what each host is to have of Drover (see
     runtime/installed.py). ``found``: ``host``, and of it ``installed``, ``deployment`` (what its service was started
-    by), ``complete``, ``listeners``, ``plan`` and ``weights``, as memory_info returns them, or empty.
+    by), ``complete``, ``listeners``, ``members``, ``plan`` and ``weights``, as memory_info returns them, or empty.
 
-    A host that nothing was found on is due; so is one that leads no longer, and one whose tensor cache lacks what
-    ``spread`` (on how many workers each tensor is to be; 0: none are placed) asks for.
+    A host that nothing was found on is due; so is one that leads no longer, a leader whose members are others than
+    ``members`` (see healing/members.py, ``lasting``), and one whose tensor cache lacks what ``spread`` (on how many
+    workers each tensor is to be; 0: none are placed) asks for.
     """
     known = {each["host"]: each for each in found}
     placing = spread if plan and plan["feasible"] and saves(plan["predicted"]) else 0
@@ -35,7 +37,7 @@ def hosts_due(
         host
         for host, deployment in deployments.items()
         if host not in known
-        or not _stands(deployment, plan, known[host], installed)
+        or not _stands(deployment, plan, known[host], installed, members)
         or not _has_its_weights(deployment, known[host], placing)
     }
     return sorted(led | unlike)
@@ -55,12 +57,18 @@ def _has_its_weights(deployment: dict[str, Any], found: dict[str, Any], spread: 
     return bool(weights["spread"] == spread and not weights["lacking_bytes"])
 
 
-def _stands(deployment: dict[str, Any], plan: dict[str, Any] | None, found: dict[str, Any], digest: str | None) -> bool:
+def _stands(
+    deployment: dict[str, Any],
+    plan: dict[str, Any] | None,
+    found: dict[str, Any],
+    digest: str | None,
+    members: str | None,
+) -> bool:
     """Whether a host is as it is to be."""
     if (found["installed"], found["deployment"]) != (digest, deployment) or not found["complete"]:
         return False
     if deployment["part"] == "leader":
-        return plan is not None and places_the_same(found["plan"], plan)
+        return plan is not None and places_the_same(found["plan"], plan) and (found.get("members") or None) == members
     # A drop-in of the owner's may have it start another program than the deployment's.
     port = deployment["listen"]["port"]
     return [each["command"] for each in found["listeners"] if each["port"] == port] == [deployment["program"]]

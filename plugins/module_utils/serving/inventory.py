@@ -18,6 +18,8 @@ DECIDED = {
     "llama_server_cluster": "drover_cluster",
     "llama_server_deployment": None,
     "llama_server_model": "gguf_model_leader_path",
+    "llama_server_members": None,
+    "llama_server_members_found": None,
     "llama_server_plan": None,
     "placement_api_port": "llama_server_port",
     "placement_builds_path": "llama_cpp_directory",

@@ -25,6 +25,8 @@ class Settings:
     - ``llama_server_address`` (empty: the one that the plan knows the host by), ``llama_server_port``,
       ``llama_server_api_key_file`` (empty: the cluster's own), ``llama_server_threads`` (0: as planned),
       ``llama_server_extra_arguments``.
+    - ``llama_server_heals``: whether the cluster that it leads heals itself; ``llama_server_health_port`` and
+      ``llama_server_drain_seconds`` if so, and of a worker ``rpc_server_agent_port``.
     """
 
     rpc_server_cache: bool = True
@@ -32,12 +34,16 @@ class Settings:
     rpc_server_cache_max_bytes: int = 0
     rpc_server_allowed_addresses: tuple[str, ...] = ()
     rpc_server_allow_public_address: bool = False
+    rpc_server_agent_port: int = 51052
     llama_server_address: str = ""
     llama_server_port: int = 8080
     llama_server_allow_public_address: bool = False
     llama_server_api_key_file: str = ""
     llama_server_threads: int = 0
     llama_server_extra_arguments: tuple[str, ...] = ()
+    llama_server_heals: bool = False
+    llama_server_health_port: int = 9080
+    llama_server_drain_seconds: int = 60
 
     @classmethod
     def from_dict(cls, value: object, host: str) -> Settings:
@@ -52,6 +58,9 @@ class Settings:
         settings = {name: _checked(given[name], f"{name} of {host}", known[name]) for name in known if name in given}
         for name, least, most in (
             ("llama_server_port", 1, 65535),
+            ("llama_server_health_port", 1, 65535),
+            ("rpc_server_agent_port", 1, 65535),
+            ("llama_server_drain_seconds", 0, None),
             ("llama_server_threads", 0, None),
             ("rpc_server_cache_days", 1, None),
             ("rpc_server_cache_max_bytes", 0, None),

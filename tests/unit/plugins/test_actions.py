@@ -61,7 +61,7 @@ def test_deployments_are_plain_and_those_of_the_brain():
     deployed = ask("deployment", plan=decorated(PLAN), tallies=decorated(HOSTS), programs=BY_HOST, model=MODEL)
     assert types_in(deployed) <= PLAIN
     deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
-    assert deployed == {"changed": False, "deployments": deployments, "due": sorted(deployments)}
+    assert deployed == {"changed": False, "deployments": deployments, "members": {}, "due": sorted(deployments)}
 
 
 def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):

@@ -168,3 +168,22 @@ def test_one_from_before_there_were_gpus_is_complete(prepared):
 
 def test_a_key_of_another_owner_is_not_complete(prepared):
     assert not complete(Tree(str(prepared)), MAIN, LEADER, owner=os.getuid() + 1)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "unit"),
+    [
+        ({**WORKER, "healing": {"port": 51052}}, MAIN.agent_unit),
+        ({**LEADER, "healing": {"port": 9080, "drain_seconds": 60}}, MAIN.watch_unit),
+    ],
+)
+def test_what_heals_itself_needs_who_heals_and_its_secret(prepared, deployment, unit):
+    assert not is_complete(prepared, deployment)
+    (prepared / WANTED[1:] / unit).symlink_to("/etc/systemd/system/nowhere.service")
+    assert not is_complete(prepared, deployment)
+    secret = prepared / MAIN.secret_path[1:]
+    secret.write_text("s" * 48)
+    secret.chmod(0o640)
+    assert is_complete(prepared, deployment)
+    secret.chmod(0o644)
+    assert not is_complete(prepared, deployment)

@@ -46,6 +46,7 @@ def test_the_leader_runs_llama_server():
         ],
         "memory_bytes": 2 * GIB,
         "cache": None,
+        "healing": None,
     }
 
 
@@ -67,6 +68,7 @@ def test_a_worker_runs_the_rpc_server_and_lets_in_all_addresses_that_the_leader_
         "files": [],
         "memory_bytes": 5 * GIB // 4 + GIB // 8,
         "cache": {"directory": "/var/cache/drover/rpc", "days": 30},
+        "healing": None,
     }
 
 
@@ -402,7 +404,7 @@ def test_one_from_before_there_were_gpus_uses_none():
     assert read_deployment({name: made[name] for name in made if name not in ("nodes", "groups")}) == made
 
 
-@pytest.mark.parametrize("name", [name for name in deployed()["pi-1"] if name not in ("nodes", "groups")])
+@pytest.mark.parametrize("name", [name for name in deployed()["pi-1"] if name not in ("nodes", "groups", "healing")])
 def test_every_field_must_be_there(name):
     made = deployed()["pi-1"]
     del made[name]

@@ -37,8 +37,8 @@ def found(host, **changes):
     }
 
 
-def due(*hosts, plan=PLAN, digest=DIGEST):
-    return hosts_due(DEPLOYMENTS, plan, hosts, digest)
+def due(*hosts, plan=PLAN, digest=DIGEST, members=None):
+    return hosts_due(DEPLOYMENTS, plan, hosts, digest, members)
 
 
 def test_where_all_is_as_it_is_to_be_nothing_is_due():
@@ -82,6 +82,20 @@ def test_a_worker_that_is_not_as_it_is_to_be_is_due(changes):
 )
 def test_a_leader_that_is_not_as_it_is_to_be_is_due(changes):
     assert due(found(LEADER, **changes), found(WORKER)) == [LEADER]
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "expected"),
+    [
+        ("0b5f", "0b5f", []),
+        ("0b5f", "77aa", [LEADER]),
+        ("", "77aa", [LEADER]),
+        ("0b5f", None, [LEADER]),
+        ("", None, []),
+    ],
+)
+def test_a_leader_that_would_plan_anew_with_something_else_is_due(there, wanted, expected):
+    assert due(found(LEADER, members=there), found(WORKER, members=""), members=wanted) == expected
 
 
 def test_what_was_not_looked_at_is_due():

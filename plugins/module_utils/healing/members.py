@@ -1,0 +1,109 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The document ``members``: all that a leader needs to plan and to deploy anew, without whoever did so first.
+
+- ``schema`` (1), ``cluster``, ``leader``,
+- ``gguf``: the model, as gguf_info returned it; ``served``: its ``path``, ``alias`` and ``files`` on the leader,
+- ``model_host``: who has the model already, or null; ``choice``: what llama_cpp_choice returned, or null,
+- ``plan``: the one that was deployed, which has the policy,
+- ``tallies``: of all hosts, as they were then; ``programs``, ``settings``: by host, as ``deploy`` takes them,
+- ``agents``: host -> ``address`` and ``port`` of each worker's agent,
+- ``lasting``: a digest of all in it but what is measured anew every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from ..checks import dictionary, document, text, whole
+from ..gguf.document import read_gguf
+from ..hosts.document import read_tally
+from ..placement.document import read_plan
+from ..serving.cluster import Cluster
+
+SCHEMA = 1
+REMEDY = "run site.yml again, which writes it anew"
+_WHAT = "The document of members"
+_FIELDS: dict[str, Any] = {
+    "cluster": str,
+    "leader": str,
+    "gguf": dict,
+    "served": dict,
+    "model_host": (str, type(None)),
+    "choice": (dict, type(None)),
+    "plan": dict,
+    "tallies": list,
+    "programs": dict,
+    "settings": dict,
+    "agents": dict,
+    "lasting": str,
+}
+# Of a tally: what is its owner's word, or the machine's for good.
+_LASTING_OF_TALLY = ("host", "machine", "exclude", "obstacles", "threads", "lend", "port")
+
+
+def make_members(
+    plan: dict[str, Any],
+    gguf: dict[str, Any],
+    tallies: list[dict[str, Any]],
+    programs: dict[str, Any],
+    served: dict[str, Any],
+    settings: dict[str, Any],
+    deployments: dict[str, dict[str, Any]],
+    choice: dict[str, Any] | None = None,
+    model_host: str | None = None,
+) -> dict[str, Any] | None:
+    """The members of a cluster that runs ``deployments`` by ``plan``; None for one that does not heal itself."""
+    leader = plan["leader"]
+    if not deployments[leader]["healing"]:
+        return None
+    agents = {
+        host: {"address": deployment["listen"]["address"], "port": deployment["healing"]["port"]}
+        for host, deployment in deployments.items()
+        if host != leader and deployment["healing"]
+    }
+    lasting = {
+        "leader": leader,
+        "model": plan["model"],
+        "policy": plan["policy"],
+        "served": served,
+        "programs": programs,
+        "settings": settings,
+        "agents": agents,
+        "model_host": model_host,
+        "tallies": [{name: tally[name] for name in _LASTING_OF_TALLY} for tally in tallies],
+    }
+    return {
+        "schema": SCHEMA,
+        "cluster": plan["cluster"],
+        "leader": leader,
+        "gguf": gguf,
+        "served": served,
+        "model_host": model_host,
+        "choice": choice,
+        "plan": plan,
+        "tallies": tallies,
+        "programs": programs,
+        "settings": settings,
+        "agents": agents,
+        "lasting": hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def read_members(value: object) -> dict[str, Any]:
+    """The members in ``value``. Raises DroverError, one sentence, for what is none."""
+    found = document(value, _WHAT, SCHEMA, _FIELDS, REMEDY)
+    Cluster(found["cluster"])
+    text(found["leader"], f"{_WHAT}: leader", REMEDY)
+    read_gguf(found["gguf"])
+    read_plan(found["plan"])
+    for tally in found["tallies"]:
+        read_tally(tally)
+    for host, agent in found["agents"].items():
+        agent = dictionary(agent, f"{_WHAT}: the agent of {host}", REMEDY)
+        text(agent.get("address"), f"{_WHAT}: the address of {host}'s agent", REMEDY)
+        whole(agent.get("port"), f"{_WHAT}: the port of {host}'s agent", 1, 65535, REMEDY)
+    return found

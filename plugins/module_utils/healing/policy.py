@@ -1,0 +1,120 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When the watch ends llama-server, so that it starts anew with the workers that are there. Nothing here knows a clock,
+a process or a network: memory and look go in, memory and decision come out.
+
+- A worker whose RPC server is another one than llama-server was started with, or runs no more, has lost what it held:
+  a request can only hang or fail. The same is so when its host was silent for ``lost_seconds``. It ends at once.
+- When a better plan has become possible for ``settle_seconds`` on end, it ends as soon as no request is answered, and
+  after ``drain_seconds`` more in any case.
+- Between two such ends there is a wait that doubles, from ``first_wait_seconds`` to ``most_wait_seconds``, until none
+  was needed for ``calm_seconds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+SAME, ANOTHER, SILENT = "same", "another", "silent"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """In seconds."""
+
+    lost_seconds: float = 4.0
+    settle_seconds: float = 30.0
+    drain_seconds: float = 60.0
+    first_wait_seconds: float = 5.0
+    most_wait_seconds: float = 300.0
+    calm_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen at the moment ``now`` (seconds of a clock that never goes back).
+
+    ``run``: by which this run of llama-server is known, None while none serves. ``workers``: of those that it was
+    started with, whether the RPC server is the SAME, ANOTHER (or none), or the host is SILENT. ``better``: whether a
+    better plan is possible. ``busy``: whether it answers a request, or may do so.
+    """
+
+    now: float
+    run: str | None
+    workers: Mapping[str, str] = field(default_factory=dict)
+    better: bool = False
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is known of before: ``silent`` (worker -> since when), since when a ``better`` plan is possible, when
+    llama-server was ``ended`` last, how many ``times`` in a row, and which ``run`` that was."""
+
+    run: str | None = None
+    silent: Mapping[str, float] = field(default_factory=dict)
+    better: float | None = None
+    ended: float | None = None
+    times: int = 0
+    ended_run: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to ``end`` llama-server, ``at_once`` (it can only hang) or in an orderly way, and the ``reason``."""
+
+    end: bool = False
+    at_once: bool = False
+    reason: str = ""
+
+
+NOTHING = Decision()
+
+
+def decide(limits: Limits, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+    """What to do at this look, and what to remember for the next."""
+    if look.run is None:
+        # Nothing serves: whoever starts it looks at the workers itself.
+        return replace(memory, run=None, silent={}, better=None), NOTHING
+    silent = {
+        worker: memory.silent.get(worker, look.now) if memory.run == look.run else look.now
+        for worker, sight in look.workers.items()
+        if sight == SILENT
+    }
+    better = (memory.better if memory.better is not None else look.now) if look.better else None
+    memory = replace(memory, run=look.run, silent=silent, better=better)
+    if memory.ended is not None and look.now - memory.ended >= limits.calm_seconds + _wait(limits, memory):
+        memory = replace(memory, times=0)
+    if look.run == memory.ended_run or not _may_end(limits, memory, look.now):
+        return memory, NOTHING
+    decision = _decision(limits, memory, look)
+    if decision.end:
+        memory = replace(memory, ended=look.now, times=memory.times + 1, ended_run=look.run, better=None)
+    return memory, decision
+
+
+def _decision(limits: Limits, memory: Memory, look: Look) -> Decision:
+    for worker in sorted(look.workers):
+        if look.workers[worker] == ANOTHER:
+            return Decision(True, True, f"the RPC server of {worker} has ended or was started anew")
+    for worker, since in sorted(memory.silent.items()):
+        if look.now - since >= limits.lost_seconds:
+            return Decision(True, True, f"{worker} does not answer")
+    if memory.better is not None:
+        steady = look.now - memory.better - limits.settle_seconds
+        if steady >= limits.drain_seconds or (steady >= 0 and not look.busy):
+            return Decision(True, False, "a better plan is possible")
+    return NOTHING
+
+
+def _may_end(limits: Limits, memory: Memory, now: float) -> bool:
+    return memory.ended is None or now - memory.ended >= _wait(limits, memory)
+
+
+def _wait(limits: Limits, memory: Memory) -> float:
+    """Seconds from the last end to the next at the earliest."""
+    if memory.times == 0:
+        return 0.0
+    return min(limits.most_wait_seconds, limits.first_wait_seconds * 2.0 ** min(memory.times - 1, 30))

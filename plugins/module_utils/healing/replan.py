@@ -1,0 +1,145 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for those who are there now, and what every host runs by it: the same planner as on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DroverError
+from ..placement.planner import make_plan
+from ..placement.policy import Policy
+from ..serving.deploy import deploy
+from ..text import size_text
+
+SILENT = "it does not answer"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was heard of a worker: its ``state`` and what it has ``lent`` (see ``sight``), or the ``problem`` that keeps
+    it from taking part, in a few words."""
+
+    state: dict[str, Any] | None = None
+    lent: dict[str, Any] | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``plan`` and ``deployments`` (host -> deployment), or both None and ``waiting``, why not, in one sentence.
+    ``absent``: host -> why it takes no part, of those who would if they could."""
+
+    plan: dict[str, Any] | None
+    deployments: dict[str, dict[str, Any]] | None
+    absent: dict[str, str]
+    waiting: str
+
+
+def replan(
+    members: dict[str, Any],
+    answers: Mapping[str, Answer],
+    leader_memory: dict[str, Any],
+    running: dict[str, Any],
+    absent_before: Mapping[str, str],
+) -> Outcome:
+    """Plan for those of ``members`` who answer. ``answers``: by worker; ``leader_memory``: of the leader itself, as
+    ``lent`` has it. ``running`` is the plan that ran last, and ``absent_before`` who took no part in it: while it holds
+    and nobody of these is back, it stays as it is."""
+    absent = {host: answers[host].problem for host in members["agents"] if answers[host].problem}
+    try:
+        tallies = [_as_now(tally, members, answers, leader_memory, absent) for tally in members["tallies"]]
+        returned = [host for host in absent_before if host not in absent]
+        stays = not returned and holds(running, tallies, absent)
+        plan = running if stays else _planned(members, tallies, running)
+        if not plan["feasible"]:
+            return Outcome(None, None, absent, waiting_sentence(plan, tallies, absent))
+        deployments = deploy(
+            plan, tallies, members["programs"], members["served"], members["settings"], choice=members["choice"]
+        )
+    except DroverError as error:
+        return Outcome(None, None, absent, _and_absent(str(error).rstrip("."), absent))
+    return Outcome(plan, deployments, absent, "")
+
+
+def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[str, str]) -> bool:
+    """Whether all that ``plan`` puts on hosts still has its memory, down to the last byte: the margin is there to be
+    used now."""
+    if any(endpoint["host"] in absent for endpoint in plan["endpoints"]):
+        return False
+    room: dict[tuple[str, str], int] = {}
+    for tally in tallies:
+        for device in tally["devices"]:
+            room[tally["host"], device["id"]] = device["usable_bytes"]
+    needs: dict[tuple[str, str], int] = {(plan["leader"], "CPU"): plan["host"]["total_bytes"]}
+    for device in plan["devices"]:
+        place = (device["host"], device["id"])
+        needs[place] = needs.get(place, 0) + device["total_bytes"] + device["overhead_bytes"]
+    return all(need <= room.get(place, -1) for place, need in needs.items())
+
+
+def waiting_sentence(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[str, str]) -> str:
+    """Why the model cannot be served now, and who is waited for."""
+    shortfall = plan["shortfall"]
+    if shortfall["kind"] != "memory" and not (absent and shortfall["bytes"]):
+        return _and_absent(str(shortfall["text"]).rstrip("."), absent)
+    here = [tally for tally in tallies if not tally["exclude"] and not tally["obstacles"]]
+    has = sum(one["usable_bytes"] for tally in here for one in tally["devices"] if not one["unified"])
+    needs = has + (plan["missing_bytes"] or shortfall["bytes"])
+    return _and_absent(f"needs {size_text(needs)}, has {size_text(has)}", absent)
+
+
+def _and_absent(what: str, absent: Mapping[str, str]) -> str:
+    if not absent:
+        return f"{what}; waiting for memory"
+    return f"{what}; waiting for {', '.join(sorted(absent))}"
+
+
+def _planned(members: dict[str, Any], tallies: list[dict[str, Any]], running: dict[str, Any]) -> dict[str, Any]:
+    leader = members["leader"]
+    wished = members["plan"]["policy"]
+    plan = make_plan(
+        members["gguf"],
+        tallies,
+        # The model is here.
+        Policy.from_dict({**wished, "leader": leader}),
+        cluster=members["cluster"],
+        previous=[running],
+        choice=members["choice"],
+        model_host=leader,
+    )
+    return {**plan, "policy": wished}
+
+
+def _as_now(
+    tally: dict[str, Any],
+    members: dict[str, Any],
+    answers: Mapping[str, Answer],
+    leader_memory: dict[str, Any],
+    absent: Mapping[str, str],
+) -> dict[str, Any]:
+    """``tally`` with the memory that its host has now, by the address that it was deployed with."""
+    host = tally["host"]
+    if host in absent:
+        return {**tally, "exclude": absent[host]}
+    place = members["plan"]["addresses"].get(host)
+    if place is None:
+        return tally
+    # Without some hosts another network might be the best one, and the others are not granted another address.
+    tally = {**tally, "network": {**tally["network"], "address": place["address"]}}
+    lent = answers[host].lent if host in answers else None
+    memory = leader_memory if host == members["leader"] else (lent or {}).get("memory")
+    # What GPUs hold of the machine's own memory is not seen from here, and would look lost.
+    if not memory or any(device["unified"] for device in tally["devices"]):
+        return tally
+    reserve = tally["memory"]["reserve_bytes"]
+    usable = max(0, memory["usable_bytes"] - reserve)
+    cpu, *others = tally["devices"]
+    return {
+        **tally,
+        "memory": {**memory, "reserve_bytes": reserve, "usable_bytes": usable},
+        "devices": [{**cpu, "usable_bytes": usable}, *others],
+    }

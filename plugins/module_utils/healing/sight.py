@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an agent tells its leader, and how it is read there: the documents ``state`` and ``lent``.
+
+- ``state``: ``host``, ``cluster``, ``build`` (of the deployment), ``rpc``: null while nothing listens, else ``mark``
+  (which start of it on which boot), ``pid``, ``started_seconds`` (after the boot) and ``clients`` (addresses that are
+  connected).
+- ``lent``: ``memory`` (as a tally has it, with nothing left to the host's own work yet), ``cache`` (``files``,
+  ``bytes``).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..checks import document, number, text, whole
+from ..hosts.deployments import others_bytes, read_deployments, units_of
+from ..hosts.listener import find_connections, find_listeners
+from ..hosts.memory import read_memory
+from ..hosts.process import process_mark, started_seconds
+from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+
+SCHEMA = 1
+MEMORY = (
+    "total_bytes",
+    "available_bytes",
+    "arc_bytes",
+    "held_bytes",
+    "others_bytes",
+    "huge_pages_bytes",
+    "usable_bytes",
+)
+
+
+def see_state(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
+    """The ``state`` of the worker that ``deployment`` is of. The RPC port itself is never touched."""
+    port = deployment["listen"]["port"]
+    rpc = None
+    for listener in find_listeners(tree, [port]):
+        mark = process_mark(tree, listener["pid"]) if listener["pid"] else None
+        if mark:
+            rpc = {
+                "mark": mark,
+                "pid": listener["pid"],
+                "started_seconds": started_seconds(tree, listener["pid"]),
+                "clients": [connection["peer"] for connection in find_connections(tree, [port])],
+            }
+    return {
+        "schema": SCHEMA,
+        "host": deployment["host"],
+        "cluster": deployment["cluster"],
+        "build": deployment["build"],
+        "rpc": rpc,
+    }
+
+
+def see_lent(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
+    """What the worker or leader that ``deployment`` is of could lend now."""
+    cluster = deployment["cluster"]
+    others = others_bytes(tree, read_deployments(tree), cluster)
+    files = count = 0
+    for folder, _folders, names in os.walk(tree.path(deployment["cache"]["directory"]) if deployment["cache"] else ""):
+        for name in names:
+            try:
+                files += os.stat(os.path.join(folder, name), follow_symlinks=False).st_size
+                count += 1
+            except OSError:
+                continue
+    return {
+        "schema": SCHEMA,
+        "memory": read_memory(tree, units_of(Cluster(cluster)), reserve=0, others=others),
+        "cache": {"files": count, "bytes": files},
+    }
+
+
+def read_state(value: object, host: str) -> dict[str, Any]:
+    """The ``state`` that the agent of ``host`` has told. Raises DroverError for what is none, or another's."""
+    what = f"The state of {host}"
+    found = document(value, what, SCHEMA, {"host": str, "cluster": str, "build": dict, "rpc": (dict, type(None))})
+    if found["rpc"] is not None:
+        text(found["rpc"].get("mark"), f"{what}: mark")
+        number(found["rpc"].get("started_seconds"), f"{what}: started_seconds", 0)
+        document({"schema": SCHEMA, **found["rpc"]}, what, SCHEMA, {"clients": list})
+    return found
+
+
+def read_lent(value: object, host: str) -> dict[str, Any]:
+    """What the agent of ``host`` has told that it could lend. Raises DroverError for what is nothing like it."""
+    what = f"What {host} lends"
+    found = document(value, what, SCHEMA, {"memory": dict, "cache": dict})
+    for name in MEMORY:
+        whole(found["memory"].get(name), f"{what}: {name}", 0)
+    return found

@@ -1,0 +1,27 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a cluster that heals itself is, for people: by what its watch has written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LAST = 5
+
+
+def heal_lines(told: Mapping[str, Any], moment: Callable[[float], str]) -> list[str]:
+    """Whether it is healthy, a line for each worker, and the last heals, the latest first. ``told`` is the watch's
+    document, ``moment`` makes a text of a time in seconds since 1970."""
+    lines = [f"Healthy since {moment(told['since'])}" if told["healthy"] else f"Not healthy: {told['sentence']}"]
+    for host, worker in sorted(told["workers"].items()):
+        state = "up" if worker["up"] else "DOWN"
+        part = "takes part" if worker["takes_part"] else "takes no part"
+        why = f" ({worker['problem']})" if worker["problem"] else ""
+        lines.append(f"  {host:<16} {state:<5} since {moment(worker['since'])}, {part}{why}")
+    lines.append(f"Heals: {told['heal_count']}")
+    for heal in reversed(told["heals"][-LAST:]):
+        took = "not over" if heal["seconds"] is None else f"healthy again after {heal['seconds']:g} s"
+        lines.append(f"  {moment(heal['at'])}  {heal['reason']}; {took}")
+    return lines

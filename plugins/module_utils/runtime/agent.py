@@ -1,0 +1,141 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover agent``: answers the leader on a worker, beside the RPC server and as the same user.
+
+| request | answer |
+| --- | --- |
+| ``GET /nonce`` | what the next request on this connection is to be sealed for |
+| ``GET /state``, ``GET /lent`` | see ``healing.sight`` |
+| ``PUT /deployment`` | has the RPC server run by the ``deployment`` in the body, as far as root granted it |
+| ``GET /metrics`` | numbers for Prometheus |
+
+All but the first and the last are sealed, see ``healing.seal``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..checks import dictionary
+from ..errors import DroverError
+from ..healing import seal
+from ..healing.granted import SCHEMA, within_grant
+from ..healing.metrics import worker_metrics
+from ..healing.sight import see_lent, see_state
+from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+from ..serving.deployment import REMEDY
+from .command import NotYet
+from .decisions import granted, in_force, write_document
+from .http_service import Handler, Refused, Service
+from .part import load_deployment
+from .secret import read_secret
+
+# So that one that is written twice at a time is written one after the other.
+_WRITES = threading.Lock()
+
+
+def serve(name: str) -> int:
+    """Answer for the worker of the cluster called ``name``; 0 where there is nothing to answer for."""
+    cluster = Cluster(name)
+    deployment = load_deployment(cluster)
+    if deployment["part"] != "worker" or not deployment["healing"]:
+        return 0
+    address, port = deployment["listen"]["address"], deployment["healing"]["port"]
+    with listen(address, port, agent_handler(cluster, lambda: read_secret(cluster))) as service:
+        service.serve_forever()
+    return 0
+
+
+def listen(address: str, port: int, handler: type[Handler]) -> Service:
+    """A service on that address. Raises NotYet while it cannot be had."""
+    try:
+        return Service(address, port, handler)
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EADDRINUSE):
+            raise NotYet(
+                f"{address}:{port} cannot be listened on yet ({error.strerror}): connect its network, stop who holds "
+                f"it, or set another port and {REMEDY}."
+            ) from error
+        raise DroverError(f"{address}:{port} cannot be listened on ({error.strerror}): {REMEDY}.") from error
+
+
+def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | None = None) -> type[Handler]:
+    """The handler of connections to the agent of the machine in ``tree``, which belongs to ``cluster``; ``known`` reads
+    its secret, which may be written anew."""
+    seen = tree or Tree()
+
+    class AgentHandler(Handler):
+        nonce = ""
+        secret = b""
+        request_seal = ""
+
+        def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+            self.request_seal = ""
+            if (method, path) == ("GET", "/nonce"):
+                self.nonce = seal.new_nonce()
+                return 200, {"nonce": self.nonce}
+            root = load_deployment(cluster)
+            if (method, path) == ("GET", "/metrics"):
+                return 200, worker_metrics(root, see_state(seen, root), see_lent(seen, root))
+            self._require_seal(root["host"], method, path, body)
+            if (method, path) == ("GET", "/state"):
+                return 200, see_state(seen, root)
+            if (method, path) == ("GET", "/lent"):
+                return 200, see_lent(seen, root)
+            if (method, path) == ("PUT", "/deployment"):
+                return 200, _take_over(cluster, seen, root, body)
+            raise Refused(404, "There is nothing of that name.")
+
+        def _require_seal(self, host: str, method: str, path: str, body: bytes) -> None:
+            # Good for one request, whether or not it is the right one.
+            nonce, self.nonce = self.nonce, seal.new_nonce()
+            asked = self.headers.get(seal.ASKED, "")
+            self.secret = known()
+            expected = seal.request_seal(self.secret, host, nonce, asked, method, path, body)
+            if not nonce or not asked or not seal.is_seal(self.headers.get(seal.SEAL, ""), expected):
+                self.close_connection = True
+                raise Refused(401, "The request is not sealed with the cluster's secret for this connection.")
+            self.request_seal = expected
+
+        def seal(self, status: int, content: bytes) -> dict[str, str]:
+            if not self.request_seal:
+                return {}
+            sealed = seal.answer_seal(self.secret, self.request_seal, status, self.nonce, content)
+            return {seal.NONCE: self.nonce, seal.SEAL: sealed}
+
+    return AgentHandler
+
+
+def _take_over(cluster: Cluster, tree: Tree, root: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Have the RPC server run by the deployment in ``body``: it ends when it runs by another one, or if ``fresh`` is
+    asked for, and its service starts it anew."""
+    try:
+        wanted = dictionary(json.loads(body), "The request")
+        deployment = within_grant(root, wanted.get("deployment"))
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "The request is not JSON.") from error
+    except DroverError as error:
+        raise Refused(403, str(error)) from error
+    with _WRITES:
+        before = in_force(cluster, root, tree)
+        if before != deployment:
+            write_document(
+                tree.path(cluster.running_path),
+                {"schema": SCHEMA, "grant": granted(cluster, tree), "deployment": deployment},
+            )
+        rpc = see_state(tree, root)["rpc"]
+        ends = rpc is not None and (before["arguments"] != deployment["arguments"] or wanted.get("fresh") is True)
+        if ends:
+            # It has nothing to save, and in the middle of a wait it hears of nothing else.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rpc["pid"], signal.SIGKILL)
+    return {"schema": SCHEMA, "changed": before != deployment, "ended": rpc["mark"] if rpc and ends else None}

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The leader's side of the talk with the agents: all are asked at once, and no one is waited for long."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from ..errors import DroverError
+from ..healing import seal
+from ..healing.replan import SILENT, Answer
+from ..healing.sight import read_lent, read_state
+
+SECONDS = 2.0
+MOST_BYTES = 1 << 20
+
+Made = TypeVar("Made")
+
+
+class Agent:
+    """The agent of ``host`` at ``address`` and ``port``, which knows ``secret``, too. Every call raises DroverError for
+    an agent that does not answer, or not as it should."""
+
+    def __init__(self, host: str, address: str, port: int, secret: bytes, seconds: float = SECONDS) -> None:
+        self.host, self.secret, self.nonce = host, secret, ""
+        self.connection = http.client.HTTPConnection(address, port, timeout=seconds)
+
+    def state(self) -> dict[str, Any]:
+        """See ``healing.sight``."""
+        return read_state(self._ask("GET", "/state"), self.host)
+
+    def lent(self) -> dict[str, Any]:
+        """See ``healing.sight``."""
+        return read_lent(self._ask("GET", "/lent"), self.host)
+
+    def deploy(self, deployment: dict[str, Any], fresh: bool) -> dict[str, Any]:
+        """Have the RPC server run by ``deployment``, and ``fresh``, without what it holds."""
+        body = json.dumps({"deployment": deployment, "fresh": fresh}).encode()
+        return dict(self._ask("PUT", "/deployment", body))
+
+    def close(self) -> None:
+        """End the connection."""
+        self.connection.close()
+
+    def _ask(self, method: str, path: str, body: bytes = b"") -> Any:
+        try:
+            if not self.nonce:
+                _status, _sealed, _nonce, content = self._exchange("GET", "/nonce", b"", {})
+                self.nonce = str(json.loads(content)["nonce"])
+            asked = seal.new_nonce()
+            request = seal.request_seal(self.secret, self.host, self.nonce, asked, method, path, body)
+            headers = {seal.ASKED: asked, seal.SEAL: request}
+            status, sealed, self.nonce, content = self._exchange(method, path, body, headers)
+            if status == 401:
+                raise DroverError(f"{self.host} has another secret than its leader: run site.yml again.")
+            if not seal.is_seal(sealed, seal.answer_seal(self.secret, request, status, self.nonce, content)):
+                raise DroverError(f"Whoever answers for {self.host} does not know the cluster's secret.")
+            if status != 200:
+                raise DroverError(content.decode("utf-8", "replace").strip())
+            return json.loads(content)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.host} does not answer ({error or type(error).__name__}).") from error
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise DroverError(f"{self.host} gave an answer that is none ({error}).") from error
+
+    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str, bytes]:
+        self.connection.request(method, path, body or None, dict(headers))
+        answer = self.connection.getresponse()
+        content = answer.read(MOST_BYTES)
+        return answer.status, answer.getheader(seal.SEAL) or "", answer.getheader(seal.NONCE) or "", content
+
+
+class Unreachable(DroverError):
+    """Nobody answers there."""
+
+
+def all_at_once(calls: Mapping[str, Callable[[], Made]], seconds: float) -> dict[str, Made | DroverError | None]:
+    """What each of ``calls`` returned or raised, by name; None for one that was not done within ``seconds``."""
+    done: dict[str, Made | DroverError | None] = dict.fromkeys(calls)
+
+    def run(name: str, call: Callable[[], Made]) -> None:
+        try:
+            done[name] = call()
+        except DroverError as error:
+            done[name] = error
+
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in calls.items()]
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(done)
+
+
+def ask_all(
+    agents: Mapping[str, Mapping[str, Any]], secret: bytes, hosts: Iterable[str] | None = None, lent: bool = True
+) -> dict[str, Answer]:
+    """What each of ``agents`` (host -> ``address``, ``port``) tells of itself, and if so what it has ``lent``; only
+    those of ``hosts``, unless that is None."""
+
+    def ask(host: str) -> Answer:
+        agent = Agent(host, agents[host]["address"], agents[host]["port"], secret)
+        try:
+            return Answer(agent.state(), agent.lent() if lent else None)
+        finally:
+            agent.close()
+
+    wanted = [host for host in agents if hosts is None or host in hosts]
+    found = all_at_once({host: (lambda host=host: ask(host)) for host in wanted}, SECONDS + 0.5)  # type: ignore[misc]
+    return {host: _answer(said) for host, said in found.items()}
+
+
+def _answer(said: Answer | DroverError | None) -> Answer:
+    if isinstance(said, Answer):
+        return said
+    if said is None or isinstance(said, Unreachable):
+        return Answer(problem=SILENT)
+    return Answer(problem=str(said).rstrip("."))

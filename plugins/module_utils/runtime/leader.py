@@ -1,0 +1,224 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A leader that heals: at every start it looks who is there, plans for these if the plan does not hold any more, has
+the workers run what they are to run, and becomes llama-server. While the model does not fit it waits, and says why.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..healing.granted import SCHEMA
+from ..healing.members import read_members
+from ..healing.replan import SILENT, Answer, Outcome, replan
+from ..healing.sight import see_lent
+from ..hosts.process import process_mark
+from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+from .agents import Agent, all_at_once, ask_all
+from .decisions import decision, granted, read_document, write_document
+from .documents import load_document
+from .notify import tell_status
+from .secret import read_secret
+
+LOOK_SECONDS = 2.0
+# After a power cut workers come back one by one: for so long a plan with all of them is waited for.
+PATIENCE_SECONDS = 6.0
+DEPLOY_SECONDS = 5.0
+READY_SECONDS = 20.0
+# What has refused its part is asked again after a while.
+REFUSED_SECONDS = 60.0
+
+
+def decide(name: str, root: dict[str, Any]) -> dict[str, Any]:
+    """What the leader of the cluster called ``name`` runs now, which its workers run by already: a deployment. ``root``
+    is the one that it was granted. Waits as long as it takes. Raises DroverError for documents that are none."""
+    cluster, tree = Cluster(name), Tree()
+    members = read_members(load_document(cluster.members_path, "the cluster's members"))
+    return _Start(cluster, tree, members, root).run()
+
+
+def agents_of(members: dict[str, Any], answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """``answers`` of the workers' agents, those with the problem that keeps their hosts from taking part."""
+    return {host: _judged(members, host, answer) for host, answer in answers.items()}
+
+
+def _judged(members: dict[str, Any], host: str, answer: Answer) -> Answer:
+    if answer.problem or answer.state is None:
+        return answer
+    state = answer.state
+    expected, build = (_build(members["programs"].get(members["leader"], {})), _build(state["build"]))
+    if (state["host"], state["cluster"]) != (host, members["cluster"]):
+        return Answer(problem=f"{state['host']} of the cluster {state['cluster']} answers in its place")
+    if any(expected.values()) and build != expected:
+        return Answer(problem=f"it has build {build['build']} of llama.cpp, and the leader has {expected['build']}")
+    return answer
+
+
+def _build(programs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
+
+
+class _Start:
+    """One start of the leader."""
+
+    def __init__(self, cluster: Cluster, tree: Tree, members: dict[str, Any], root: dict[str, Any]) -> None:
+        self.cluster, self.tree, self.members, self.root = cluster, tree, members, root
+        self.secret = read_secret(cluster)
+        self.grant = granted(cluster, tree)
+        before = decision(cluster, tree)
+        self.plan: dict[str, Any] = before["plan"] if before else members["plan"]
+        self.absent: dict[str, str] = before["absent"] if before else {}
+        self.told = ""
+        self.refused: dict[str, tuple[float, str]] = {}
+        leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
+        self.own_addresses = {entry["address"] for entry in leader["network"]["addresses"]}
+
+    def run(self) -> dict[str, Any]:
+        """The deployment to become."""
+        began = time.monotonic()
+        lost = self._known_as_lost()
+        planned = [endpoint["host"] for endpoint in self.plan["endpoints"]]
+        while True:
+            answers = agents_of(self.members, ask_all(self.members["agents"], self.secret))
+            now = time.monotonic()
+            missed = [host for host in planned if answers[host].problem == SILENT and host not in lost]
+            if missed and now - began < PATIENCE_SECONDS:
+                self._tell(f"Looks for {', '.join(sorted(missed))}")
+                time.sleep(LOOK_SECONDS / 4)
+                continue
+            self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
+            answers.update({host: Answer(problem=reason) for host, (_until, reason) in self.refused.items()})
+            memory = see_lent(self.tree, self.root)["memory"]
+            outcome = replan(self.members, answers, memory, self.plan, self.absent)
+            if outcome.plan is None or outcome.deployments is None:
+                self._wait(outcome)
+                continue
+            workers = self._deploy(outcome.plan, outcome.deployments, answers)
+            if workers is None:
+                continue
+            mine = outcome.deployments[self.members["leader"]]
+            self._write(outcome.plan, mine, outcome.absent, workers, None)
+            self._tell(_serving(outcome.plan, outcome.absent))
+            return mine
+
+    def _known_as_lost(self) -> set[str]:
+        """The workers that the watch has ended llama-server for: nobody need be patient with them."""
+        told = read_document(self.cluster.watch_path)
+        workers = told.get("workers") if isinstance(told, dict) else None
+        if not isinstance(workers, dict):
+            return set()
+        return {host for host, worker in workers.items() if isinstance(worker, dict) and worker.get("up") is False}
+
+    def _wait(self, outcome: Outcome) -> None:
+        sentence = f"The model does not fit now: it {outcome.waiting}."
+        if outcome.waiting[:5] != "needs":
+            sentence = f"{outcome.waiting}."
+        if self.told != sentence:
+            self._write(self.plan, self.root, self.absent, {}, sentence)
+        self._tell(sentence, why=True)
+        time.sleep(LOOK_SECONDS)
+
+    def _deploy(
+        self, plan: dict[str, Any], deployments: dict[str, dict[str, Any]], answers: Mapping[str, Answer]
+    ) -> dict[str, str] | None:
+        """Have the workers run what they are to run: host -> the mark of its RPC server, of those that hold layers;
+        None when one of these did not come along."""
+        needed = [endpoint["host"] for endpoint in plan["endpoints"]]
+        others = [host for host in deployments if host in answers and not answers[host].problem]
+        said = all_at_once(
+            {host: _sending(self._agent(host), deployments[host], self._stale(answers[host])) for host in others},
+            DEPLOY_SECONDS,
+        )
+        for host in needed:
+            if not isinstance(said.get(host), dict):
+                self._refuse(host, str(said.get(host) or SILENT).rstrip("."))
+        if any(host in self.refused for host in needed):
+            return None
+        ended = {host: result.get("ended") for host, result in said.items() if isinstance(result, dict)}
+        return self._ready(needed, ended)
+
+    def _ready(self, needed: Iterable[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            answers = ask_all(self.members["agents"], self.secret, list(needed), lent=False)
+            marks = {host: self._free_mark(answers[host], ended.get(host)) for host in needed}
+            found = {host: mark for host, mark in marks.items() if mark}
+            if len(found) == len(marks):
+                return found
+            if time.monotonic() >= deadline:
+                for host in marks.keys() - found.keys():
+                    self._refuse(host, "its RPC server does not start")
+                return None
+            time.sleep(LOOK_SECONDS / 4)
+
+    def _free_mark(self, answer: Answer, ended: object) -> str | None:
+        """The mark of an RPC server that waits for its leader."""
+        rpc = answer.state["rpc"] if answer.state else None
+        return rpc["mark"] if rpc and rpc["mark"] != ended and not self._stale(answer) else None
+
+    def _stale(self, answer: Answer) -> bool:
+        """Whether an RPC server believes to serve this host, on which no llama-server runs: the cable was pulled, and
+        it was never told. It would hear of nobody else."""
+        rpc = answer.state["rpc"] if answer.state else None
+        return bool(rpc and self.own_addresses & set(rpc["clients"]))
+
+    def _agent(self, host: str) -> Agent:
+        place = self.members["agents"][host]
+        return Agent(host, place["address"], place["port"], self.secret)
+
+    def _refuse(self, host: str, reason: str) -> None:
+        print(f"{host} takes no part: {reason}.", file=sys.stderr, flush=True)
+        self.refused[host] = (time.monotonic() + REFUSED_SECONDS, reason)
+
+    def _tell(self, sentence: str, why: bool = False) -> None:
+        """Say what this start does; with ``why`` it is why nothing is served, which ``serving.symptoms`` looks for."""
+        tell_status(sentence)
+        if sentence != self.told:
+            print(f"drover: {sentence}" if why else sentence, file=sys.stderr, flush=True)
+            self.told = sentence
+
+    def _write(
+        self,
+        plan: dict[str, Any],
+        deployment: dict[str, Any],
+        absent: Mapping[str, str],
+        workers: Mapping[str, str],
+        waiting: str | None,
+    ) -> None:
+        write_document(
+            self.cluster.running_path,
+            {
+                "schema": SCHEMA,
+                "grant": self.grant,
+                "plan": plan,
+                "deployment": deployment,
+                "absent": dict(absent),
+                "workers": dict(workers),
+                # It becomes llama-server, which is the same process.
+                "leader": process_mark(self.tree, os.getpid()),
+                "waiting": waiting,
+            },
+        )
+
+
+def _sending(agent: Agent, deployment: dict[str, Any], fresh: bool) -> Any:
+    def send() -> dict[str, Any]:
+        try:
+            return agent.deploy(deployment, fresh)
+        finally:
+            agent.close()
+
+    return send
+
+
+def _serving(plan: dict[str, Any], absent: Mapping[str, str]) -> str:
+    held = [endpoint["host"] for endpoint in plan["endpoints"]]
+    told = f"Serves with {', '.join(held)}" if held else "Serves alone"
+    without = [f"{host} ({reason})" for host, reason in sorted(absent.items())]
+    return f"{told}, without {', '.join(without)}" if without else told

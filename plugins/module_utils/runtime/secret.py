@@ -1,0 +1,25 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's secret: made by the role, and read by the service user alone."""
+
+from __future__ import annotations
+
+from ..errors import DroverError
+from ..serving.cluster import Cluster
+from ..serving.deployment import REMEDY
+
+LEAST = 32
+
+
+def read_secret(cluster: Cluster) -> bytes:
+    """The secret of ``cluster`` on this host. Raises DroverError, which does not tell it."""
+    path = cluster.secret_path
+    try:
+        with open(path, "rb") as file:
+            secret = file.read().strip()
+    except OSError as error:
+        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
+    if len(secret) < LEAST:
+        raise DroverError(f"{path} holds {len(secret)} characters where {LEAST} or more were expected: {REMEDY}.")
+    return secret

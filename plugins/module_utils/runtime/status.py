@@ -1,0 +1,29 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover status``: how the cluster is that this host leads, by what its watch has written."""
+
+from __future__ import annotations
+
+import datetime
+
+from ..errors import DroverError
+from ..healing.telling import heal_lines
+from ..serving.cluster import Cluster
+from ..serving.deployment import REMEDY
+from ..telling.table import plan_lines
+from .decisions import decision, read_document
+
+
+def print_status(name: str) -> bool:
+    """Print it; tell whether all is well."""
+    cluster = Cluster(name)
+    told, decided = read_document(cluster.watch_path), decision(cluster)
+    if not isinstance(told, dict) or decided is None or "plan" not in decided:
+        raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
+    print("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
+    return bool(told["healthy"])
+
+
+def _moment(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

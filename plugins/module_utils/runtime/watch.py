@@ -1,0 +1,245 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``drover watch``: on the leader, looks at the workers through their agents, and ends llama-server when requests can
+only hang, or when a better plan has become possible; its service starts it anew. Tells true health to whoever asks:
+
+| request | answer |
+| --- | --- |
+| ``GET /health`` | 200 when a completion through the current workers could succeed, else 503 and why not |
+| ``GET /metrics`` | numbers for Prometheus |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from ..errors import DroverError
+from ..healing.members import read_members
+from ..healing.metrics import watch_metrics
+from ..healing.policy import ANOTHER, SAME, SILENT, Decision, Limits, Look, Memory, decide
+from ..healing.replan import SILENT as NO_ANSWER
+from ..healing.replan import Answer, replan
+from ..healing.sight import see_lent
+from ..hosts.process import marked_process
+from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+from ..serving.completion import health, read_api_key
+from .agent import listen
+from .agents import ask_all
+from .command import EX_TEMPFAIL
+from .decisions import decision, granted, read_document, write_document
+from .documents import load_document
+from .http_service import Handler, Refused
+from .leader import agents_of
+from .part import load_deployment
+from .secret import read_secret
+
+SCHEMA = 1
+LOOK_SECONDS = 2.0
+ASK_SECONDS = 1.5
+# To end in an orderly way takes no longer.
+END_SECONDS = 5.0
+MOST_HEALS = 50
+_PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
+
+
+def watch(name: str) -> int:
+    """Watch the cluster called ``name``, which this host leads, until its documents are written anew: EX_TEMPFAIL, for
+    there is more to watch then. 0 where there is nothing to watch."""
+    cluster, tree = Cluster(name), Tree()
+    root = load_deployment(cluster)
+    if root["part"] != "leader" or not root["healing"]:
+        return 0
+    members = read_members(load_document(cluster.members_path, "the cluster's members"))
+    watched = Watch(cluster, tree, root, members, read_secret(cluster))
+    with listen(root["listen"]["address"], root["healing"]["port"], health_handler(watched)) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        while granted(cluster, tree) == watched.grant and read_secret(cluster) == watched.secret:
+            began = time.monotonic()
+            watched.look()
+            time.sleep(max(0.1, LOOK_SECONDS - (time.monotonic() - began)))
+    return EX_TEMPFAIL
+
+
+def health_handler(watched: Watch) -> type[Handler]:
+    """The handler of connections to the health of what is ``watched``."""
+
+    class HealthHandler(Handler):
+        def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+            told = watched.told
+            healthy = told["healthy"] and time.monotonic() - watched.looked < 5 * LOOK_SECONDS
+            if (method, path) == ("GET", "/health"):
+                return (200, {"status": "ok"}) if healthy else (503, {"status": "error", "reason": told["sentence"]})
+            if (method, path) == ("GET", "/metrics"):
+                workers = {host: worker["up"] for host, worker in told["workers"].items()}
+                return 200, watch_metrics(told["cluster"], healthy, workers, told["heal_count"])
+            raise Refused(404, "There is nothing of that name.")
+
+    return HealthHandler
+
+
+class Watch:
+    """What is seen of the cluster, and what was done. ``told``: what the file says that ``drover status`` reads."""
+
+    def __init__(
+        self, cluster: Cluster, tree: Tree, root: dict[str, Any], members: dict[str, Any], secret: bytes
+    ) -> None:
+        self.cluster, self.tree, self.root, self.members, self.secret = cluster, tree, root, members, secret
+        self.grant = granted(cluster, tree)
+        self.limits = Limits(drain_seconds=float(root["healing"]["drain_seconds"]))
+        self.memory = Memory()
+        # (host, mark) of those that are back, and of which it was worked out whether a plan with them is better.
+        self.considered: set[tuple[str, str]] = set()
+        self.better = False
+        self.ending: tuple[str, float] | None = None
+        self.looked = time.monotonic()
+        before = read_document(cluster.watch_path)
+        known = before if isinstance(before, dict) and before.get("schema") == SCHEMA else {}
+        self.told: dict[str, Any] = {
+            "schema": SCHEMA,
+            "cluster": cluster.name,
+            "healthy": False,
+            "sentence": "The watch has just begun.",
+            "since": time.time(),
+            "workers": {},
+            "heals": known.get("heals", []),
+            "heal_count": known.get("heal_count", 0),
+        }
+
+    def look(self) -> None:
+        """Look once, and do what is to be done."""
+        decided = decision(self.cluster, self.tree)
+        mark = decided["leader"] if decided and not decided["waiting"] else None
+        run = mark if mark and marked_process(self.tree, mark) else None
+        answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False))
+        started = decided["workers"] if decided and run else {}
+        sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
+        if decided and run:
+            self._weigh(decided, answers)
+        look = Look(time.monotonic(), run, sights, self.better, bool(self.better and self._busy()))
+        self.memory, what = decide(self.limits, self.memory, look)
+        if run and what.end:
+            self._end(run, what)
+        self._see_to_the_end()
+        self._tell(decided, run, answers, sights)
+        self.looked = time.monotonic()
+
+    def _weigh(self, decided: dict[str, Any], answers: dict[str, Answer]) -> None:
+        """Whether a better plan is possible with those who took no part when llama-server was started, and are back."""
+        back = {
+            (host, answer.state["rpc"]["mark"])
+            for host, answer in answers.items()
+            if host in decided["absent"] and not answer.problem and answer.state and answer.state["rpc"]
+        }
+        if not back:
+            self.better = False
+        elif not back <= self.considered:
+            self.considered |= back
+            with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
+            memory = see_lent(self.tree, self.root)["memory"]
+            outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"])
+            mine = (outcome.deployments or {}).get(self.members["leader"])
+            self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
+
+    def _busy(self) -> bool:
+        """Whether llama-server answers a request; so it is taken to be when it does not say."""
+        place = self.root["listen"]
+        try:
+            key = read_api_key(self.cluster.api_key_path)
+            connection = http.client.HTTPConnection(place["address"], place["port"], timeout=ASK_SECONDS)
+            with contextlib.closing(connection):
+                connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {key}"})
+                answer = connection.getresponse()
+                found = _PROCESSING.search(answer.read(1 << 20).decode("utf-8", "replace"))
+                return found is None or float(found[1]) > 0
+        except (OSError, http.client.HTTPException, DroverError, ValueError):
+            return True
+
+    def _end(self, run: str, what: Decision) -> None:
+        print(f"Ends llama-server, since {what.reason}", file=sys.stderr, flush=True)
+        self.better = False
+        heal = {"at": time.time(), "reason": what.reason, "seconds": None}
+        self.told["heals"] = [*self.told["heals"], heal][-MOST_HEALS:]
+        self.told["heal_count"] += 1
+        self.ending = (run, time.monotonic() + (0.0 if what.at_once else END_SECONDS))
+        if not what.at_once:
+            self._signal(run, signal.SIGTERM)
+
+    def _see_to_the_end(self) -> None:
+        if self.ending is None:
+            return
+        run, deadline = self.ending
+        if marked_process(self.tree, run) is None:
+            self.ending = None
+        elif time.monotonic() >= deadline:
+            self._signal(run, signal.SIGKILL)
+
+    def _signal(self, run: str, number: int) -> None:
+        pid = marked_process(self.tree, run)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _tell(
+        self, decided: dict[str, Any] | None, run: str | None, answers: dict[str, Answer], sights: dict[str, str]
+    ) -> None:
+        """Remember how it is, and write it down where it is news."""
+        sentence = self._problem(decided, run, answers, sights)
+        workers = {}
+        for host, answer in answers.items():
+            up = not answer.problem and bool(answer.state and answer.state["rpc"]) and sights.get(host, SAME) == SAME
+            before = self.told["workers"].get(host, {})
+            since = before["since"] if before.get("up") == up else time.time()
+            workers[host] = {"up": up, "since": since, "problem": answer.problem, "takes_part": host in sights}
+        healthy = sentence is None
+        since = self.told["since"] if self.told["healthy"] == healthy else time.time()
+        heals = list(self.told["heals"])
+        # While it ends in an orderly way it may still say that it is well.
+        if healthy and run != self.memory.ended_run and heals and heals[-1]["seconds"] is None:
+            heals[-1] = {**heals[-1], "seconds": round(time.time() - heals[-1]["at"], 1)}
+        told = {
+            **self.told,
+            "healthy": healthy,
+            "sentence": sentence or "",
+            "since": since,
+            "workers": workers,
+            "heals": heals,
+        }
+        if told != read_document(self.cluster.watch_path):
+            write_document(self.cluster.watch_path, told)
+        self.told = told
+
+    def _problem(
+        self, decided: dict[str, Any] | None, run: str | None, answers: dict[str, Answer], sights: dict[str, str]
+    ) -> str | None:
+        """Why a completion could not succeed now; None when it could."""
+        if decided and decided["waiting"] and marked_process(self.tree, str(decided["leader"])):
+            return str(decided["waiting"])
+        if run is None:
+            return "llama-server does not run, and is started."
+        for host, sight in sorted(sights.items()):
+            if sight != SAME:
+                why = answers[host].problem or "its RPC server has ended or was started anew"
+                return f"{host} holds layers, and {why}."
+        place = self.root["listen"]
+        try:
+            said = health(f"http://{place['address']}:{place['port']}", ASK_SECONDS)
+        except DroverError as error:
+            return str(error)
+        return f"llama-server is not ready ({said})." if said else None
+
+
+def _sight(answer: Answer | None, mark: str) -> str:
+    if answer is None or answer.problem == NO_ANSWER:
+        return SILENT
+    rpc = answer.state["rpc"] if answer.state else None
+    return SAME if rpc and rpc["mark"] == mark else ANOTHER

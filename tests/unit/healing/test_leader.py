@@ -1,0 +1,320 @@
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A leader's start and its watch, with workers that are made up and a clock that is."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from module_utils.errors import DroverError
+from module_utils.healing.replan import SILENT, Answer
+from module_utils.runtime import decisions, leader, watch
+from module_utils.runtime.leader import decide
+from module_utils.runtime.watch import Watch
+from module_utils.serving import cluster as cluster_module
+from module_utils.serving.cluster import Cluster
+from unit.healing.test_replan import DEPLOYMENTS, MEMBERS, memory
+from unit.placement.fleets import MIB
+
+MAIN = Cluster("main")
+BUILD = DEPLOYMENTS["head"]["build"]
+ALL = ["pi-1", "pi-2"]
+
+
+class Fleet:
+    """Workers that answer as they are told to, and what was asked of them."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.silent, self.refuses, self.clients, self.build = set(), {}, {}, dict.fromkeys(ALL, BUILD)
+        self.lent = dict.fromkeys(ALL, 700)
+        self.starts = dict.fromkeys(ALL, 1)
+        self.down = set()
+        self.leader = 700
+        self.deployed = []
+        self.events = []
+
+    def answer(self, host, lent=True):
+        if host in self.silent:
+            return Answer(problem=SILENT)
+        rpc = {"mark": f"{host} {self.starts[host]}", "started_seconds": 1.0, "clients": self.clients.get(host, [])}
+        state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
+        return Answer(state, {"memory": memory(self.lent[host] * MIB)} if lent else None)
+
+    def ask_all(self, known, secret, hosts=None, lent=True):
+        assert secret == b"s" * 48
+        return {host: self.answer(host, lent) for host in known if hosts is None or host in hosts}
+
+    def sleep(self, seconds):
+        self.now += seconds
+        if self.events:
+            moment, event = self.events[0]
+            if self.now >= moment:
+                self.events.pop(0)
+                event()
+
+
+class FakeAgent:
+    fleet = None
+
+    def __init__(self, host, address, port, secret):
+        self.host = host
+
+    def deploy(self, deployment, fresh):
+        fleet = self.fleet
+        if self.host in fleet.refuses:
+            raise DroverError(fleet.refuses[self.host])
+        fleet.deployed.append((self.host, deployment, fresh))
+        ended = f"{self.host} {fleet.starts[self.host]}" if fresh else None
+        if fresh:
+            fleet.starts[self.host] += 1
+            fleet.clients.pop(self.host, None)
+        return {"ended": ended}
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def fleet(tmp_path, monkeypatch):
+    made = Fleet()
+    monkeypatch.setattr(cluster_module, "CLUSTERS_FOLDER", str(tmp_path / "etc"))
+    monkeypatch.setattr(cluster_module, "HEALING_FOLDER", str(tmp_path / "healing"))
+    (tmp_path / "etc/main").mkdir(parents=True)
+    (tmp_path / "healing/main").mkdir(parents=True)
+    for path, content in (
+        (MAIN.members_path, json.dumps(MEMBERS)),
+        (MAIN.deployment_path, json.dumps(DEPLOYMENTS["head"])),
+        (MAIN.secret_path, "s" * 48 + "\n"),
+    ):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+    monkeypatch.setattr(FakeAgent, "fleet", made)
+    for module in (leader, watch):
+        monkeypatch.setattr(module, "ask_all", made.ask_all)
+        monkeypatch.setattr(module, "see_lent", lambda _tree, _root: {"memory": memory(made.leader * MIB)})
+        monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
+        monkeypatch.setattr(module.time, "sleep", made.sleep)
+    # Every start is a process of its own.
+    marks = (f"run {number}" for number in itertools.count(1))
+    monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
+    monkeypatch.setattr(leader, "Agent", FakeAgent)
+    # Threads wait for the real clock.
+    monkeypatch.setattr(
+        leader, "all_at_once", lambda calls, _seconds: {host: tried(call) for host, call in calls.items()}
+    )
+    return made
+
+
+def tried(call):
+    try:
+        return call()
+    except DroverError as error:
+        return error
+
+
+def start():
+    deployment = decide("main", DEPLOYMENTS["head"])
+    return deployment, decisions.decision(MAIN)
+
+
+def hosts_of(decided):
+    return [endpoint["host"] for endpoint in decided["plan"]["endpoints"]]
+
+
+def test_a_plan_that_holds_is_started_at_once(fleet):
+    deployment, decided = start()
+    assert deployment == DEPLOYMENTS["head"]
+    assert decided["workers"] == {"pi-1": "pi-1 1", "pi-2": "pi-2 1"}
+    assert (decided["absent"], decided["waiting"], fleet.now) == ({}, None, 1000.0)
+    assert [(host, fresh) for host, _deployment, fresh in fleet.deployed] == [("pi-1", False), ("pi-2", False)]
+    assert decisions.in_force(MAIN, DEPLOYMENTS["head"]) == deployment
+
+
+def test_a_silent_worker_is_looked_for_and_then_done_without(fleet, capsys):
+    fleet.silent.add("pi-2")
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"] == {"pi-2": SILENT}
+    assert 5 <= fleet.now - 1000 <= 8
+    assert "Looks for pi-2\nServes with pi-1, without pi-2 (it does not answer)\n" in capsys.readouterr().err
+
+
+def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
+    fleet.silent.add("pi-2")
+    decisions.write_document(MAIN.watch_path, {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}})
+    _deployment, decided = start()
+    assert (hosts_of(decided), fleet.now) == (["pi-1"], 1000.0)
+
+
+@pytest.mark.parametrize("told", [[], {"workers": 3}, {"workers": {"pi-2": None}}, {"workers": {"pi-2": {"up": True}}}])
+def test_whatever_the_watch_has_left_a_start_goes_on(fleet, told):
+    fleet.silent.add("pi-2")
+    decisions.write_document(MAIN.watch_path, told)
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert fleet.now > 1005
+
+
+def test_a_worker_that_comes_while_it_is_looked_for_takes_part(fleet):
+    fleet.silent.add("pi-2")
+    fleet.events = [(1003, fleet.silent.clear)]
+    _deployment, decided = start()
+    assert hosts_of(decided) == ALL
+
+
+def test_who_took_no_part_last_time_is_taken_in_when_it_is_back(fleet):
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    deployment, decided = start()
+    assert (hosts_of(decided), decided["absent"]) == (ALL, {})
+    assert deployment == DEPLOYMENTS["head"]
+
+
+def test_it_waits_for_memory_says_so_and_goes_on(fleet, capsys):
+    fleet.silent.add("pi-2")
+    fleet.leader = 200
+    seen = []
+    fleet.events = [(1020, lambda: seen.append(decisions.decision(MAIN))), (1030, fleet.silent.clear)]
+    _deployment, decided = start()
+    sentence = "The model does not fit now: it needs 1.0 GiB, has 900 MiB; waiting for pi-2."
+    assert f"drover: {sentence}\n" in capsys.readouterr().err
+    assert (seen[0]["waiting"], seen[0]["workers"]) == (sentence, {})
+    assert fleet.now >= 1030
+    assert decided["waiting"] is None
+
+
+def test_another_build_takes_no_part(fleet):
+    fleet.build["pi-2"] = {**BUILD, "build": 9}
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"]["pi-2"] == "it has build 9 of llama.cpp, and the leader has 11669"
+
+
+def test_one_that_refuses_what_it_is_to_run_is_done_without(fleet):
+    fleet.refuses["pi-2"] = "The deployment has another program."
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"] == {"pi-2": "The deployment has another program"}
+
+
+def test_an_rpc_server_that_was_never_told_of_the_end_is_started_anew(fleet):
+    own = MEMBERS["tallies"][0]["network"]["addresses"][0]["address"]
+    fleet.clients = {"pi-1": [own], "pi-2": ["10.99.99.99"]}
+    _deployment, decided = start()
+    assert {host: fresh for host, _deployment, fresh in fleet.deployed} == {"pi-1": True, "pi-2": False}
+    assert decided["workers"] == {"pi-1": "pi-1 2", "pi-2": "pi-2 1"}
+
+
+def test_one_whose_rpc_server_does_not_start_is_done_without(fleet):
+    fleet.down.add("pi-2")
+    _deployment, decided = start()
+    assert decided["absent"] == {"pi-2": "its RPC server does not start"}
+    assert fleet.now - 1000 < 60
+
+
+def test_what_was_decided_is_nothing_when_root_has_written_anew(fleet):
+    fleet.silent.add("pi-2")
+    start()
+    with open(MAIN.members_path, "w", encoding="utf-8") as file:
+        json.dump({**MEMBERS, "model_host": "head"}, file)
+    assert decisions.decision(MAIN) is None
+    assert decisions.in_force(MAIN, DEPLOYMENTS["head"]) == DEPLOYMENTS["head"]
+
+
+class Process:
+    """llama-server, as the watch sees it."""
+
+    def __init__(self, monkeypatch):
+        self.alive, self.signals = True, []
+        monkeypatch.setattr(watch, "marked_process", lambda _tree, mark: 4242 if mark and self.alive else None)
+        monkeypatch.setattr(watch.os, "kill", self.kill)
+        monkeypatch.setattr(watch, "health", lambda _url, _seconds: None)
+        monkeypatch.setattr(Watch, "_busy", lambda _self: False)
+
+    def kill(self, pid, number):
+        assert pid == 4242
+        self.signals.append(number)
+        self.alive = False
+
+
+@pytest.fixture
+def process(monkeypatch):
+    return Process(monkeypatch)
+
+
+@pytest.fixture
+def watched(fleet, process):
+    start()
+    return Watch(MAIN, leader.Tree(), DEPLOYMENTS["head"], MEMBERS, b"s" * 48)
+
+
+def looks(fleet, watched, count, seconds=2.0):
+    for _ in range(count):
+        watched.look()
+        fleet.now += seconds
+
+
+def test_a_healthy_cluster_is_left_alone(fleet, watched, process):
+    looks(fleet, watched, 50)
+    assert process.signals == []
+    assert (watched.told["healthy"], watched.told["sentence"]) == (True, "")
+    assert {host: worker["up"] for host, worker in watched.told["workers"].items()} == {"pi-1": True, "pi-2": True}
+    assert decisions.read_document(MAIN.watch_path) == watched.told
+
+
+def test_a_restarted_worker_ends_llama_server(fleet, watched, process):
+    looks(fleet, watched, 3)
+    fleet.starts["pi-2"] += 1
+    looks(fleet, watched, 1)
+    assert process.signals == [9]
+    assert not watched.told["healthy"]
+    assert watched.told["heals"][-1]["reason"] == "the RPC server of pi-2 has ended or was started anew"
+
+
+def test_a_silent_worker_is_no_health_at_once_and_ends_it_after_a_while(fleet, watched, process):
+    looks(fleet, watched, 3)
+    fleet.silent.add("pi-1")
+    looks(fleet, watched, 1)
+    assert (process.signals, watched.told["healthy"]) == ([], False)
+    assert watched.told["sentence"] == "pi-1 holds layers, and it does not answer."
+    looks(fleet, watched, 2)
+    assert process.signals == [9]
+
+
+def test_who_is_back_is_taken_in_when_it_has_settled(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    looks(fleet, watched, 5)
+    fleet.silent.clear()
+    looks(fleet, watched, 15)
+    assert process.signals == []
+    looks(fleet, watched, 3)
+    assert process.signals == [15]
+    heal = watched.told["heals"][-1]
+    assert (heal["reason"], heal["seconds"]) == ("a better plan is possible", None)
+    process.alive = True
+    start()
+    looks(fleet, watched, 50)
+    assert process.signals == [15]
+    assert watched.told["healthy"]
+    assert watched.told["heals"][-1]["seconds"] is not None
+
+
+def test_health_waits_with_the_leader(fleet, watched, process):
+    decided = decisions.decision(MAIN)
+    decisions.write_document(MAIN.running_path, {**decided, "waiting": "The model does not fit now.", "workers": {}})
+    looks(fleet, watched, 1)
+    assert (watched.told["healthy"], watched.told["sentence"]) == (False, "The model does not fit now.")
+
+
+def test_what_was_healed_is_remembered_over_a_restart_of_the_watch(fleet, watched):
+    looks(fleet, watched, 2)
+    fleet.starts["pi-2"] += 1
+    looks(fleet, watched, 1)
+    again = Watch(MAIN, leader.Tree(), DEPLOYMENTS["head"], MEMBERS, b"s" * 48)
+    assert again.told["heal_count"] == 1
