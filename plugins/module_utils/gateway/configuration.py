@@ -11,8 +11,8 @@ The configuration is a dictionary of
 - ``leaders``: ``host``, ``address``, ``port`` of each host that may lead, and ``health_port``, where it says whether a
   completion would succeed (null: only llama-server itself is asked),
 - ``get_paths`` and ``post_paths``: all that is passed on,
-- ``most_bytes`` of a request, ``hold_seconds`` for which one waits for a leader, ``timeout_seconds`` for which an answer
-  may say nothing,
+- ``most_bytes`` of a request, ``hold_seconds`` for which one waits for a leader, ``timeout_seconds`` for which an
+  answer may say nothing,
 - ``cors_origins``: web pages that may ask.
 """
 
@@ -54,8 +54,8 @@ def configure(
 ) -> dict[str, Any]:
     """The configuration of the gateway on ``host``, which ``tally`` is of, for the cluster of ``plan``.
 
-    ``deployments``: host -> deployment, as the cluster's hosts run them. Raises DroverError, one sentence, for a gateway
-    that would not reach the leader or would speak without TLS where the Internet can listen.
+    ``deployments``: host -> deployment, as the cluster's hosts run them. Raises DroverError, one sentence, for a
+    gateway that would not reach the leader or would speak without TLS where the Internet can listen.
     """
     address = settings.gateway_address or _own_address(host, plan, tally)
     if not settings.gateway_tls and not is_private(address):

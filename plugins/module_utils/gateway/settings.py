@@ -64,4 +64,7 @@ class Settings:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Settings:
         """The settings in ``given``, whose lists become tuples."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+        wishes: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return cls(**wishes)

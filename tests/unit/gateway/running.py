@@ -1,14 +1,13 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real HAProxy on loopback with the role's configuration, and in llama-server's place a small server that answers what
-is asked of it here."""
+"""A real HAProxy on loopback with the role's configuration, and in llama-server's place a small server that answers
+what is asked of it here."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import queue
 import signal
 import socket
@@ -204,13 +203,10 @@ def error_of(answer):
 def certificate(folder):
     """Put a certificate for 127.0.0.1 where the role puts one, and return a context that trusts it."""
     pem, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-        + ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    made = ["openssl", "req", "-x509", *kind, *names, "-keyout", str(key), "-out", str(pem)]
+    subprocess.run(made, check=True, capture_output=True)
     context = ssl.create_default_context(cafile=str(pem))
     pem.write_text(pem.read_text() + key.read_text())
     return context
