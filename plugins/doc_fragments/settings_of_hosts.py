@@ -40,6 +40,13 @@ options:
         description: Whether it may listen on an address that the Internet can reach.
         type: bool
         default: false
+      llama_server_allowed_addresses:
+        description:
+          - The addresses and networks that may connect to the API if the host leads, besides the cluster's gateways.
+          - Where there is neither, everybody may.
+        type: list
+        elements: str
+        default: []
       llama_server_address:
         description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
         type: str

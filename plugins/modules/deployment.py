@@ -53,6 +53,14 @@ options:
         against that.
     type: dict
     version_added: "0.2.0"
+  gateways:
+    description:
+      - What RV(drover.llama.memory_info#module:tally) returned on each host through which clients come. The leader's API
+        then lets in nobody else, but for those that its owner names.
+    type: list
+    elements: dict
+    default: []
+    version_added: "0.3.0"
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.

@@ -14,11 +14,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from ipaddress import ip_address
 from typing import Any
 
+from ..checks import dictionary, text, whole
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import source_network
+from .documents import load_document
 from .foreign_firewalls import FOREIGN, Opening, Rule
 from .part import load_deployment
 from .tools import Run, run_tool
@@ -33,14 +36,30 @@ def open_firewall(name: str, run: Run = run_tool) -> None:
     allow = deployment["allow"]
     guard = guard_script(cluster.table, deployment["listen"]["port"], allow) if allow is not None else None
     _guard(cluster, guard, run)
-    _keep_foreign(cluster, openings(deployment), run)
+    _keep_foreign(cluster.name, openings(deployment), run)
 
 
 def close_firewall(name: str, run: Run = run_tool) -> None:
     """Take back what was done for the cluster called ``name``, whatever its deployment says by now."""
     cluster = Cluster(name)
     _guard(cluster, None, run)
-    _keep_foreign(cluster, [], run)
+    _keep_foreign(cluster.name, [], run)
+
+
+def open_gateway(name: str, run: Run = run_tool) -> None:
+    """Let everybody in to the gateway of the cluster called ``name`` on this host; it has keys, so no table guards it."""
+    cluster = Cluster(name)
+    path = f"{cluster.gateway_folder}/gateway.json"
+    listen = dictionary(load_document(path, "the gateway's configuration").get("listen"), f"listen in {path}")
+    address, port = text(listen.get("address"), f"The address in {path}"), whole(listen.get("port"), f"The port in {path}")
+    wanted = [Opening(None, address, port, f"drover {name} gateway")]
+    # No firewall stands in this machine's way to itself.
+    _keep_foreign(f"{name}.gateway", [] if ip_address(address).is_loopback else wanted, run)
+
+
+def close_gateway(name: str, run: Run = run_tool) -> None:
+    """Take back what was done for the gateway of the cluster called ``name``."""
+    _keep_foreign(f"{Cluster(name).name}.gateway", [], run)
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
@@ -84,14 +103,14 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
     if script is None:
         return  # where there is no nft, or it is not allowed, there is no table either
     if code is None:
-        raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
+        raise DroverError("The port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")
 
 
-def _keep_foreign(cluster: Cluster, wanted: list[Opening], run: Run) -> None:
-    """Have exactly ``wanted`` open in the owner's firewalls, of what is ours."""
-    path = f"{NOTES_FOLDER}/{cluster.name}.json"
+def _keep_foreign(notes: str, wanted: list[Opening], run: Run) -> None:
+    """Have exactly ``wanted`` open in the owner's firewalls, of what is ours by the ``notes`` of that name."""
+    path = f"{NOTES_FOLDER}/{notes}.json"
     noted = _noted(path)
     needed: list[Rule] = []
     asleep: list[Rule] = []

@@ -20,6 +20,8 @@ LINKS = ("/usr/local/lib/drover/python3", "/usr/local/bin/drover")
 FILES = {
     "drover-rpc@.service": "/etc/systemd/system/drover-rpc@.service",
     "drover-server@.service": "/etc/systemd/system/drover-server@.service",
+    "drover-gateway@.service": "/etc/systemd/system/drover-gateway@.service",
+    "low-ports.conf": "/etc/systemd/system/drover-gateway@.service.d/low-ports.conf",
     "hardening.conf": "/etc/systemd/system/drover-@.service.d/hardening.conf",
 }
 

@@ -74,6 +74,8 @@ def leader_arguments(
         ("--api-key-file", api_key_file),
         # Slots would show every client what the others ask.
         ("--no-slots", None),
+        # By default it lets the web pages of anybody ask; no page is at a name that cannot be (RFC 2606).
+        ("--cors-origins", "https://none.invalid"),
     ]
     return [
         *_written(pairs, flags, build),
