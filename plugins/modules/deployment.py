@@ -55,8 +55,8 @@ options:
     version_added: "0.2.0"
   gateways:
     description:
-      - What RV(drover.llama.memory_info#module:tally) returned on each host through which clients come. The leader's API
-        then lets in nobody else, but for those that its owner names.
+      - What RV(drover.llama.memory_info#module:tally) returned on each host through which clients come. The leader's
+        API then lets in nobody else, but for those that its owner names.
     type: list
     elements: dict
     default: []

@@ -47,11 +47,12 @@ def close_firewall(name: str, run: Run = run_tool) -> None:
 
 
 def open_gateway(name: str, run: Run = run_tool) -> None:
-    """Let everybody in to the gateway of the cluster called ``name`` on this host; it has keys, so no table guards it."""
+    """Let everybody in to the gateway of the cluster called ``name`` on this host. It has keys: no table guards it."""
     cluster = Cluster(name)
     path = f"{cluster.gateway_folder}/gateway.json"
     listen = dictionary(load_document(path, "the gateway's configuration").get("listen"), f"listen in {path}")
-    address, port = text(listen.get("address"), f"The address in {path}"), whole(listen.get("port"), f"The port in {path}")
+    address = text(listen.get("address"), f"The address in {path}")
+    port = whole(listen.get("port"), f"The port in {path}", 1, 65535)
     wanted = [Opening(None, address, port, f"drover {name} gateway")]
     # No firewall stands in this machine's way to itself.
     _keep_foreign(f"{name}.gateway", [] if ip_address(address).is_loopback else wanted, run)
