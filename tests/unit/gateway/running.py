@@ -70,7 +70,6 @@ def write(folder, gateway, keys):
         folder=str(folder),
         errors=variables["__gateway_errors"],
         retry_after=variables["__gateway_retry_after"],
-        health_path="/health",
     )
     folder.joinpath("haproxy.cfg").write_text(text)
 
