@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
 from cluster import LEADER, address, answers, host
-from playbook import play, succeeded
+from playbook import play, refused, succeeded
 
 GATEWAYS = ["old-server", "front"]
 ALICE, BOB, NEW = "alices-key-of-the-lab", "bobs-key-of-the-lab", "alices-next-key-of-the-lab"
 KEYS = {"alice": ALICE, "bob": BOB}
+PORTS = {"old-server": 8443, "front": 443}
+PAGE = {"Origin": "https://chat.lab.example"}
 FOLDER = "/etc/drover/main/gateway"
 UNIT = "drover-gateway@main.service"
 SERVER = "drover-server@main.service"
@@ -29,9 +33,9 @@ def trusted() -> ssl.SSLContext:
     return ssl.create_default_context(cadata=host("front").file(f"{FOLDER}/authority.pem").content_string)
 
 
-def begin(context, gateway, method="GET", path="/health", body=None, key=ALICE):
-    connection = http.client.HTTPSConnection(address(gateway), 8443, timeout=120, context=context)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+def begin(context, gateway, method="GET", path="/health", body=None, key=ALICE, more=None):
+    connection = http.client.HTTPSConnection(address(gateway), PORTS[gateway], timeout=120, context=context)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **(more or {})}
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     answer = connection.getresponse()
     answer.connection = connection
@@ -97,6 +101,39 @@ def test_nobody_comes_past_the_gateways():
     assert host("front").check_output(attempt) == "200"
 
 
+def test_whom_the_leaders_owner_named_comes_past_them():
+    connection = http.client.HTTPConnection(address(LEADER), 8080, timeout=10)
+    connection.request("GET", "/health")
+    assert connection.getresponse().status == 200
+
+
+def test_a_page_that_was_named_may_ask_and_its_certificate_has_the_name_that_was_given(trusted):
+    answer = begin(trusted, "front", "OPTIONS", CHAT, key="", more=PAGE)
+    assert (answer.status, answer.getheader("Access-Control-Allow-Origin")) == (204, PAGE["Origin"])
+    assert begin(trusted, "old-server", "OPTIONS", CHAT, key="", more=PAGE).status == 401
+    plain = socket.create_connection((address("front"), 443), 10)
+    with trusted.wrap_socket(plain, server_hostname="llm.lab.example") as wrapped:
+        assert wrapped.version() == "TLSv1.3"
+
+
+def test_what_is_too_large_is_refused(trusted):
+    body = {"prompt": "x" * 70000}
+    assert begin(trusted, "front", "POST", CHAT, body).status == 413
+
+
+def test_each_gateway_has_its_owners_time_limit():
+    timeouts = {
+        name: host(name).check_output(f"grep 'timeout server' {FOLDER}/haproxy.cfg").split()[-1] for name in GATEWAYS
+    }
+    assert timeouts == {"old-server": "3600s", "front": "600s"}
+
+
+def test_a_wish_that_cannot_be_had_is_refused_before_anything_is_touched():
+    wishes = {"gateway_api_keys": KEYS, "gateway_tls": False}
+    refused(play("site", settings=wishes), "The gateway of front would listen on 0.0.0.0 without TLS")
+    refused(play("site", settings={"gateway_api_keys": {"alice": "short"}}), "The key of alice in gateway_api_keys")
+
+
 def test_llama_server_lets_no_page_ask():
     asked = f"curl --silent --head --header 'Origin: https://evil.example' http://{address(LEADER)}:8080/health"
     said = host(LEADER).check_output(asked).lower()
@@ -106,8 +143,8 @@ def test_llama_server_lets_no_page_ask():
 
 def test_the_owners_firewall_and_haproxy_are_as_they_were_but_for_one_rule():
     rules = [line for line in host("front").check_output("ufw status").splitlines() if "ALLOW" in line]
-    assert len([line for line in rules if "8443" in line]) == 1
-    assert all("8443" in line or "22/tcp" in line for line in rules)
+    assert len([line for line in rules if "443" in line]) == 1
+    assert all("443" in line or "22/tcp" in line for line in rules)
     assert host(LEADER).check_output("curl --silent http://127.0.0.1:9000/") == "hello"
     assert host("front").run("systemctl is-active haproxy.service").stdout.strip() != "active"
 
@@ -137,21 +174,32 @@ def test_keys_are_nowhere_to_be_read(gateway):
         assert (file.user, file.group, file.mode) == ("root", "drover", 0o640)
 
 
-def test_a_key_changes_while_all_goes_on(trusted):
+@pytest.fixture
+def own(tmp_path):
+    """A certificate of the owner's own, as settings, and a context that trusts it."""
+    names = ",".join(f"IP:{address(name)}" for name in GATEWAYS)
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=own"]
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    made = ["openssl", "req", "-x509", *kind, "-addext", f"subjectAltName={names}", "-out", pem, "-keyout", key]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.create_default_context(cafile=pem)
+    return {"gateway_certificate_file": pem, "gateway_private_key_file": key}, context
+
+
+def test_keys_and_certificates_change_while_all_goes_on(trusted, own):
+    files, trusts_own = own
     before = {name: (pid(name, UNIT), name == LEADER and pid(name, SERVER)) for name in GATEWAYS}
-    done = succeeded(
-        play(
-            "site", settings={"gateway_api_keys": {"alice": NEW}, "gateway_hold_seconds": 15}, diff=True, tags="gateway"
-        )
-    )
-    for key in (ALICE, BOB, NEW):
-        assert key not in done.said
+    wishes = {"gateway_api_keys": {"alice": NEW}, "gateway_hold_seconds": 15, **files}
+    done = succeeded(play("site", settings=wishes, diff=True, tags="gateway"))
+    for secret in (ALICE, BOB, NEW, "PRIVATE KEY"):
+        assert secret not in done.said
     for name in GATEWAYS:
-        assert ask(trusted, name, key=NEW)[0] == 200
-        assert ask(trusted, name, key=ALICE)[0] == 401
-        assert ask(trusted, name, key=BOB)[0] == 401
+        assert ask(trusts_own, name, key=NEW)[0] == 200
+        assert ask(trusts_own, name, key=ALICE)[0] == 401
+        assert ask(trusts_own, name, key=BOB)[0] == 401
     assert before == {name: (pid(name, UNIT), name == LEADER and pid(name, SERVER)) for name in GATEWAYS}
     succeeded(play("site", settings={"gateway_api_keys": KEYS, "gateway_hold_seconds": 15}, tags="gateway"))
+    assert ask(trusted, "front")[0] == 200
 
 
 def test_without_a_leader_requests_wait_and_are_refused_with_a_time_to_come_again(trusted):
