@@ -240,6 +240,8 @@ def test_only_pages_that_were_named_may_ask(gateway):
         assert answer.getheader("Access-Control-Allow-Origin") is None
 
 
+# That these versions are old is what is tried.
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_tls_is_of_today(running, tmp_path):
     port = free_port()
     running(Leader, port)
