@@ -65,7 +65,6 @@ def write(folder, gateway, keys):
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(ROLE.joinpath("templates/haproxy.cfg.j2").read_text())
     text = template.render(
-        ansible_managed="written by a test",
         gateway=gateway,
         folder=str(folder),
         errors=variables["__gateway_errors"],
