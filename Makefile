@@ -94,7 +94,7 @@ molecule-default: $(SETUP)
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
 molecule-mixed: $(SETUP)
-	@tests/checks/molecule mixed networks images
+	@tests/checks/molecule mixed networks gateway images
 
 # These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
 molecule-compile: $(SETUP)

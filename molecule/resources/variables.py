@@ -87,6 +87,7 @@ ARCHIVE = "molecule/archive/tests/test_archive.py"
 SOURCE = "molecule/source/converge.yml"
 REDEPLOY = "molecule/redeploy/converge.yml"
 SETTINGS = "molecule/resources/inventory/group_vars/llama_cluster.yml"
+GATEWAY = "molecule/gateway/tests/test_gateway.py"
 WEIGHTS = "molecule/weights/tests/test_weights.py"
 WALKED = "molecule/default/tests/test_variables.py"
 
@@ -104,6 +105,20 @@ VARIABLES = {
     "gguf_model_token": elsewhere(TRANSFERS),
     "gguf_model_directory": elsewhere(TRANSFERS),
     "gguf_model_cluster": refused("walked"),
+    "gateway_cluster": refused("walked"),
+    "gateway_plan": refused({"schema": 1}),
+    "gateway_deployments": refused({"schema": 1}),
+    "gateway_api_keys": elsewhere("molecule/gateway/converge.yml"),
+    "gateway_hold_seconds": elsewhere("molecule/gateway/converge.yml"),
+    "gateway_address": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_port": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_names": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_cors_origins": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_most_bytes": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_timeout": elsewhere("tests/lab/specs/gateway.yml"),
+    "gateway_tls": elsewhere(GATEWAY),
+    "gateway_certificate_file": elsewhere(GATEWAY),
+    "gateway_private_key_file": elsewhere(GATEWAY),
     # Handed over by the roles that enter this one; names so common may stand in an inventory for other ends.
     "host_cluster": elsewhere("roles/rpc_server/tasks/configure.yml"),
     "host_deployment": elsewhere("roles/rpc_server/tasks/configure.yml"),
@@ -119,8 +134,8 @@ VARIABLES = {
     "host_danger": elsewhere("roles/rpc_server/tasks/preflight.yml"),
     "host_allow_public_address": elsewhere("roles/rpc_server/tasks/preflight.yml"),
     "host_variables": elsewhere("roles/rpc_server/tasks/preflight.yml"),
-    "host_packages": elsewhere("roles/rpc_server/tasks/configure.yml"),
-    "host_packages_remedy": elsewhere("roles/rpc_server/tasks/configure.yml"),
+    "host_packages": elsewhere("roles/host/tasks/configure.yml"),
+    "host_packages_remedy": elsewhere("roles/host/tasks/configure.yml"),
     "host_packages_record": elsewhere("roles/llama_cpp/tasks/remove.yml"),
     "llama_cpp_method": elsewhere(SOURCE),
     "llama_cpp_tag": elsewhere(SOURCE),
@@ -166,6 +181,9 @@ VARIABLES = {
     ),
     "llama_server_port": deployed(8099, lambda seen: seen.deployments[LEADER]["listen"]["port"] == 8099),
     "llama_server_allow_public_address": elsewhere(REFUSALS),
+    "llama_server_allowed_addresses": deployed(
+        ["10.9.0.0/16"], lambda seen: seen.deployments[LEADER]["allow"] == ["10.9.0.0/16"], LEADER
+    ),
     "llama_server_api_key": deployed("walked-key", lambda seen: seen.facts[LEADER]["api_key"] == "walked-key"),
     "llama_server_threads": deployed(2, lambda seen: seen.argument(LEADER, "--threads") == "2", LEADER),
     "llama_server_restart": elsewhere(WALKED),

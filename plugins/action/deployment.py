@@ -28,6 +28,7 @@ class ActionModule(BrainAction):
             "choice": {"type": "dict"},
             "gguf": {"type": "dict"},
             "model_host": {"type": "str"},
+            "gateways": {"type": "list", "elements": "dict", "default": []},
             "programs": {"type": "dict", "default": {}},
             "settings_of_hosts": SETTINGS,
             "found": {
@@ -90,7 +91,8 @@ def make_deployments(given):
     tallies = [read_tally(tally) for tally in given["tallies"]]
     if given["plan"] is not None:
         plan, model = read_plan(given["plan"]), given["model"]
-        return deploy(plan, tallies, given["programs"], model, wishes, choice=given["choice"])
+        gateways = [read_tally(tally) for tally in given["gateways"]]
+        return deploy(plan, tallies, given["programs"], model, wishes, choice=given["choice"], gateways=gateways)
     if len(tallies) != 1:
         raise DroverError(f"lend_to is for one host, and there are {len(tallies)} tallies: give that host's.")
     host = tallies[0]["host"]

@@ -48,6 +48,13 @@ options:
         description: The port of the agent by which it answers its leader, in a cluster that heals itself.
         type: int
         default: 51052
+      llama_server_allowed_addresses:
+        description:
+          - The addresses and networks that may connect to the API if the host leads, besides the cluster's gateways.
+          - Where there is neither, everybody may.
+        type: list
+        elements: str
+        default: []
       llama_server_address:
         description: The address of the API if the host leads. Empty is the one that the plan knows the host by.
         type: str

@@ -63,6 +63,14 @@ options:
     description: The host that has the model's file elsewhere, as O(drover.llama.placement#module:model_host).
     type: str
     version_added: "0.2.0"
+  gateways:
+    description:
+      - What RV(drover.llama.memory_info#module:tally) returned on each host through which clients come. The leader's
+        API then lets in nobody else, but for those that its owner names.
+    type: list
+    elements: dict
+    default: []
+    version_added: "0.2.0"
   programs:
     description:
       - By host, what RV(drover.llama.llama_cpp_info#module:llama_cpp) returned there.

@@ -15,10 +15,13 @@ KINDS = {bool: {"type": "bool"}, int: {"type": "int"}, str: {"type": "str"}, tup
 def settings_spec():
     """One option for each setting of a host, with its default."""
     spec = {"host": {"type": "str", "required": True}}
-    for field in fields(Settings):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        spec[field.name] = {**KINDS[type(field.default)], "default": default}
-    return spec
+    return {**spec, **{field.name: option_of(field) for field in fields(Settings)}}
+
+
+def option_of(field):
+    """The option for a setting, a field of a dataclass with a default."""
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return {**KINDS[type(field.default)], "default": default}
 
 
 MODEL = {

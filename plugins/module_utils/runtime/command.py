@@ -57,9 +57,10 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         return 0 if print_status(given.cluster) else NO
     if given.command == "firewall":
-        from .firewall import close_firewall, open_firewall
+        from .firewall import close_firewall, close_gateway, open_firewall, open_gateway
 
-        (open_firewall if given.action == "open" else close_firewall)(given.cluster)
+        opens, closes = (open_gateway, close_gateway) if given.gateway else (open_firewall, close_firewall)
+        (opens if given.action == "open" else closes)(given.cluster)
         return 0
     if given.command == "tally":
         from .tally import print_tally
@@ -153,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     leader = commands.add_parser("leader", help="become the llama-server that this host's deployment names")
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
+    firewall.add_argument("--gateway", action="store_true", help="for the gateway on this host, in place of its part")
     agent = commands.add_parser(
         "agent", help="answer this worker's leader: how it is, what it lends, what it is to run"
     )

@@ -14,13 +14,16 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
+from ..checks import dictionary, text, whole
 from ..errors import DroverError
 from ..hosts.listener import find_listeners
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import source_network
+from .documents import load_document
 from .foreign_firewalls import Opening
 from .opened import keep_open
 from .part import load_deployment
@@ -71,6 +74,23 @@ def _close_ended_offers(run: Run) -> None:
         port = os.path.basename(path)[len(OFFER) : -len(".json")]
         if port.isdigit() and not find_listeners(Tree(), [int(port)]):
             close_offer(int(port), run)
+
+
+def open_gateway(name: str, run: Run = run_tool) -> None:
+    """Let everybody in to the gateway of the cluster called ``name`` on this host. It has keys: no table guards it."""
+    cluster = Cluster(name)
+    path = f"{cluster.gateway_folder}/gateway.json"
+    listen = dictionary(load_document(path, "the gateway's configuration").get("listen"), f"listen in {path}")
+    address = text(listen.get("address"), f"The address in {path}")
+    port = whole(listen.get("port"), f"The port in {path}", 1, 65535)
+    wanted = [Opening(None, address, port, f"drover {name} gateway")]
+    # No firewall stands in this machine's way to itself.
+    keep_open(_notes(f"{name}.gateway"), [] if ip_address(address).is_loopback else wanted, run)
+
+
+def close_gateway(name: str, run: Run = run_tool) -> None:
+    """Take back what was done for the gateway of the cluster called ``name``."""
+    keep_open(_notes(f"{Cluster(name).name}.gateway"), [], run)
 
 
 def openings(deployment: dict[str, Any]) -> list[Opening]:
@@ -128,6 +148,6 @@ def _guard(cluster: Cluster, script: str | None, run: Run) -> None:
     if script is None:
         return  # where there is no nft, or it is not allowed, there is no table either
     if code is None:
-        raise DroverError("The RPC port cannot be guarded, since there is no nft: install the package nftables.")
+        raise DroverError("The port cannot be guarded, since there is no nft: install the package nftables.")
     if code != 0:
         raise DroverError(f"nft refused the table {cluster.table} ({output}): run as root, on a kernel with nftables.")

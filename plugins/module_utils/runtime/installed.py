@@ -21,6 +21,8 @@ FILES = {
     "drover-agent@.service": "/etc/systemd/system/drover-agent@.service",
     "drover-rpc@.service": "/etc/systemd/system/drover-rpc@.service",
     "drover-server@.service": "/etc/systemd/system/drover-server@.service",
+    "drover-gateway@.service": "/etc/systemd/system/drover-gateway@.service",
+    "low-ports.conf": "/etc/systemd/system/drover-gateway@.service.d/low-ports.conf",
     "drover-watch@.service": "/etc/systemd/system/drover-watch@.service",
     "hardening.conf": "/etc/systemd/system/drover-@.service.d/hardening.conf",
 }

@@ -77,6 +77,11 @@ class Cluster:
         return f"{HEALING_FOLDER}/{self.name}/watch.json"
 
     @property
+    def gateway_folder(self) -> str:
+        """What the cluster's gateway on a host needs."""
+        return f"{self.folder}/gateway"
+
+    @property
     def rpc_unit(self) -> str:
         """The systemd unit of a worker."""
         return f"drover-rpc@{self.name}.service"

@@ -76,6 +76,8 @@ def leader_arguments(
         # Slots would show every client what the others ask.
         ("--no-slots", None),
         *([("--metrics", None)] if watched else []),
+        # By default it lets the web pages of anybody ask; no page is at a name that cannot be (RFC 2606).
+        ("--cors-origins", "https://none.invalid"),
     ]
     return [
         *_written(pairs, flags, build),

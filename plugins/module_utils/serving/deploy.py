@@ -35,14 +35,16 @@ def deploy(
     settings: dict[str, dict[str, Any]],
     pods: Mapping[str, list[str]] | None = None,
     choice: dict[str, Any] | None = None,
+    gateways: Iterable[dict[str, Any]] = (),
 ) -> dict[str, dict[str, Any]]:
     """Host -> deployment, for every host that takes part in ``plan``; one that holds no layer yet is a worker, too.
 
     ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
     its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
     ``Settings``. ``pods``: the hosts whose part runs in a pod, with the addresses and networks that it comes from for
-    hosts outside. ``choice``: what llama_cpp_choice returned, by which the plan was made. Raises DroverError, one
-    sentence, for a wish that cannot be had.
+    hosts outside. ``choice``: what llama_cpp_choice returned, by which the plan was made. ``gateways``: tallies of the
+    hosts through which clients come; then the leader's API lets in nobody else. Raises DroverError, one sentence, for a
+    wish that cannot be had.
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
@@ -64,7 +66,15 @@ def deploy(
     pods = pods or {}
     deployments = {
         leader: _leader(
-            cluster, plan, hosts[leader], programs.get(leader, {}), model, wishes[leader], leader in pods, heals
+            cluster,
+            plan,
+            hosts[leader],
+            programs.get(leader, {}),
+            model,
+            wishes[leader],
+            in_pod=leader in pods,
+            heals=heals,
+            gateways=gateways,
         )
     }
     let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
@@ -187,6 +197,7 @@ def _leader(
     wishes: Settings,
     in_pod: bool,
     heals: bool,
+    gateways: Iterable[dict[str, Any]],
 ) -> dict[str, Any]:
     host = plan["leader"]
     if in_pod and wishes.llama_server_address:
@@ -201,6 +212,9 @@ def _leader(
             "llama_server_address to the host's private address (or llama_server_allow_public_address to true if "
             "another wall protects it)."
         )
+    # What a gateway on the leader asks comes by loopback, which is let in anyway.
+    sources = {address for each in gateways for address in source_addresses(each, plan["network"])}
+    let_in = sources.union(wishes.llama_server_allowed_addresses)
     flags, build = _flags(programs, "server_flags")
     keys = wishes.llama_server_api_key_file or cluster.api_key_path
     used = [device["id"] for device in plan["devices"] if device["host"] == host]
@@ -228,6 +242,8 @@ def _leader(
         # It would have a debugger look into it for half a minute, where there is one, before it ends.
         environment=NO_BACKTRACE if heals else {},
         listen={"address": address, "port": wishes.llama_server_port},
+        # It has keys, so everybody may, unless somebody was named.
+        allow=sorted(let_in) or None,
         files=[
             *({"path": file["path"], "bytes": file["bytes"]} for file in model["files"]),
             {"path": keys, "bytes": None},

@@ -122,7 +122,7 @@ def source_network(value: object, name: str) -> IPv4Network | IPv6Network:
         return ip_network(text(value, name), strict=False)
     except ValueError as error:
         raise DroverError(
-            f"{name} is {value!r} but must be an IP address or network: correct rpc_server_allowed_addresses."
+            f"{name} is {value!r} but must be an IP address or network, such as 10.0.0.0/24: correct it."
         ) from error
 
 

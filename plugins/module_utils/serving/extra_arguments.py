@@ -69,6 +69,7 @@ REFUSED = {
     "--api-key": _KEY,
     "--api-key-file": _KEY,
     "--no-api-key": _KEY,
+    "--cors-origins": "set gateway_cors_origins on a gateway instead",
     "--slots": "take it out, since it shows every client what the others ask",
     "--no-slots": "take it out, since Drover gives it already",
     "--tools": _HOLE,

@@ -11,6 +11,9 @@ from typing import Any
 
 # What the playbooks hand to the roles, for whoever uses a role by itself, and what to set in its place.
 DECIDED = {
+    "gateway_cluster": "drover_cluster",
+    "gateway_deployments": None,
+    "gateway_plan": None,
     "gguf_model_cluster": "drover_cluster",
     "gguf_model_reader": "placement_leader",
     "llama_cpp_cluster": "drover_cluster",

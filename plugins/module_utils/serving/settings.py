@@ -22,6 +22,8 @@ class Settings:
     - ``rpc_server_allowed_addresses``: who may connect to it besides the leader.
     - ``rpc_server_allow_public_address``, ``llama_server_allow_public_address``: listen on an address that the Internet
       can reach.
+    - ``llama_server_allowed_addresses``: who may connect to the API besides the cluster's gateways; without either,
+      everybody may.
     - ``llama_server_address`` (empty: the one that the plan knows the host by), ``llama_server_port``,
       ``llama_server_api_key_file`` (empty: the cluster's own), ``llama_server_threads`` (0: as planned),
       ``llama_server_extra_arguments``.
@@ -35,6 +37,7 @@ class Settings:
     rpc_server_allowed_addresses: tuple[str, ...] = ()
     rpc_server_allow_public_address: bool = False
     rpc_server_agent_port: int = 51052
+    llama_server_allowed_addresses: tuple[str, ...] = ()
     llama_server_address: str = ""
     llama_server_port: int = 8080
     llama_server_allow_public_address: bool = False
@@ -67,8 +70,9 @@ class Settings:
         ):
             if name in settings:
                 whole(settings[name], f"{name} of {host}", least, most)
-        for address in settings.get("rpc_server_allowed_addresses", ()):
-            source_network(address, f"An address in rpc_server_allowed_addresses of {host}")
+        for name in ("rpc_server_allowed_addresses", "llama_server_allowed_addresses"):
+            for address in settings.get(name, ()):
+                source_network(address, f"An address in {name} of {host}")
         return cls(**settings)
 
 

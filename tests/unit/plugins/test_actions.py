@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from module_utils.gateway.configuration import configure
+from module_utils.gateway.settings import Settings
 from module_utils.serving.deploy import deploy
 from module_utils.weights.outlook import outlook
 from unit.placement.fleets import MIB, model, plan_of, tally
@@ -131,3 +133,27 @@ def test_what_is_to_be_placed_is_plain_and_that_of_the_brain():
     assert types_in(told) <= PLAIN
     assert told == {"changed": False, **outlook(plan, MANIFEST, caches, 2)}
     assert ask("tensor_cache_plan", **asked, spread=0)["msg"].startswith("spread is 0 but must be")
+
+
+def test_a_gateway_is_plain_and_that_of_the_brain():
+    wished = {"gateway_port": "443", "gateway_tls": "no"}
+    deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
+    found = ask(
+        "gateway",
+        host="pi-1",
+        plan=decorated(PLAN),
+        deployments=decorated(deployments),
+        tally=HOSTS[0],
+        settings=wished,
+    )
+    assert types_in(found) <= PLAIN
+    expected = configure("pi-1", PLAN, deployments, HOSTS[0], Settings(gateway_port=443, gateway_tls=False))
+    assert found == {"changed": False, "gateway": expected}
+
+
+def test_a_gateway_that_cannot_be_is_refused():
+    deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
+    wished = {"gateway_cors_origins": ["*"]}
+    refused = ask("gateway", host="pi-1", plan=PLAN, deployments=deployments, tally=HOSTS[0], settings=wished)
+    assert refused["failed"]
+    assert "gateway_cors_origins has '*'" in refused["msg"]

@@ -12,7 +12,15 @@ import shlex
 import pytest
 from module_utils.errors import DroverError
 from module_utils.runtime import firewall, foreign_firewalls
-from module_utils.runtime.firewall import close_firewall, close_offer, guard_script, open_firewall, open_offer
+from module_utils.runtime.firewall import (
+    close_firewall,
+    close_gateway,
+    close_offer,
+    guard_script,
+    open_firewall,
+    open_gateway,
+    open_offer,
+)
 from module_utils.serving import cluster
 
 
@@ -401,3 +409,50 @@ def test_an_offer_that_was_cut_off_is_closed_by_whoever_comes_next(host, monkeyp
     action("main", tools)
     assert asked == [[50060]]
     assert any("50060" in rule for rule in tools.ufw) is listens
+
+
+@pytest.fixture
+def gateway(host, tmp_path):
+    """Writes where the gateway listens."""
+
+    def write(text):
+        folder = tmp_path / "etc/main/gateway"
+        folder.mkdir(exist_ok=True)
+        (folder / "gateway.json").write_text(text)
+
+    write.notes = host.notes
+    write(json.dumps({"listen": {"address": "10.0.0.11", "port": 8443}}))
+    return write
+
+
+def test_everybody_may_come_to_a_gateway_and_its_rule_is_apart_from_the_parts(gateway):
+    tools = Tools("ufw")
+    before = list(tools.ufw)
+    open_firewall("main", tools)
+    open_gateway("main", tools)
+    assert "ufw allow proto tcp from any to 10.0.0.11 port 8443 comment drover main gateway" in tools.said
+    assert list(tools.tables) == ["drover-main"], "a gateway has no table"
+    close_firewall("main", tools)
+    assert [line for line in tools.ufw if "8443" in line]
+    close_gateway("main", tools)
+    assert tools.ufw == before
+    assert list(gateway.notes.iterdir()) == []
+
+
+def test_a_gateway_that_moves_takes_its_rule_along(gateway):
+    tools = Tools("ufw")
+    open_gateway("main", tools)
+    gateway(json.dumps({"listen": {"address": "0.0.0.0", "port": 443}}))
+    open_gateway("main", tools)
+    assert not [line for line in tools.ufw if "8443" in line]
+    assert [line for line in tools.ufw if "to any port 443" in line]
+    gateway(json.dumps({"listen": {"address": "127.0.0.1", "port": 443}}))
+    open_gateway("main", tools)
+    assert not [line for line in tools.ufw if "443" in line]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"listen": []}', '{"listen": {"address": "10.0.0.11", "port": 0}}'])
+def test_a_gateway_that_says_nowhere_is_refused(gateway, text):
+    gateway(text)
+    with pytest.raises(DroverError, match="gateway"):
+        open_gateway("main", Tools("ufw"))

@@ -18,8 +18,8 @@ FLAGS_2024_11 = [*COMMON, "--mlock", "--no-mmap"]
 FLAGS_2025_05 = [*FLAGS_2024_11, "--device"]
 FLAGS_2025_08 = [*FLAGS_2025_05, "--kv-unified", "--swa-checkpoints"]
 FLAGS_0_5 = [
-    *COMMON, "--cache-ram", "--ctx-checkpoints", "--device", "--fit", "--kv-unified", "--load-mode", "--no-kv-unified",
-    "--no-ui", "--no-webui", "--swa-checkpoints",
+    *COMMON, "--cache-ram", "--cors-origins", "--ctx-checkpoints", "--device", "--fit", "--kv-unified", "--load-mode",
+    "--no-kv-unified", "--no-ui", "--no-webui", "--swa-checkpoints",
 ]  # fmt: skip
 RPC_FLAGS_2024_11 = ["--help", "--host", "--mem", "--port"]
 RPC_FLAGS_0_5 = ["--cache", "--device", "--help", "--host", "--port", "--threads"]

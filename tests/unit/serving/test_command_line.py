@@ -132,6 +132,7 @@ def test_the_leader_is_told_everything_and_the_users_arguments_come_last():
     assert made == [
         *["--model", "/var/lib/drover/models/m.gguf", "--alias", "Small", "--host", "10.0.0.1", "--port", "8080"],
         *["--threads", "8", "--api-key-file", "/etc/drover/main/api_key", "--no-slots"],
+        *["--cors-origins", "https://none.invalid"],
         *plan_arguments(plan(), FLAGS_0_5),
         "--metrics",
     ]
