@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k3s_firewall
 short_description: Let the nodes of a cluster of K3s in
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Has exactly what is wanted open in ufw and firewalld, where one of them is active, and notes down what it has
     opened, to close it again. Rules that were there before stay.
