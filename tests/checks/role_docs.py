@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 # Roles that work in parts are used by a playbook of another name.
-PLAYBOOKS = {"llama_image": "images", "tensor_cache": "site"}
+PLAYBOOKS = {"llama_image": "images", "tensor_cache": "site", "gateway": "site"}
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..errors import DroverError
+from .say import complain
 
 MOST_CONNECTIONS = 32
 MOST_BODY_BYTES = 256 << 10
@@ -70,7 +71,7 @@ class Service(ThreadingHTTPServer):
         """Whoever hangs up in the middle is nothing to tell anybody."""
         problem = sys.exc_info()[1]
         if not isinstance(problem, OSError):
-            print(f"drover: a request of {client_address[0]} failed ({problem!r})", file=sys.stderr, flush=True)
+            complain(f"a request of {client_address[0]} failed ({problem!r})")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -108,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             status, content = refused.status, f"{refused}\n"
         except DroverError as error:  # a document of this host's
-            print(f"drover: {error}", file=sys.stderr, flush=True)
+            complain(str(error))
             status, content = 503, "This host's own documents are not right; its journal says more.\n"
         self._send(status, content)
 

@@ -8,7 +8,6 @@ the workers run what they are to run, and becomes llama-server. While the model 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,6 +23,7 @@ from .agents import Agent, all_at_once, ask_all
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
+from .say import complain, say
 from .secret import read_secret
 
 LOOK_SECONDS = 2.0
@@ -173,14 +173,14 @@ class _Start:
         return Agent(host, place["address"], place["port"], self.secret)
 
     def _refuse(self, host: str, reason: str) -> None:
-        print(f"{host} takes no part: {reason}.", file=sys.stderr, flush=True)
+        say(f"{host} takes no part: {reason}.")
         self.refused[host] = (time.monotonic() + REFUSED_SECONDS, reason)
 
     def _tell(self, sentence: str, why: bool = False) -> None:
         """Say what this start does; with ``why`` it is why nothing is served, which ``serving.symptoms`` looks for."""
         tell_status(sentence)
         if sentence != self.told:
-            print(f"drover: {sentence}" if why else sentence, file=sys.stderr, flush=True)
+            (complain if why else say)(sentence)
             self.told = sentence
 
     def _write(

@@ -13,6 +13,7 @@ from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
+from .say import say
 
 
 def print_status(name: str) -> bool:
@@ -21,7 +22,7 @@ def print_status(name: str) -> bool:
     told, decided = read_document(cluster.watch_path), decision(cluster)
     if not isinstance(told, dict) or decided is None or "plan" not in decided:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
-    print("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
+    say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 

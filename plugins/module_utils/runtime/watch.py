@@ -17,7 +17,6 @@ import http.client
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from typing import Any
@@ -41,6 +40,7 @@ from .documents import load_document
 from .http_service import Handler, Refused
 from .leader import agents_of
 from .part import load_deployment
+from .say import say
 from .secret import read_secret
 
 SCHEMA = 1
@@ -165,7 +165,7 @@ class Watch:
             return True
 
     def _end(self, run: str, what: Decision) -> None:
-        print(f"Ends llama-server, since {what.reason}", file=sys.stderr, flush=True)
+        say(f"Ends llama-server, since {what.reason}")
         self.better = False
         heal = {"at": time.time(), "reason": what.reason, "seconds": None}
         self.told["heals"] = [*self.told["heals"], heal][-MOST_HEALS:]
