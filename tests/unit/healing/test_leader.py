@@ -140,7 +140,7 @@ def test_a_silent_worker_is_looked_for_and_then_done_without(fleet, capsys):
     assert hosts_of(decided) == ["pi-1"]
     assert decided["absent"] == {"pi-2": SILENT}
     assert 5 <= fleet.now - 1000 <= 8
-    assert "Looks for pi-2\nServes with pi-1, without pi-2 (it does not answer)\n" in capsys.readouterr().err
+    assert "Looks for pi-2\nServes with pi-1, without pi-2 (it does not answer)\n" in capsys.readouterr().out
 
 
 def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):

@@ -38,7 +38,7 @@ def found(host, **changes):
 
 
 def due(*hosts, plan=PLAN, digest=DIGEST, members=None):
-    return hosts_due(DEPLOYMENTS, plan, hosts, digest, members)
+    return hosts_due(DEPLOYMENTS, plan, hosts, digest, members=members)
 
 
 def test_where_all_is_as_it_is_to_be_nothing_is_due():
