@@ -70,7 +70,7 @@ def make_members(
         "model": plan["model"],
         "policy": plan["policy"],
         "served": served,
-        "programs": programs,
+        "programs": {host: _lasting_of_program(found) for host, found in programs.items()},
         "settings": settings,
         "agents": agents,
         "model_host": model_host,
@@ -107,3 +107,11 @@ def read_members(value: object) -> dict[str, Any]:
         text(agent.get("address"), f"{_WHAT}: the address of {host}'s agent", REMEDY)
         whole(agent.get("port"), f"{_WHAT}: the port of {host}'s agent", 1, 65535, REMEDY)
     return found
+
+
+def _lasting_of_program(found: dict[str, Any]) -> dict[str, Any]:
+    """What was found of a host's programs, without what was free of its GPUs just then."""
+    devices = [
+        {name: value for name, value in device.items() if name != "free_bytes"} for device in found.get("devices") or []
+    ]
+    return {**found, "devices": devices}

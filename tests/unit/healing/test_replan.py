@@ -160,6 +160,17 @@ def test_the_same_members_have_the_same_digest_whatever_was_measured():
     assert changed["lasting"] != MEMBERS["lasting"]
 
 
+def test_the_digest_does_not_follow_the_memory_that_is_free_on_a_gpu():
+    def lasting(total, free):
+        gpu = {"name": "CUDA0", "description": "", "unified": False, "total_bytes": total, "free_bytes": free}
+        programs = {host: {**PROGRAMS, "devices": [gpu]} for host in HOSTS}
+        made = make_members(MEMBERS["plan"], GGUF, MEMBERS["tallies"], programs, MODEL, HEALS, DEPLOYMENTS)
+        return made["lasting"]
+
+    assert lasting(8 * GIB, 7 * GIB) == lasting(8 * GIB, GIB)
+    assert lasting(8 * GIB, 7 * GIB) != lasting(9 * GIB, 7 * GIB)
+
+
 def test_a_cluster_that_does_not_heal_has_no_members():
     tallies = MEMBERS["tallies"]
     deployments = deploy(MEMBERS["plan"], tallies, dict.fromkeys(HOSTS, PROGRAMS), MODEL, {})
