@@ -111,7 +111,8 @@ def _planned(members: dict[str, Any], tallies: list[dict[str, Any]], running: di
         choice=members["choice"],
         model_host=leader,
     )
-    return {**plan, "policy": wished}
+    # With an address set on every host they share no network any more, and whom root lets in is by the one it chose.
+    return {**plan, "policy": wished, "network": members["plan"]["network"]}
 
 
 def _as_now(

@@ -14,7 +14,7 @@ from module_utils.healing.members import make_members, read_members
 from module_utils.healing.replan import SILENT, Answer, replan
 from module_utils.placement.document import places_the_same
 from module_utils.serving.deploy import deploy
-from unit.placement.fleets import GIB, MIB, model, plan_of, tally
+from unit.placement.fleets import GIB, MIB, model, network, plan_of, tally
 from unit.serving.clusters import MODEL, PROGRAMS
 
 GGUF = model()
@@ -101,6 +101,22 @@ def test_what_it_has_a_worker_run_is_within_what_root_granted_it():
     }
     assert as_decided(DEPLOYMENTS["head"], decided, "g") == outcome.deployments["head"]
     assert as_decided(DEPLOYMENTS["head"], decided, "another") is None
+
+
+def test_a_worker_whose_address_is_in_a_network_apart_is_granted_what_it_is_to_run():
+    tallies = [tally(host, 700 * MIB) for host in HOSTS]
+    cards = tallies[0]["network"]["addresses"]
+    second = {**cards[0], "address": "192.168.7.1", "prefix": 24, "network": "192.168.7.0/24", "interface": "eth1"}
+    tallies[0]["network"]["addresses"] = [*cards, second]
+    tallies[2]["network"] = network("172.16.0.9", address="172.16.0.9")
+    tallies[2]["network"]["addresses"][0].update(prefix=24, network="172.16.0.0/24")
+    plan = plan_of(GGUF, tallies, leader="head", spread="all")
+    programs = dict.fromkeys(HOSTS, PROGRAMS)
+    deployments = deploy(plan, tallies, programs, MODEL, HEALS)
+    members = read_members(make_members(plan, GGUF, tallies, programs, MODEL, HEALS, deployments))
+    outcome = ask(members=members, absent=["pi-1"], pi_1=700, pi_2=690)
+    for host in ("pi-1", "pi-2"):
+        assert within_grant(deployments[host], outcome.deployments[host]) == outcome.deployments[host]
 
 
 def test_who_is_back_is_taken_in_again():
