@@ -49,6 +49,9 @@ ASK_SECONDS = 1.5
 # To end in an orderly way takes no longer.
 END_SECONDS = 5.0
 MOST_HEALS = 50
+# A plan with who is back is looked for again after so long, and later where an end did not bring it about.
+WEIGH_SECONDS = 60.0
+TRIED_SECONDS = 600.0
 _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 
 
@@ -97,8 +100,8 @@ class Watch:
         self.grant = granted(cluster, tree)
         self.limits = Limits(drain_seconds=float(root["healing"]["drain_seconds"]))
         self.memory = Memory()
-        # (host, mark) of those that are back, and of which it was worked out whether a plan with them is better.
-        self.considered: set[tuple[str, str]] = set()
+        # Of those that are back: their mark, and when it is worked out again whether a plan with them is better.
+        self.weighed: dict[str, tuple[str, float]] = {}
         self.better = False
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
@@ -136,19 +139,27 @@ class Watch:
     def _weigh(self, decided: dict[str, Any], answers: dict[str, Answer]) -> None:
         """Whether a better plan is possible with those who took no part when llama-server was started, and are back."""
         back = {
-            (host, answer.state["rpc"]["mark"])
+            host: answer.state["rpc"]["mark"]
             for host, answer in answers.items()
             if host in decided["absent"] and not answer.problem and answer.state and answer.state["rpc"]
         }
+        now = time.monotonic()
         if not back:
             self.better = False
-        elif not back <= self.considered:
-            self.considered |= back
+        elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
             with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
             memory = see_lent(self.tree, self.root)["memory"]
             outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"])
             mine = (outcome.deployments or {}).get(self.members["leader"])
             self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
+            # Who missed this one question is weighed at the next look.
+            heard = {host: mark for host, mark in back.items() if with_memory[host].lent}
+            self.weighed.update({host: (mark, now + WEIGH_SECONDS) for host, mark in heard.items()})
+
+    def _may_weigh(self, host: str, mark: str, now: float) -> bool:
+        """Whether it is news that ``host`` is back, or what it lends may be more by now."""
+        before, again = self.weighed.get(host, ("", now))
+        return before != mark or (not self.better and now >= again)
 
     def _busy(self) -> bool:
         """Whether llama-server answers a request; so it is taken to be when it does not say."""
@@ -167,6 +178,9 @@ class Watch:
     def _end(self, run: str, what: Decision) -> None:
         say(f"Ends llama-server, since {what.reason}")
         self.better = False
+        if not what.at_once:
+            again = time.monotonic() + TRIED_SECONDS
+            self.weighed = {host: (mark, again) for host, (mark, _again) in self.weighed.items()}
         heal = {"at": time.time(), "reason": what.reason, "seconds": None}
         self.told["heals"] = [*self.told["heals"], heal][-MOST_HEALS:]
         self.told["heal_count"] += 1

@@ -305,6 +305,42 @@ def test_who_is_back_is_taken_in_when_it_has_settled(fleet, watched, process):
     assert watched.told["heals"][-1]["seconds"] is not None
 
 
+def test_one_missed_answer_leaves_nobody_out(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    looks(fleet, watched, 5)
+    fleet.silent.clear()
+    answer = fleet.answer
+    fleet.answer = lambda host, lent=True: Answer(problem=SILENT) if lent else answer(host, lent)
+    looks(fleet, watched, 1)
+    fleet.answer = answer
+    looks(fleet, watched, 20)
+    assert process.signals == [15]
+
+
+def test_who_lends_more_after_a_while_is_taken_in(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    fleet.lent["pi-2"] = 1
+    looks(fleet, watched, 10)
+    fleet.lent["pi-2"] = 700
+    looks(fleet, watched, 50)
+    assert process.signals == [15]
+
+
+def test_who_takes_no_part_after_an_end_for_it_is_left_alone_for_a_while(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    fleet.refuses["pi-2"] = "no"
+    for _ in range(4):
+        looks(fleet, watched, 60)
+        process.alive = True
+        start()
+    assert process.signals == [15]
+
+
 def test_health_waits_with_the_leader(fleet, watched, process):
     decided = decisions.decision(MAIN)
     decisions.write_document(MAIN.running_path, {**decided, "waiting": "The model does not fit now.", "workers": {}})
