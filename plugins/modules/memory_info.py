@@ -528,7 +528,7 @@ runs:
 complete:
   description:
     - Whether the service of RV(deployment) starts after a boot, and a leader has its key, which root may change and the
-      service may read, and nobody else.
+      service may read, and nobody else; and whether what heals it, if anything does, answers.
   returned: success
   type: bool
   sample: true

@@ -20,6 +20,7 @@ from ..healing.granted import as_decided, grant_of, read_decision
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY, read_deployment
+from .command import NotYet
 
 MOST_BYTES = 16 << 20
 
@@ -52,7 +53,8 @@ def decision(cluster: Cluster, tree: Tree | None = None) -> dict[str, Any] | Non
 
 
 def write_document(path: str, content: dict[str, Any]) -> None:
-    """Write ``content`` as JSON that everybody may read; it is there whole or not at all."""
+    """Write ``content`` as JSON that everybody may read; it is there whole or not at all.
+    Raises NotYet where it cannot be written, as on a full disk."""
     unfinished = f"{path}.new"
     try:
         with open(unfinished, "w", encoding="utf-8") as file:
@@ -62,7 +64,7 @@ def write_document(path: str, content: dict[str, Any]) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
-        raise DroverError(f"{path} cannot be written ({error.strerror}): make room there, or {REMEDY}.") from error
+        raise NotYet(f"{path} cannot be written ({error.strerror}): make room there, or {REMEDY}.") from error
 
 
 def read_document(path: str) -> Any:

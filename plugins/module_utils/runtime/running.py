@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..hosts import cgroups
+from ..hosts.listener import find_listeners
 from ..hosts.process import started_seconds
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
@@ -47,8 +48,8 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
 
 def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
     """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
-    sees the GPUs that it is to see, a leader has its key, and whoever heals the secret, which ``owner`` (root, but in
-    tests) may change and the service may read, and nobody else."""
+    sees the GPUs that it is to see, a leader has its key, and whoever heals answers and has the secret, which ``owner``
+    (root, but in tests) may change and the service may read, and nobody else."""
     try:
         known = read_deployment(deployment)
         unit, shown = _unit(cluster, known), device_drop_in(known)
@@ -60,6 +61,9 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
     if known["healing"]:
         healer = cluster.watch_unit if leads else cluster.agent_unit
         if not os.path.lexists(tree.path(f"{WANTED}/{healer}")) or not _is_secret(tree, cluster.secret_path, owner):
+            return False
+        # Whatever has ended it: it is to answer.
+        if healer not in [each["unit"] for each in find_listeners(tree, [known["healing"]["port"]])]:
             return False
     return not leads or _is_secret(tree, cluster.api_key_path, owner)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
+from .command import NotYet
 
 LEAST = 32
 
@@ -19,7 +20,7 @@ def read_secret(cluster: Cluster) -> bytes:
         with open(path, "rb") as file:
             secret = file.read().strip()
     except OSError as error:
-        raise DroverError(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
+        raise NotYet(f"{path} cannot be read ({error.strerror}): {REMEDY}.") from error
     if len(secret) < LEAST:
         raise DroverError(f"{path} holds {len(secret)} characters where {LEAST} or more were expected: {REMEDY}.")
     return secret

@@ -40,7 +40,7 @@ from .documents import load_document
 from .http_service import Handler, Refused
 from .leader import agents_of
 from .part import load_deployment
-from .say import say
+from .say import complain, say
 from .secret import read_secret
 
 SCHEMA = 1
@@ -103,6 +103,8 @@ class Watch:
         # Of those that are back: their mark, and when it is worked out again whether a plan with them is better.
         self.weighed: dict[str, tuple[str, float]] = {}
         self.better = False
+        # Why what is seen could not be written down last.
+        self.unwritten = ""
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
         before = read_document(cluster.watch_path)
@@ -229,8 +231,19 @@ class Watch:
             "heals": heals,
         }
         if told != read_document(self.cluster.watch_path):
-            write_document(self.cluster.watch_path, told)
+            self._write(told)
         self.told = told
+
+    def _write(self, told: dict[str, Any]) -> None:
+        """Write down how it is, for people; where that cannot be it is watched and healed all the same."""
+        problem = ""
+        try:
+            write_document(self.cluster.watch_path, told)
+        except DroverError as error:
+            problem = str(error)
+            if problem != self.unwritten:
+                complain(problem)
+        self.unwritten = problem
 
     def _problem(
         self, decided: dict[str, Any] | None, run: str | None, answers: dict[str, Answer], sights: dict[str, str]

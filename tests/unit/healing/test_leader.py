@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 
 import pytest
 from module_utils.errors import DroverError
 from module_utils.healing.replan import SILENT, Answer
 from module_utils.runtime import decisions, leader, watch
+from module_utils.runtime.command import NotYet
 from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
 from module_utils.serving import cluster as cluster_module
@@ -339,6 +342,35 @@ def test_who_takes_no_part_after_an_end_for_it_is_left_alone_for_a_while(fleet, 
         process.alive = True
         start()
     assert process.signals == [15]
+
+
+def full_disk(monkeypatch):
+    def refuse(_before, after):
+        raise OSError(errno.ENOSPC, "No space left on device", after)
+
+    monkeypatch.setattr(decisions.os, "replace", refuse)
+
+
+def test_a_full_disk_does_not_end_the_watch(fleet, watched, process, monkeypatch, capsys):
+    full_disk(monkeypatch)
+    looks(fleet, watched, 3)
+    fleet.starts["pi-2"] += 1
+    looks(fleet, watched, 1)
+    assert process.signals == [9]
+    assert not watched.told["healthy"]
+    assert capsys.readouterr().err.count("No space left on device") == 1
+
+
+def test_a_leader_whose_disk_is_full_tries_again(fleet, monkeypatch):
+    full_disk(monkeypatch)
+    with pytest.raises(NotYet, match="No space left on device"):
+        start()
+
+
+def test_a_secret_that_cannot_be_read_may_be_there_later(fleet):
+    os.unlink(MAIN.secret_path)
+    with pytest.raises(NotYet, match="cannot be read"):
+        start()
 
 
 def test_health_waits_with_the_leader(fleet, watched, process):

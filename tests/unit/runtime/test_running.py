@@ -170,6 +170,18 @@ def test_a_key_of_another_owner_is_not_complete(prepared):
     assert not complete(Tree(str(prepared)), MAIN, LEADER, owner=os.getuid() + 1)
 
 
+def listens(root, port, unit):
+    """Have a process of ``unit`` listen on ``port``."""
+    process = root / "proc" / "88"
+    (process / "fd").mkdir(parents=True, exist_ok=True)
+    (process / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+    if not (process / "fd" / "3").is_symlink():
+        (process / "fd" / "3").symlink_to("socket:[9001]")
+    (root / "proc/net").mkdir(exist_ok=True)
+    line = f"0: 0B00000A:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 997 0 9001 1"
+    (root / "proc/net/tcp").write_text(f"head\n{line}\n")
+
+
 @pytest.mark.parametrize(
     ("deployment", "unit"),
     [
@@ -177,13 +189,17 @@ def test_a_key_of_another_owner_is_not_complete(prepared):
         ({**LEADER, "healing": {"port": 9080, "drain_seconds": 60}}, MAIN.watch_unit),
     ],
 )
-def test_what_heals_itself_needs_who_heals_and_its_secret(prepared, deployment, unit):
+def test_what_heals_itself_needs_who_heals_answering_and_its_secret(prepared, deployment, unit):
     assert not is_complete(prepared, deployment)
     (prepared / WANTED[1:] / unit).symlink_to("/etc/systemd/system/nowhere.service")
     assert not is_complete(prepared, deployment)
     secret = prepared / MAIN.secret_path[1:]
     secret.write_text("s" * 48)
     secret.chmod(0o640)
+    assert not is_complete(prepared, deployment)
+    listens(prepared, deployment["healing"]["port"], "another.service")
+    assert not is_complete(prepared, deployment)
+    listens(prepared, deployment["healing"]["port"], unit)
     assert is_complete(prepared, deployment)
     secret.chmod(0o644)
     assert not is_complete(prepared, deployment)
