@@ -18,6 +18,8 @@ from ..serving.deployment import read_deployment
 
 SCHEMA = 1
 VARIES = ("arguments", "memory_bytes")
+# What a leader's GPUs are shown by varies with those that it uses.
+VARIES_ON_LEADER = (*VARIES, "environment")
 THREADS, DEVICE = "--threads", "--device"
 MOST_THREADS = 4096
 
@@ -73,8 +75,13 @@ def as_decided(root: dict[str, Any], decided: object, grant: str) -> dict[str, A
         deployment = read_deployment(found["deployment"])
     except DroverError:
         return None
-    fixed = [name for name in root if name not in (*VARIES, "environment")]
+    fixed = [name for name in root if name not in VARIES_ON_LEADER]
     return deployment if all(deployment.get(name) == root[name] for name in fixed) else None
+
+
+def of_leader(root: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
+    """What a leader runs by a plan of its own, which made ``planned``: whom it lets in, say, is ``root``'s to tell."""
+    return {**root, **{name: planned[name] for name in VARIES_ON_LEADER}}
 
 
 def read_decision(value: object) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DroverError
+from ..hosts.devices import drive_chosen
 from ..placement.planner import make_plan
 from ..placement.policy import Policy
 from ..serving.deploy import deploy
@@ -124,6 +125,8 @@ def _as_now(
 ) -> dict[str, Any]:
     """``tally`` with the memory that its host has now, by the address that it was deployed with."""
     host = tally["host"]
+    if host == members["leader"]:
+        tally = _with_granted_gpus(tally, members)
     if host in absent:
         return {**tally, "exclude": absent[host]}
     place = members["plan"]["addresses"].get(host)
@@ -143,4 +146,17 @@ def _as_now(
         **tally,
         "memory": {**memory, "reserve_bytes": reserve, "usable_bytes": usable},
         "devices": [{**cpu, "usable_bytes": usable}, *others],
+    }
+
+
+def _with_granted_gpus(tally: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
+    """The leader's ``tally`` with no room on GPUs that its first plan had no use for: their files of /dev are not given
+    to its service."""
+    used = {device["id"] for device in members["plan"]["devices"] if device["host"] == tally["host"]}
+    devices = drive_chosen(tally, members["choice"])["devices"]
+    granted = {device["gpu"] for device in devices if device["id"] in used} | {None}
+    return {
+        **tally,
+        "gpus": [gpu if gpu["id"] in granted else {**gpu, "usable_bytes": 0} for gpu in tally["gpus"]],
+        "devices": [one if one["gpu"] in granted else {**one, "usable_bytes": 0} for one in tally["devices"]],
     }

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..healing.granted import SCHEMA
+from ..healing.granted import SCHEMA, of_leader
 from ..healing.members import read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
@@ -102,7 +102,7 @@ class _Start:
             workers = self._deploy(outcome.plan, outcome.deployments, answers)
             if workers is None:
                 continue
-            mine = outcome.deployments[self.members["leader"]]
+            mine = of_leader(self.root, outcome.deployments[self.members["leader"]])
             self._write(outcome.plan, mine, outcome.absent, workers, None)
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine

@@ -146,6 +146,17 @@ def test_a_silent_worker_is_looked_for_and_then_done_without(fleet, capsys):
     assert "Looks for pi-2\nServes with pi-1, without pi-2 (it does not answer)\n" in capsys.readouterr().out
 
 
+def test_what_a_leader_decides_lets_in_whom_root_lets_in(fleet):
+    root = {**DEPLOYMENTS["head"], "allow": ["10.9.9.9"]}
+    with open(MAIN.deployment_path, "w", encoding="utf-8") as file:
+        json.dump(root, file)
+    fleet.silent.add("pi-2")
+    deployment = decide("main", root)
+    assert deployment["allow"] == ["10.9.9.9"]
+    assert deployment["arguments"] != root["arguments"]
+    assert decisions.in_force(MAIN, root) == deployment
+
+
 def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
     fleet.silent.add("pi-2")
     decisions.write_document(MAIN.watch_path, {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}})

@@ -119,6 +119,15 @@ def test_a_worker_whose_address_is_in_a_network_apart_is_granted_what_it_is_to_r
         assert within_grant(deployments[host], outcome.deployments[host]) == outcome.deployments[host]
 
 
+@pytest.mark.parametrize("unified", [False, True])
+def test_a_gpu_that_root_gave_the_leader_no_files_for_is_not_used(unified):
+    gpu = tally("head", 700 * MIB, gpus=[8 * GIB], unified=unified)
+    head = {**MEMBERS["tallies"][0], **{name: gpu[name] for name in ("gpus", "devices")}}
+    outcome = ask(members={**MEMBERS, "tallies": [head, *MEMBERS["tallies"][1:]]}, pi_1=700, pi_2=None)
+    assert [device["host"] for device in outcome.plan["devices"]] == ["pi-1"]
+    assert outcome.deployments["head"]["nodes"] == []
+
+
 def test_who_is_back_is_taken_in_again():
     without = ask(pi_1=700, pi_2=None).plan
     outcome = ask(running=without, absent=["pi-2"], pi_1=700, pi_2=700)
