@@ -9,7 +9,8 @@ a process or a network: memory and look go in, memory and decision come out.
 - When a better plan has become possible for ``settle_seconds`` on end, it ends as soon as no request is answered, and
   after ``drain_seconds`` more in any case.
 - Between two such ends there is a wait that doubles, from ``first_wait_seconds`` to ``most_wait_seconds``, until none
-  was needed for ``calm_seconds``.
+  was needed for ``calm_seconds``. Where requests can only hang it is ``most_hang_seconds`` at most: the longer it were,
+  the longer nobody is answered.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Limits:
     drain_seconds: float = 60.0
     first_wait_seconds: float = 5.0
     most_wait_seconds: float = 300.0
+    most_hang_seconds: float = 10.0
     calm_seconds: float = 600.0
 
 
@@ -87,12 +89,10 @@ def decide(limits: Limits, memory: Memory, look: Look) -> tuple[Memory, Decision
     memory = replace(memory, run=look.run, silent=silent, better=better)
     if memory.ended is not None and look.now - memory.ended >= limits.calm_seconds + _wait(limits, memory):
         memory = replace(memory, times=0)
-    if look.run == memory.ended_run or not _may_end(limits, memory, look.now):
+    decision = NOTHING if look.run == memory.ended_run else _decision(limits, memory, look)
+    if not decision.end or not _may_end(limits, memory, decision, look.now):
         return memory, NOTHING
-    decision = _decision(limits, memory, look)
-    if decision.end:
-        memory = replace(memory, ended=look.now, times=memory.times + 1, ended_run=look.run, better=None)
-    return memory, decision
+    return replace(memory, ended=look.now, times=memory.times + 1, ended_run=look.run, better=None), decision
 
 
 def _decision(limits: Limits, memory: Memory, look: Look) -> Decision:
@@ -109,8 +109,9 @@ def _decision(limits: Limits, memory: Memory, look: Look) -> Decision:
     return NOTHING
 
 
-def _may_end(limits: Limits, memory: Memory, now: float) -> bool:
-    return memory.ended is None or now - memory.ended >= _wait(limits, memory)
+def _may_end(limits: Limits, memory: Memory, decision: Decision, now: float) -> bool:
+    wait = min(_wait(limits, memory), limits.most_hang_seconds if decision.at_once else limits.most_wait_seconds)
+    return memory.ended is None or now - memory.ended >= wait
 
 
 def _wait(limits: Limits, memory: Memory) -> float:
