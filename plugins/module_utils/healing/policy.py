@@ -25,7 +25,8 @@ SAME, ANOTHER, SILENT = "same", "another", "silent"
 class Limits:
     """In seconds."""
 
-    lost_seconds: float = 4.0
+    # Less than two looks are apart: silent at one, and at the next.
+    lost_seconds: float = 1.5
     settle_seconds: float = 30.0
     drain_seconds: float = 60.0
     first_wait_seconds: float = 5.0

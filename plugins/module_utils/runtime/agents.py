@@ -100,20 +100,24 @@ def all_at_once(calls: Mapping[str, Callable[[], Made]], seconds: float) -> dict
 
 
 def ask_all(
-    agents: Mapping[str, Mapping[str, Any]], secret: bytes, hosts: Iterable[str] | None = None, lent: bool = True
+    agents: Mapping[str, Mapping[str, Any]],
+    secret: bytes,
+    hosts: Iterable[str] | None = None,
+    lent: bool = True,
+    seconds: float = SECONDS,
 ) -> dict[str, Answer]:
     """What each of ``agents`` (host -> ``address``, ``port``) tells of itself, and if so what it has ``lent``; only
-    those of ``hosts``, unless that is None."""
+    those of ``hosts``, unless that is None. Who has not answered within ``seconds`` does not."""
 
     def ask(host: str) -> Answer:
-        agent = Agent(host, agents[host]["address"], agents[host]["port"], secret)
+        agent = Agent(host, agents[host]["address"], agents[host]["port"], secret, seconds)
         try:
             return Answer(agent.state(), agent.lent() if lent else None)
         finally:
             agent.close()
 
     wanted = [host for host in agents if hosts is None or host in hosts]
-    found = all_at_once({host: (lambda host=host: ask(host)) for host in wanted}, SECONDS + 0.5)  # type: ignore[misc]
+    found = all_at_once({host: (lambda host=host: ask(host)) for host in wanted}, seconds)  # type: ignore[misc]
     return {host: _answer(said) for host, said in found.items()}
 
 

@@ -122,15 +122,17 @@ class Watch:
 
     def look(self) -> None:
         """Look once, and do what is to be done."""
+        # Who is silent now was so before anybody waited for an answer.
+        now = time.monotonic()
         decided = decision(self.cluster, self.tree)
         mark = decided["leader"] if decided and not decided["waiting"] else None
         run = mark if mark and marked_process(self.tree, mark) else None
-        answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False))
+        answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False, seconds=ASK_SECONDS))
         started = decided["workers"] if decided and run else {}
         sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
         if decided and run:
             self._weigh(decided, answers)
-        look = Look(time.monotonic(), run, sights, self.better, bool(self.better and self._busy()))
+        look = Look(now, run, sights, self.better, bool(self.better and self._busy()))
         self.memory, what = decide(self.limits, self.memory, look)
         if run and what.end:
             self._end(run, what)

@@ -37,6 +37,8 @@ class Fleet:
         self.starts = dict.fromkeys(ALL, 1)
         self.down = set()
         self.leader = 700
+        # Whether it takes time to wait for those who do not answer.
+        self.slow = False
         self.deployed = []
         self.events = []
 
@@ -47,8 +49,9 @@ class Fleet:
         state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
         return Answer(state, {"memory": memory(self.lent[host] * MIB)} if lent else None)
 
-    def ask_all(self, known, secret, hosts=None, lent=True):
+    def ask_all(self, known, secret, hosts=None, lent=True, seconds=2.0):
         assert secret == b"s" * 48
+        self.now += seconds if self.slow and self.silent else 0
         return {host: self.answer(host, lent) for host in known if hosts is None or host in hosts}
 
     def sleep(self, seconds):
@@ -296,8 +299,22 @@ def test_a_silent_worker_is_no_health_at_once_and_ends_it_after_a_while(fleet, w
     looks(fleet, watched, 1)
     assert (process.signals, watched.told["healthy"]) == ([], False)
     assert watched.told["sentence"] == "pi-1 holds layers, and it does not answer."
-    looks(fleet, watched, 2)
+    looks(fleet, watched, 1)
     assert process.signals == [9]
+
+
+def test_a_silent_worker_is_noticed_within_six_seconds(fleet, watched, process):
+    looks(fleet, watched, 3)
+    # Its cable is pulled right after a look.
+    pulled = fleet.now - watch.LOOK_SECONDS
+    fleet.silent.add("pi-1")
+    fleet.slow = True
+    while not process.signals:
+        began = fleet.now
+        watched.look()
+        ended = fleet.now
+        fleet.now = max(ended + 0.1, began + watch.LOOK_SECONDS)
+    assert ended - pulled < 6
 
 
 def test_who_is_back_is_taken_in_when_it_has_settled(fleet, watched, process):
