@@ -20,11 +20,16 @@ def started_seconds(tree: Tree, pid: int) -> float | None:
     return None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
 
 
+def boot(tree: Tree) -> str:
+    """A text that no other boot of this or another machine has; empty where the kernel tells none."""
+    return tree.text(BOOT) or ""
+
+
 def process_mark(tree: Tree, pid: int) -> str | None:
     """A text that no other process has, before or after it or after another boot; None when it has just ended. It stays
     when the process becomes another program."""
-    ticks, boot = _started_ticks(tree, pid), tree.text(BOOT)
-    return None if ticks is None or not boot else f"{boot}:{pid}:{ticks}"
+    ticks, this_boot = _started_ticks(tree, pid), boot(tree)
+    return None if ticks is None or not this_boot else f"{this_boot}:{pid}:{ticks}"
 
 
 def marked_process(tree: Tree, mark: str) -> int | None:

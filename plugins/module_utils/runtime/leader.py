@@ -16,7 +16,7 @@ from ..healing.granted import SCHEMA, of_leader
 from ..healing.members import read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
-from ..hosts.process import process_mark
+from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from .agents import Agent, all_at_once, ask_all
@@ -108,9 +108,10 @@ class _Start:
             return mine
 
     def _known_as_lost(self) -> set[str]:
-        """The workers that the watch has ended llama-server for: nobody need be patient with them."""
+        """The workers that the watch has ended llama-server for: nobody need be patient with them, but after a boot,
+        when they may come back as this host does."""
         told = read_document(self.cluster.watch_path)
-        workers = told.get("workers") if isinstance(told, dict) else None
+        workers = told.get("workers") if isinstance(told, dict) and told.get("boot") == boot(self.tree) else None
         if not isinstance(workers, dict):
             return set()
         return {host for host, worker in workers.items() if isinstance(worker, dict) and worker.get("up") is False}

@@ -28,7 +28,7 @@ from ..healing.policy import ANOTHER, SAME, SILENT, Decision, Limits, Look, Memo
 from ..healing.replan import SILENT as NO_ANSWER
 from ..healing.replan import Answer, replan
 from ..healing.sight import see_lent
-from ..hosts.process import marked_process
+from ..hosts.process import boot, marked_process
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.completion import health, read_api_key
@@ -112,6 +112,7 @@ class Watch:
         self.told: dict[str, Any] = {
             "schema": SCHEMA,
             "cluster": cluster.name,
+            "boot": boot(tree),
             "healthy": False,
             "sentence": "The watch has just begun.",
             "since": time.time(),

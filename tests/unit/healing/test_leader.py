@@ -13,6 +13,7 @@ import os
 import pytest
 from module_utils.errors import DroverError
 from module_utils.healing.replan import SILENT, Answer
+from module_utils.hosts.process import boot
 from module_utils.runtime import decisions, leader, watch
 from module_utils.runtime.command import NotYet
 from module_utils.runtime.leader import decide
@@ -160,11 +161,23 @@ def test_what_a_leader_decides_lets_in_whom_root_lets_in(fleet):
     assert decisions.in_force(MAIN, root) == deployment
 
 
+LOST = {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}}
+
+
 def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
     fleet.silent.add("pi-2")
-    decisions.write_document(MAIN.watch_path, {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}})
+    decisions.write_document(MAIN.watch_path, {**LOST, "boot": boot(leader.Tree())})
     _deployment, decided = start()
     assert (hosts_of(decided), fleet.now) == (["pi-1"], 1000.0)
+
+
+@pytest.mark.parametrize("told", [LOST, {**LOST, "boot": "of before a power cut"}])
+def test_who_was_lost_before_a_boot_is_looked_for(fleet, told):
+    fleet.silent.add("pi-2")
+    fleet.events = [(1003, fleet.silent.clear)]
+    decisions.write_document(MAIN.watch_path, told)
+    _deployment, decided = start()
+    assert hosts_of(decided) == ALL
 
 
 @pytest.mark.parametrize("told", [[], {"workers": 3}, {"workers": {"pi-2": None}}, {"workers": {"pi-2": {"up": True}}}])
