@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import DroverError
@@ -30,6 +33,9 @@ class Agent:
     def __init__(self, host: str, address: str, port: int, secret: bytes, seconds: float = SECONDS) -> None:
         self.host, self.secret, self.nonce = host, secret, ""
         self.connection = http.client.HTTPConnection(address, port, timeout=seconds)
+        # The connection forgets it before its last byte has come.
+        self.socket: socket.socket | None = None
+        self.given_up = False
 
     def state(self) -> dict[str, Any]:
         """See ``healing.sight``."""
@@ -47,6 +53,13 @@ class Agent:
     def close(self) -> None:
         """End the connection."""
         self.connection.close()
+
+    def give_up(self) -> None:
+        """Have a call that another thread makes end: an agent that says a byte a second would keep it for ever."""
+        self.given_up = True
+        if self.socket:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> Any:
         try:
@@ -70,6 +83,11 @@ class Agent:
             raise DroverError(f"{self.host} gave an answer that is none ({error}).") from error
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str, bytes]:
+        if self.connection.sock is None:
+            self.connection.connect()
+            self.socket = self.connection.sock
+        if self.given_up:
+            raise TimeoutError("it takes too long")
         self.connection.request(method, path, body or None, dict(headers))
         answer = self.connection.getresponse()
         content = answer.read(MOST_BYTES)
@@ -109,15 +127,21 @@ def ask_all(
     """What each of ``agents`` (host -> ``address``, ``port``) tells of itself, and if so what it has ``lent``; only
     those of ``hosts``, unless that is None. Who has not answered within ``seconds`` does not."""
 
-    def ask(host: str) -> Answer:
-        agent = Agent(host, agents[host]["address"], agents[host]["port"], secret, seconds)
+    def ask(agent: Agent) -> Answer:
         try:
             return Answer(agent.state(), agent.lent() if lent else None)
         finally:
             agent.close()
 
-    wanted = [host for host in agents if hosts is None or host in hosts]
-    found = all_at_once({host: (lambda host=host: ask(host)) for host in wanted}, seconds)  # type: ignore[misc]
+    wanted = {
+        host: Agent(host, place["address"], place["port"], secret, seconds)
+        for host, place in agents.items()
+        if hosts is None or host in hosts
+    }
+    found = all_at_once({host: partial(ask, agent) for host, agent in wanted.items()}, seconds)
+    for host, said in found.items():
+        if said is None:
+            wanted[host].give_up()
     return {host: _answer(said) for host, said in found.items()}
 
 

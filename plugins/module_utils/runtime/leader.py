@@ -132,10 +132,14 @@ class _Start:
         None when one of these did not come along."""
         needed = [endpoint["host"] for endpoint in plan["endpoints"]]
         others = [host for host in deployments if host in answers and not answers[host].problem]
+        agents = {host: self._agent(host) for host in others}
         said = all_at_once(
-            {host: _sending(self._agent(host), deployments[host], self._stale(answers[host])) for host in others},
+            {host: _sending(agents[host], deployments[host], self._stale(answers[host])) for host in others},
             DEPLOY_SECONDS,
         )
+        for host in others:
+            if said[host] is None:
+                agents[host].give_up()
         for host in needed:
             if not isinstance(said.get(host), dict):
                 self._refuse(host, str(said.get(host) or SILENT).rstrip("."))

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
 import os
 import random
+import socket
 import threading
 
 import pytest
@@ -180,6 +182,33 @@ def test_nobody_there_is_told_apart():
         agent.state()
     answers = ask_all({"pi-1": {"address": "127.0.0.1", "port": 1}}, worker.SECRET)
     assert answers["pi-1"].problem == "it does not answer"
+
+
+@pytest.mark.parametrize("begins", ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
+def test_no_thread_stays_with_an_agent_that_says_a_byte_now_and_then(begins):
+    ended = threading.Event()
+
+    def drip(server):
+        connection, _address = server.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(begins.encode())
+            while not ended.wait(0.02):
+                connection.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,))
+        dripping.start()
+        before = set(threading.enumerate())
+        place = {"address": "127.0.0.1", "port": server.getsockname()[1]}
+        answers = ask_all({"pi-1": place}, worker.SECRET, seconds=0.2)
+        left = set(threading.enumerate()) - before
+        for thread in left:
+            thread.join(2)
+        stays = [thread for thread in left if thread.is_alive()]
+        ended.set()
+        dripping.join()
+    assert answers["pi-1"].problem == "it does not answer"
+    assert stays == []
 
 
 def changed(**fields):
