@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small HTTP server that anybody may talk to: few connections at a time, no long ones, no large requests, and an end
-to every wait."""
+to every wait. Where there are as many as there may be, the oldest makes room: who is slow keeps nobody out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..errors import DroverError
 from .say import complain
 
 MOST_CONNECTIONS = 32
+MOST_OF_ONE_CLIENT = 8
 MOST_BODY_BYTES = 256 << 10
 SECONDS = 10.0
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +42,9 @@ class Service(ThreadingHTTPServer):
 
     def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        # Of each connection whose it is, and since when; the oldest comes first.
+        self.taken: dict[Any, tuple[str, float]] = {}
+        self.lock = threading.Lock()
         super().__init__((address, port), handler)
 
     def server_bind(self) -> None:
@@ -50,14 +54,19 @@ class Service(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """One more connection, or none while there are as many as there may be."""
-        if not self.free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        """One more connection, and one less where there are as many as there may be."""
+        client = str(client_address[0])
+        with self.lock:
+            of_client = [connection for connection, (whose, _since) in self.taken.items() if whose == client]
+            if len(of_client) >= MOST_OF_ONE_CLIENT:
+                self._end(of_client[0])
+            elif len(self.taken) >= MOST_CONNECTIONS:
+                self._end(next(iter(self.taken)))
+            self.taken[request] = (client, time.monotonic())
         try:
             super().process_request(request, client_address)
         except BaseException:
-            self.free.release()
+            self._forget(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -65,7 +74,24 @@ class Service(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.free.release()
+            self._forget(request)
+
+    def service_actions(self) -> None:
+        """End what has taken too long, however busy it looks."""
+        now = time.monotonic()
+        with self.lock:
+            for connection in [one for one, (_whose, since) in self.taken.items() if now - since >= SECONDS]:
+                self._end(connection)
+
+    def _end(self, connection: Any) -> None:
+        """Have the thread that serves ``connection`` end, whatever it waits for."""
+        del self.taken[connection]
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self, connection: Any) -> None:
+        with self.lock:
+            self.taken.pop(connection, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever hangs up in the middle is nothing to tell anybody."""

@@ -19,10 +19,10 @@ from module_utils.errors import DroverError
 from module_utils.healing import seal
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import agent as agent_module
-from module_utils.runtime import decisions
+from module_utils.runtime import decisions, http_service
 from module_utils.runtime.agent import agent_handler
 from module_utils.runtime.agents import Agent, Unreachable, ask_all
-from module_utils.runtime.http_service import MOST_BODY_BYTES, MOST_CONNECTIONS, Service
+from module_utils.runtime.http_service import MOST_BODY_BYTES, MOST_CONNECTIONS, MOST_OF_ONE_CLIENT, Service
 from module_utils.serving.cluster import Cluster
 from unit.healing import worker
 
@@ -400,17 +400,41 @@ def test_bodies_that_are_too_long_or_cut_off_are_refused(handler, head, status):
     assert heard.split()[1] == status
 
 
-def test_more_connections_than_there_may_be_are_closed(port):
-    many = [http.client.HTTPConnection("127.0.0.1", port, timeout=5) for _ in range(MOST_CONNECTIONS)]
-    for connection in many:
-        connection.request("GET", "/nonce")
-        assert connection.getresponse().status == 200
-    one_more = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    with pytest.raises((ConnectionError, http.client.HTTPException)):
-        one_more.request("GET", "/nonce")
-        one_more.getresponse()
-    for connection in many:
-        connection.close()
+@contextlib.contextmanager
+def connected(port, source="127.0.0.1"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5, source_address=(source, 0))
+    connection.connect()
+    yield connection
+    connection.close()
+
+
+def is_answered(connection):
+    connection.request("GET", "/nonce")
+    return b"nonce" in connection.getresponse().read()
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [["127.0.0.1"] * MOST_OF_ONE_CLIENT, [f"127.0.1.{number}" for number in range(1, MOST_CONNECTIONS + 1)]],
+    ids=["of one client", "of many"],
+)
+def test_the_oldest_of_too_many_connections_makes_room(port, sources):
+    with contextlib.ExitStack() as opened:
+        oldest, *others = [opened.enter_context(connected(port, source)) for source in sources]
+        assert is_answered(others[-1])
+        assert is_answered(opened.enter_context(connected(port)))
+        assert oldest.sock.recv(1) == b""
+        assert all(map(is_answered, others))
+
+
+def test_a_request_that_comes_byte_by_byte_has_an_end(port, monkeypatch):
+    monkeypatch.setattr(http_service, "SECONDS", 0.2)
+    paced = threading.Event()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, pytest.raises(ConnectionError):
+        connection.sendall(b"GET /nonce HTTP/1.1\r\nX: ")
+        for _ in range(250):
+            paced.wait(0.02)
+            connection.sendall(b"a")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder", "large", "deep", "text"])
