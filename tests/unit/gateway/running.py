@@ -70,6 +70,8 @@ def write(folder, gateway, keys):
         errors=variables["__gateway_errors"],
         retry_after=variables["__gateway_retry_after"],
     )
+    # So that a test need not wait for it.
+    text = text.replace("timeout client 60s", f"timeout client {gateway.get('client_seconds', 60)}s")
     folder.joinpath("haproxy.cfg").write_text(text)
 
 
@@ -133,6 +135,7 @@ class Leader:
 
     def __init__(self, port, key=LEADER_KEY, status=200):
         self.asked, self.pieces, self.status = [], queue.Queue(), status
+        self.thinks, self.thinks_seconds = threading.Event(), 0.0
         leader = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -149,6 +152,7 @@ class Leader:
                 headers = {name.title(): value for name, value in self.headers.items()}
                 leader.asked.append((self.path, headers, body))
                 if b"stream" not in body:
+                    leader.thinks.wait(leader.thinks_seconds)
                     self.answer(leader.status, "answered")
                     return
                 self.send_response(200)

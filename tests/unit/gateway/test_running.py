@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import select
 import socket
 import ssl
 import threading
@@ -134,6 +136,40 @@ def test_what_streams_comes_piece_by_piece(gateway):
     assert [answer.readline() for _ in range(2)] == [b"\n", b"data: 2\n"]
     one.leader.pieces.put(None)
     assert answer.read() == b"\n"
+
+
+def test_a_long_answer_outlives_the_wait_for_clients_that_say_nothing(gateway):
+    asked = gateway(client_seconds=1)
+    asked.leader.thinks_seconds = 3.0
+    answer = asked.ask("POST", CHAT, "{}")
+    assert (answer.status, answer.text) == (200, "answered")
+    streams = asked.begin("POST", CHAT, '{"stream":true}')
+    asked.leader.pieces.put(b"one")
+    assert streams.read(3) == b"one"
+    asked.leader.thinks.wait(3.0)
+    asked.leader.pieces.put(b"two")
+    asked.leader.pieces.put(None)
+    assert streams.read() == b"two"
+    streams.connection.close()
+
+
+def test_who_takes_no_tls_up_is_let_go(running, tmp_path):
+    certificate(tmp_path)
+    asked = running(Gateway, tmp_path, configuration(free_port(), free_port(), tls=True, client_seconds=1), KEYS)
+    with socket.create_connection(("127.0.0.1", asked.gateway["listen"]["port"]), timeout=8) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_one_client_does_not_take_all_connections(gateway):
+    place = ("127.0.0.1", gateway().gateway["listen"]["port"])
+    with contextlib.ExitStack() as opened:
+        # Its threads take them as they come: which one is too many is not said.
+        many = [opened.enter_context(socket.create_connection(place, timeout=5)) for _ in range(201)]
+        closed, _writable, _exceptional = select.select(many, [], [], 8)
+        assert len(closed) == 1
+        other = opened.enter_context(socket.create_connection(place, timeout=5, source_address=("127.0.0.2", 0)))
+        other.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert other.recv(12) == b"HTTP/1.1 200"
 
 
 def test_keys_change_without_ending_what_streams(gateway):
