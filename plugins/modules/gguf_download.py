@@ -80,7 +80,7 @@ def main():
     given = module.params
     try:
         sha256 = checked_sum(given["sha256"])
-        changed = not holds(given["path"], sha256)
+        changed = not holds(given["path"], sha256, may_note=not module.check_mode)
         if changed and not module.check_mode:
             download(given["url"], given["path"], given["token"] or None, sha256)
     except DroverError as error:

@@ -324,6 +324,8 @@ def test_a_note_does_not_outlive_its_file(target):
     target.parent.mkdir()
     target.write_bytes(CONTENT)
     assert not holds(str(target))
+    assert holds(str(target), SUM, may_note=False)
+    assert not holds(str(target))
     assert holds(str(target), SUM)  # read once
     assert holds(str(target))
     target.write_bytes(OTHER)
