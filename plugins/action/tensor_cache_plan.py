@@ -24,7 +24,7 @@ class ActionModule(BrainAction):
     def answer(self, given):
         return outlook(
             read_plan(given["plan"]),
-            read_manifest(given["manifest"]),
+            read_manifest(given["manifest"]) if given["manifest"] else {},
             given["caches"],
             given["spread"],
         )

@@ -12,6 +12,7 @@ version_added: "0.2.0"
 description:
   - Fetches a file to where it belongs. It appears there whole and with the right checksum, or not at all.
   - What breaks off is gone on with, also by a later run, where the server gives ranges.
+  - Another process that fetches the same, such as what a playbook left that was broken off, is waited for.
   - A file that is there already with this checksum is left alone, and then no server is asked.
 options:
   url:
@@ -80,7 +81,7 @@ def main():
     given = module.params
     try:
         sha256 = checked_sum(given["sha256"])
-        changed = not holds(given["path"], sha256)
+        changed = not holds(given["path"], sha256, may_note=not module.check_mode)
         if changed and not module.check_mode:
             download(given["url"], given["path"], given["token"] or None, sha256)
     except DroverError as error:

@@ -19,7 +19,9 @@ options:
     type: dict
     required: true
   manifest:
-    description: The manifest of the plan's model, as RV(drover.llama.model_manifest#module:manifest) has it.
+    description:
+      - The manifest of the plan's model, as RV(drover.llama.model_manifest#module:manifest) has it.
+      - An empty one means that none could be made, and then the workers are to have nothing.
     type: dict
     required: true
   caches:

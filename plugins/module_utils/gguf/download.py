@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import http.client
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Optional
@@ -17,12 +18,15 @@ from typing import Optional
 from ..errors import DroverError
 from .address import telling_text
 from .attempts import Attempts
-from .store import NOTE, UNFINISHED, unfinished, write_note
+from .store import NOTE, UNFINISHED, holds, unfinished, write_note
 from .web import Again, Answer, WebFile
 
 PIECE = 1024 * 1024
 # Seconds to wait after failures in a row, between which nothing has arrived: a router starts anew in a minute.
 DELAYS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+# Seconds that another process which fetches the same may be without progress: it may read what was there of a large
+# file on a slow disk, to go on with it.
+PATIENCE = 1800
 
 # Told after each piece: bytes that are there, and bytes of the whole file, None when the server does not tell.
 Tell = Callable[[int, Optional[int]], None]
@@ -34,6 +38,7 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
     Until it is whole, has the ``sha256`` if one is given (64 small hexadecimal digits), and is on the disk, it is
     beside ``path`` under another name. What is there of a fetch that was broken off is used, when the sha256 or the
     server's own word tells that it belongs to the same file. ``token`` is for the server of ``url`` only.
+    Another process that fetches the same is waited for, and what it has fetched is not fetched again.
 
     Raises DroverError, one sentence: nothing is kept of a file with another sha256, nor when the disk is full.
     """
@@ -44,6 +49,9 @@ def download(url: str, path: str, token: str | None = None, sha256: str = "", te
     version = "" if sha256 else first.version
     may_go_on = bool(sha256 or version)
     with first.response, _Part(path, sha256 or version, first.size) as part:
+        if part.waited and sha256 and holds(path, sha256):
+            part.discard()
+            return sha256
         answer: Answer | None = None if part.size else first
         while answer is not None or part.size != first.size:
             if answer is None:
@@ -107,7 +115,7 @@ class _Part:
     """What has arrived of the file that is to be at ``path``: its ``size`` and its ``sum`` (sha256).
 
     ``identity`` tells files apart that are to be there, so that pieces of two are never joined; when it is empty, what
-    is there is of no use. One process at a time.
+    is there is of no use. One process at a time: ``waited`` tells whether there was another.
     """
 
     def __init__(self, path: str, identity: str, size: int | None):
@@ -116,32 +124,49 @@ class _Part:
         self._name = f"{path}.{digest[:16]}{UNFINISHED}"
         self._total = hashlib.sha256()
         self.size = 0
+        self.waited = False
         with self._sentence():
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             for other in unfinished(path):
                 if other != self._name or not identity:
                     os.unlink(other)
-            self._file = open(self._name, "a+b")  # noqa: SIM115
+        self._open()
+        while not self._lock():
+            self._file.close()
+            self._open()
         try:
-            self._lock()
             self._take_up(size)
         except BaseException:
             self._file.close()
             raise
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            mine = False
-        except OSError:  # a file system without locks
-            mine = True
-        else:
-            # It may have been finished, and so renamed, since it was opened.
-            named = os.stat(self._name) if os.path.exists(self._name) else None
-            mine = named is not None and os.path.samestat(named, os.fstat(self._file.fileno()))
-        if not mine:
-            raise DroverError(f"{self._path} is being fetched by another process: wait until that one is done")
+    def _open(self) -> None:
+        with self._sentence():
+            self._file = open(self._name, "a+b")  # noqa: SIM115
+
+    def _lock(self) -> bool:
+        """Have the file for this process alone; False when it is not the one of its name any more."""
+        silent, size = 0, -1
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                before, size = size, os.fstat(self._file.fileno()).st_size
+            except OSError:  # a file system without locks
+                return True
+            silent = silent + 1 if size == before else 0
+            if silent >= PATIENCE:
+                self._file.close()
+                raise DroverError(
+                    f"{self._path} is being fetched by another process, without progress for {PATIENCE} s: end that "
+                    "one, and fetch it again"
+                )
+            self.waited = True
+            time.sleep(1)
+        # It may have been finished, and so renamed, since it was opened.
+        named = os.stat(self._name) if os.path.exists(self._name) else None
+        return named is not None and os.path.samestat(named, os.fstat(self._file.fileno()))
 
     def _take_up(self, size: int | None) -> None:
         with self._sentence():

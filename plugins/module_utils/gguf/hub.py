@@ -9,6 +9,7 @@ The addresses that come of it name the commit, so that what is fetched tomorrow 
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 from collections.abc import Mapping
@@ -85,7 +86,7 @@ def _ask(url: str, token: str | None) -> dict[str, Any]:
         try:
             with answer.response as response:
                 return dictionary(json.loads(response.read(MOST_BYTES)), f"What {page.name} tells", _REMEDY)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             attempts.failed(f"the connection broke ({error})")
         except ValueError:
             # Half of an answer is no JSON either.

@@ -94,11 +94,11 @@ def check_sums(directory: str, expected: Mapping[str, str]) -> None:
             )
 
 
-def holds(path: str, sha256: str = "") -> bool:
+def holds(path: str, sha256: str = "", may_note: bool = True) -> bool:
     """Whether the file at ``path`` is one that was placed whole, and has this ``sha256`` if one is given.
 
     Its note tells, unless the file was written since. A file without such a note counts when it has the sha256, for
-    which it is read whole; then it gets its note, so that the next time is quick.
+    which it is read whole; then it gets its note, if we may, so that the next time is quick.
     """
     note = _read_note(path)
     try:
@@ -109,8 +109,9 @@ def holds(path: str, sha256: str = "") -> bool:
         return True
     if not sha256 or not os.path.isfile(path) or sum_of(path) != sha256:
         return False
-    with contextlib.suppress(OSError):  # a folder that may only be read
-        write_note(path, sha256)
+    if may_note:
+        with contextlib.suppress(OSError):  # a folder that may only be read
+            write_note(path, sha256)
     return True
 
 

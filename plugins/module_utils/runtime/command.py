@@ -223,6 +223,13 @@ def _parser() -> argparse.ArgumentParser:
     offer.add_argument("--allow", required=True, nargs="+", metavar="ADDRESS", help="who may ask")
     offer.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: 3600)")
     offer.add_argument(
+        "--idle",
+        type=float,
+        default=60.0,
+        metavar="N",
+        help="end when nobody has asked for so many seconds (default: 60)",
+    )
+    offer.add_argument(
         "--user", metavar="NAME", help="as root: open this host's firewalls for them meanwhile, and serve as this user"
     )
     commands.add_parser("version", help="print the version of Drover")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``drover offer``: give ranges of a model, or of a tensor cache, for a while.
+"""``drover offer``: give ranges of a model, or of a tensor cache, for a while, or until nobody asks any more.
 
 As root, and told a user, it opens the firewalls of the host's owner for the members first, gives as that user, and
 closes them again however it ends.
@@ -38,13 +38,15 @@ def offer(given: argparse.Namespace, stream: IO[str] | None = None, run: Run = r
     user = _known(given.user) if given.user else None
     server = Offer(given.address, given.port, find, members, secret)
     if user is None:
-        _give(server, given.seconds)
+        _give(server, given)
         return
     try:
         open_offer(given.address, server.port, given.allow, run)
-        _give_as(user, server, given.seconds)
+        _give_as(user, server, given)
     finally:
+        # The port comes free last: the next offer, which waits for it, opens the firewalls for itself.
         close_offer(server.port, run)
+        server.server_close()
 
 
 def _known(name: str) -> pwd.struct_passwd:
@@ -54,15 +56,15 @@ def _known(name: str) -> pwd.struct_passwd:
         raise DroverError(f"There is no user {name} on this host: run site.yml, which makes it.") from None
 
 
-def _give(server: Offer, seconds: float) -> None:
+def _give(server: Offer, given: argparse.Namespace) -> None:
     say(json.dumps({"port": server.port}))
     try:
-        serve(server, seconds)
+        serve(server, given.seconds, given.idle)
     finally:
         say(json.dumps({"sent_bytes": server.sent_bytes, "refused": server.refused}))
 
 
-def _give_as(user: pwd.struct_passwd, server: Offer, seconds: float) -> None:
+def _give_as(user: pwd.struct_passwd, server: Offer, given: argparse.Namespace) -> None:
     """Give in a process of ``user``, and return when it has ended; whoever ends this one ends it, too."""
     child = os.fork()
     if child == 0:
@@ -71,12 +73,11 @@ def _give_as(user: pwd.struct_passwd, server: Offer, seconds: float) -> None:
             os.initgroups(user.pw_name, user.pw_gid)
             os.setgid(user.pw_gid)
             os.setuid(user.pw_uid)
-            _give(server, seconds)
+            _give(server, given)
             status = 0
         finally:
             os._exit(status)
     try:
-        server.socket.close()  # the child's: the port is free when it ends
         os.waitpid(child, 0)
     except BaseException:
         os.kill(child, signal.SIGTERM)

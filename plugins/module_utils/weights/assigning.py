@@ -30,18 +30,29 @@ def weights_documents(
     """
     held = cached_tensors(plan, manifest, threshold)
     spare = spare_copies(plan, manifest, spread, room or {}, there or {}, threshold)
+    files = [{"name": file["name"], "file_bytes": file["file_bytes"]} for file in manifest["files"]]
     return {
         host: {
-            "schema": SCHEMA,
-            "cluster": plan["cluster"],
-            "host": host,
-            "spread": spread,
-            "files": [{"name": file["name"], "file_bytes": file["file_bytes"]} for file in manifest["files"]],
+            **nothing_for(plan, host, spread),
+            "files": files,
             "held": [_piece(tensor) for tensor in held.get(host, [])],
             "spare": [_piece(tensor) for tensor in spare.get(host, [])],
         }
         for host in plan["addresses"]
         if host != plan["leader"]
+    }
+
+
+def nothing_for(plan: Mapping[str, Any], host: str, spread: int) -> dict[str, Any]:
+    """The ``weights`` of a ``host`` that is to have nothing."""
+    return {
+        "schema": SCHEMA,
+        "cluster": plan["cluster"],
+        "host": host,
+        "spread": spread,
+        "files": [],
+        "held": [],
+        "spare": [],
     }
 
 

@@ -33,7 +33,8 @@ class Stopped(Exception):
 class Fetch:
     """Fetches tensors into ``directory`` from the first of ``sources`` that has not failed.
 
-    ``tell`` is called with the number of bytes that have just come. After ``stop`` no more are asked for.
+    ``tell`` is called with the number of bytes that have just come, less than 0 of those that were of no use. After
+    ``stop`` no more are asked for.
     """
 
     def __init__(self, directory: str, sources: Sequence[Source], tell: Callable[[int], None]) -> None:
@@ -67,11 +68,14 @@ class Fetch:
         attempts = Attempts(file.name, "fetched", DELAYS)
         with open(path + UNFINISHED, "a+b") as part:
             total = _take_up(part, tensor["bytes"])
-            while part.tell() < tensor["bytes"]:
-                before = part.tell()
-                reason, delay = self._more(file, offset, tensor["bytes"], part, total)
-                if reason:
-                    attempts.failed(reason, delay, progress=part.tell() > before)
+            others = part.tell()
+            self._rest(file, offset, tensor["bytes"], part, total, attempts)
+            if others and total.hexdigest() != tensor["sha256"]:
+                # What was there need not have come from this source, which is asked for all of it.
+                self._tell(others - tensor["bytes"])
+                part.truncate(0)
+                total = _take_up(part, tensor["bytes"])
+                self._rest(file, offset, tensor["bytes"], part, total, attempts)
             if total.hexdigest() != tensor["sha256"]:
                 os.unlink(part.name)
                 raise DroverError(
@@ -83,6 +87,16 @@ class Fetch:
             os.fsync(part.fileno())
         os.replace(part.name, path)
         _settle(self._directory)
+
+    def _rest(
+        self, file: WebFile, offset: int, size: int, part: BinaryIO, total: hashlib._Hash, attempts: Attempts
+    ) -> None:
+        """Add to ``part`` what it lacks of the ``size`` bytes. Raises DroverError after too many ``attempts``."""
+        while part.tell() < size:
+            before = part.tell()
+            reason, delay = self._more(file, offset, size, part, total)
+            if reason:
+                attempts.failed(reason, delay, progress=part.tell() > before)
 
     def _more(
         self, file: WebFile, offset: int, size: int, part: BinaryIO, total: hashlib._Hash

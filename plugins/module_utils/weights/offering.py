@@ -9,11 +9,14 @@ each time, and travels as openly as the weights do that llama.cpp sends itself.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import re
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, BinaryIO, Union
@@ -25,6 +28,9 @@ from ..errors import DroverError
 LEAST_SECRET = 32
 MOST_CONNECTIONS = 64
 SILENT_SECONDS = 30
+# An offer that nobody asks any more ends after so long, and the next one waits a little longer for its port.
+IDLE_SECONDS = 60.0
+PORT_SECONDS = 70
 PIECE = 4 << 20
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
@@ -38,7 +44,8 @@ class Offer(ThreadingHTTPServer):
     ``secret`` as bearer token. ``sent_bytes`` counts what was sent (of what broke off up to a piece more), ``refused``
     who was turned away.
 
-    Raises DroverError for a secret that can be guessed, and for an address that cannot be listened on.
+    Raises DroverError for a secret that can be guessed, and for an address that cannot be listened on; a port that is
+    in use is waited for.
     """
 
     daemon_threads = True
@@ -54,13 +61,18 @@ class Offer(ThreadingHTTPServer):
         self.sent_bytes = self.refused = 0
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        try:
-            super().__init__((address, port), _Handler)
-        except OSError as error:
-            raise DroverError(
-                f"{address}:{port} cannot be listened on ({error.strerror or error}): give an address of this host and "
-                "a free port."
-            ) from error
+        self._answering, self._asked = 0, time.monotonic()
+        for left in reversed(range(PORT_SECONDS + 1)):
+            try:
+                super().__init__((address, port), _Handler)
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not left:
+                    raise DroverError(
+                        f"{address}:{port} cannot be listened on ({error.strerror or error}): give an address of this "
+                        "host and a free port."
+                    ) from error
+            time.sleep(1)
 
     @property
     def port(self) -> int:
@@ -88,6 +100,23 @@ class Offer(ThreadingHTTPServer):
         with self._lock:
             self.refused += 1
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Somebody who knows the secret has asked, and is answered meanwhile."""
+        with self._lock:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._answering -= 1
+                self._asked = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """For how long nobody who knows the secret has been answered."""
+        with self._lock:
+            return 0.0 if self._answering else time.monotonic() - self._asked
+
     def count(self, size: int) -> None:
         with self._lock:
             self.sent_bytes += size
@@ -108,8 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        if not self._knows_secret():
-            return
+        if self._knows_secret():
+            with self.server.answering():
+                self._find()
+
+    def _find(self) -> None:
         path = self.server.find(unquote(self.path[1:])) if self.path.startswith("/") else None
         try:
             if path is None:
@@ -160,12 +192,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: what is asked for is no news, and journals are read by many."""
 
 
-def serve(offer: Offer, seconds: float) -> None:
-    """Give what is asked for, for so many ``seconds`` or until somebody says that it was enough, and close."""
+def serve(offer: Offer, seconds: float, idle: float = IDLE_SECONDS) -> None:
+    """Give what is asked for, for so many ``seconds``, or until nobody has asked for ``idle`` seconds or somebody says
+    that it was enough, and close."""
     thread = threading.Thread(target=offer.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    ends = time.monotonic() + seconds
     thread.start()
     try:
-        thread.join(seconds)
+        while thread.is_alive() and (left := min(ends - time.monotonic(), idle - offer.idle_seconds())) > 0:
+            thread.join(left)
     finally:
         offer.shutdown()
         offer.server_close()

@@ -11,7 +11,7 @@ from typing import Any
 from ..checks import Fields, document, whole
 from ..errors import DroverError
 from ..gguf.profile import CACHE_THRESHOLD_BYTES
-from .assigning import weights_documents
+from .assigning import nothing_for, weights_documents
 from .document import missing_tensors
 from .fnv import is_cache_name
 from .folder import SCHEMA, spared
@@ -36,6 +36,9 @@ def outlook(
 ) -> dict[str, Any]:
     """What to do so that each worker of ``plan`` has what it is going to hold, and copies as ``spread`` says.
 
+    Without a ``manifest`` (empty, where none could be made) they are to have nothing: their documents say so, and take
+    the place of those for another model.
+
     ``caches``: host -> what ``folder.cached_document`` tells; one that is not there has none, and is sent everything.
 
     Returns ``weights`` (host -> its document), ``missing_bytes`` (host -> bytes to fetch) and
@@ -46,6 +49,14 @@ def outlook(
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to place, since the plan says: {plan['shortfall']['text']}")
     there = {host: read_cached(cache, host) for host, cache in caches.items()}
+    if not manifest:
+        return {
+            "weights": {host: nothing_for(plan, host, spread) for host in there},
+            "missing_bytes": dict.fromkeys(there, 0),
+            "load_bytes_over_network": dict.fromkeys(
+                ("now", "placed", "empty"), plan["predicted"]["load_bytes_over_network"]
+            ),
+        }
     room = {host: _room(cache) for host, cache in there.items()}
     workers = [host for host in plan["addresses"] if host != plan["leader"]]
     hashes = {host: cache["tensors"] for host, cache in there.items()}

@@ -18,7 +18,7 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.gguf import download as module
 from module_utils.gguf.download import download
-from module_utils.gguf.store import arrived_bytes, holds
+from module_utils.gguf.store import arrived_bytes, holds, write_note
 from unit.gguf.web_site import Page, serve
 
 CONTENT = random.Random(1).randbytes(3 * 1024 * 1024 + 17)
@@ -287,13 +287,65 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path, target):
 # --- the disk ---------------------------------------------------------------------------------------------------------
 
 
-def test_one_process_at_a_time(site, target):
+class Another:
+    """Another process that fetches the same: it has the lock, and does the next of ``steps`` whenever it is waited
+    for. After the last it ends."""
+
+    def __init__(self, monkeypatch, target, *steps):
+        (self.part,) = target.parent.iterdir()
+        self.file = self.part.open("ab", buffering=0)
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self.target, self.steps, self.waits = target, list(steps), []
+        monkeypatch.setattr(module, "time", self)
+
+    def sleep(self, seconds):
+        self.waits.append(seconds)
+        if self.steps:
+            self.steps.pop(0)(self)
+        if not self.steps:
+            self.file.close()
+
+    def idle(self):
+        """Nothing comes."""
+
+    def grow(self):
+        self.file.write(CONTENT[os.fstat(self.file.fileno()).st_size :][:1000])
+
+    def finish(self):
+        self.part.write_bytes(CONTENT)
+        self.part.rename(self.target)
+        write_note(str(self.target), SUM)
+
+    def discard(self):
+        self.part.unlink()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [Another.idle, Another.grow, Another.finish],
+        [Another.grow, Another.grow],  # it was ended
+        [Another.discard],
+        [Another.finish, lambda other: other.target.write_bytes(OTHER)],
+    ],
+)
+def test_another_process_is_waited_for(site, target, monkeypatch, steps):
     broken_off(site, target, 1000, SUM)
-    (part,) = target.parent.iterdir()
-    with part.open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(DroverError, match="is being fetched by another process: wait until that one is done"):
-            download(site.url("/m"), str(target), sha256=SUM)
+    other = Another(monkeypatch, target, *steps)
+    assert download(site.url("/m"), str(target), sha256=SUM) == SUM
+    assert_whole(target)
+    assert other.waits == [1] * len(steps)
+    assert len(site.requests) == 1 + (steps[-1] == Another.grow)  # what it left is gone on with
+
+
+def test_another_process_that_does_nothing_is_not_waited_for_for_ever(site, target, monkeypatch):
+    broken_off(site, target, 1000, SUM)
+    monkeypatch.setattr(module, "PATIENCE", 3)
+    other = Another(monkeypatch, target, *[Another.idle] * 2, Another.grow, *[Another.idle] * 9)
+    with pytest.raises(DroverError, match="by another process, without progress for 3 s: end that one"):
+        download(site.url("/m"), str(target), sha256=SUM)
+    assert len(other.waits) == 6
+    other.file.close()
     download(site.url("/m"), str(target), sha256=SUM)
     assert_whole(target)
 
@@ -323,6 +375,8 @@ def test_a_folder_that_cannot_be(site, tmp_path):
 def test_a_note_does_not_outlive_its_file(target):
     target.parent.mkdir()
     target.write_bytes(CONTENT)
+    assert not holds(str(target))
+    assert holds(str(target), SUM, may_note=False)
     assert not holds(str(target))
     assert holds(str(target), SUM)  # read once
     assert holds(str(target))

@@ -141,7 +141,12 @@ def test_what_no_hub_says(site, content, words):
         named(site)
 
 
-@pytest.mark.parametrize("fault", [500, 502, 503, (429, {"Retry-After": "0"}), ("drop", 0), ("drop", 40)], ids=str)
+CUT_CHUNK = (200, {"Transfer-Encoding": "chunked"}, b"64\r\n{")
+
+
+@pytest.mark.parametrize(
+    "fault", [500, 502, 503, (429, {"Retry-After": "0"}), ("drop", 0), ("drop", 40), CUT_CHUNK], ids=str
+)
 def test_a_busy_hub_is_asked_again(site, fault):
     repository(site, "m.gguf", faults=[fault])
     assert named(site)["names"] == ["m.gguf"]

@@ -132,6 +132,9 @@ def test_what_is_to_be_placed_is_plain_and_that_of_the_brain():
     told = ask("tensor_cache_plan", **asked, spread="2")
     assert types_in(told) <= PLAIN
     assert told == {"changed": False, **outlook(plan, MANIFEST, caches, 2)}
+    assert ask("tensor_cache_plan", **{**asked, "manifest": {}}, spread=2)["missing_bytes"] == dict.fromkeys(
+        asked["caches"], 0
+    )
     assert ask("tensor_cache_plan", **asked, spread=0)["msg"].startswith("spread is 0 but must be")
 
 

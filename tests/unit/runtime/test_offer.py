@@ -27,7 +27,7 @@ def given(tmp_path, monkeypatch):
     monkeypatch.setattr(firewall, "NOTES_FOLDER", str(tmp_path / "notes"))
     monkeypatch.setattr(os, "initgroups", lambda *_user: None)
     fields = {"model": write_model(tmp_path), "cluster": None, "address": ADDRESS, "port": 0, "allow": ["10.0.0.1"]}
-    return argparse.Namespace(**fields, seconds=0.2, user=ME.pw_name)
+    return argparse.Namespace(**fields, seconds=0.2, idle=60.0, user=ME.pw_name)
 
 
 @pytest.fixture
@@ -46,6 +46,25 @@ def test_the_firewall_is_open_as_long_as_somebody_gives(given, told, capfd):
     assert told == [(ADDRESS, begun["port"], ["10.0.0.1"]), begun["port"]]
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
         probe.connect((ADDRESS, begun["port"]))
+
+
+def test_it_ends_when_nobody_asks(given, told, capfd):
+    given.seconds, given.idle = 600.0, 0.2
+    offer.offer(given, io.StringIO(SECRET))
+    assert isinstance(told[-1], int) and len(capfd.readouterr().out.splitlines()) == 2
+
+
+def test_the_port_comes_free_when_the_firewall_is_closed(given, told, monkeypatch):
+    """Otherwise the next offer, which waits for it, would have its own way in closed."""
+    taken = []
+
+    def close(port, _run):
+        with socket.socket() as probe:
+            taken.append(probe.connect_ex((ADDRESS, port)) == 0)
+
+    monkeypatch.setattr(offer, "close_offer", close)
+    offer.offer(given, io.StringIO(SECRET))
+    assert taken == [True]
 
 
 def test_whoever_ends_it_ends_who_gives(given, told, capfd, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 
 import pytest
 from module_utils.weights import fnv_compiled, hashing
@@ -125,5 +126,22 @@ def test_helper_that_ends(tmp_path):
 
 
 def test_neither_helper_nor_numpy(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "numpy", None)
+    monkeypatch.setitem(sys.modules, "numpy", None)
     assert hashing.fastest(None) is fnv1a
+
+
+@pytest.mark.parametrize(
+    ("program", "slow"), [(None, True), ("no program", True), ("#!/bin/sh\nexec cat\n", True), ("compiled", False)]
+)
+def test_without_numpy_it_is_slow_unless_the_helper_runs(tmp_path, monkeypatch, program, slow):
+    """A helper that was compiled into a file system that forbids programs is of no use."""
+    path = tmp_path / "fnv"
+    if program == "compiled":
+        assert fnv_compiled.compile_helper(str(tmp_path)) == str(path)
+    elif program:
+        path.write_text(program)
+        path.chmod(0o644 if program == "no program" else 0o755)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(hashing.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(hashing, "compile_helper", lambda _folder: program and str(path))
+    assert hashing.is_slow() is slow

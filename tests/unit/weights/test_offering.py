@@ -189,6 +189,65 @@ def test_it_ends_by_itself(tmp_path):
         socket.create_connection(("127.0.0.1", offer.port))
 
 
+class Clock:
+    """Time that goes on only when it is waited for: ``during`` is called each time with the seconds."""
+
+    def __init__(self, monkeypatch, during=lambda _seconds: None):
+        self.now, self.during = 0.0, during
+        monkeypatch.setattr(offering, "time", self)
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.during(seconds)
+
+
+@pytest.mark.parametrize(("secret", "asked"), [(SECRET, True), (SECRET[1:], False)])
+def test_only_who_knows_the_secret_keeps_it(monkeypatch, secret, asked):
+    clock = Clock(monkeypatch)
+    with offered({}) as offer:
+        clock.now = 50.0
+        assert offer.idle_seconds() == 50
+        ask(offer, "/", secret=secret)
+        clock.now = 80.0
+        assert offer.idle_seconds() == (30 if asked else 80)
+        with offer.answering():
+            clock.now = 900.0
+            assert offer.idle_seconds() == 0
+        assert offer.idle_seconds() == 0
+
+
+def test_it_ends_when_nobody_asks():
+    offer = Offer("127.0.0.1", 0, {}.get, [ip_network("127.0.0.1")], SECRET)
+    thread = threading.Thread(target=serve, args=(offer, 600, 0.5))
+    with offer.answering():
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", offer.port))
+
+
+def test_a_port_that_comes_free_is_waited_for(monkeypatch):
+    first = Offer("127.0.0.1", 0, {}.get, [], SECRET)
+    clock = Clock(monkeypatch, lambda _seconds: clock.now < 65 or first.server_close())
+    Offer("127.0.0.1", first.port, {}.get, [], SECRET).server_close()
+    assert clock.now == 65
+
+
+def test_a_port_that_does_not_come_free(monkeypatch):
+    clock = Clock(monkeypatch)
+    first = Offer("127.0.0.1", 0, {}.get, [], SECRET)
+    with pytest.raises(DroverError, match=r"cannot be listened on \(Address already in use\): give"):
+        Offer("127.0.0.1", first.port, {}.get, [], SECRET)
+    first.server_close()
+    assert clock.now == offering.PORT_SECONDS > offering.IDLE_SECONDS
+
+
 @pytest.mark.parametrize(("secret", "ends"), [(SECRET, True), (SECRET[1:], False), (None, False)])
 def test_it_ends_when_it_was_enough(secret, ends):
     offer = Offer("127.0.0.1", 0, {}.get, [ip_network("127.0.0.1")], SECRET)

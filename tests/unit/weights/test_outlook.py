@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.weights.document import missing_tensors, read_weights
 from module_utils.weights.outlook import outlook, read_cached
 from unit.placement.fleets import GIB, MIB
 from unit.weights.plans import BIG, BLOCKS, SMALL, big, gguf_of, hash_of, manifest_of, planned, sizes
@@ -47,6 +48,19 @@ def test_what_is_left_to_do(w1, w2, missing, now, placed):
     assert found["load_bytes_over_network"] == wire
     assert wire["empty"] == PLAN["predicted"]["load_bytes_over_network"]
     assert set(found["weights"]) == set(missing)
+
+
+@pytest.mark.parametrize("spread", [1, 2])
+def test_without_a_manifest_there_is_nothing_to_have(spread):
+    """Each run would be due otherwise, for want of a document of this spread, or by one of another model."""
+    found = outlook(PLAN, {}, {"w1": cache(*big(6)), "w2": cache()}, spread)
+    assert set(found["weights"]) == {"w1", "w2"}
+    for host, weights in found["weights"].items():
+        assert read_weights(weights) == weights
+        assert (weights["host"], weights["cluster"], weights["spread"]) == (host, PLAN["cluster"], spread)
+        assert missing_tensors(weights, {}) == []
+    assert found["missing_bytes"] == {"w1": 0, "w2": 0}
+    assert set(found["load_bytes_over_network"].values()) == {PLAN["predicted"]["load_bytes_over_network"]}
 
 
 @pytest.mark.parametrize(

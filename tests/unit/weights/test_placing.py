@@ -125,18 +125,26 @@ def test_goes_on_where_another_run_stopped(tmp_path, site):
 
 @pytest.mark.parametrize("left", [b"", b"wrong bytes", b"x" * 70_000, b"x" * 80_000])
 def test_what_lies_there_under_an_unfinished_name(tmp_path, site, left):
-    """It is taken up, and found wrong when it is whole; the next time it comes anew."""
-    name = fnv(TENSORS[0][2])
-    (tmp_path / f"{name}.part").write_bytes(left)
-    wrong = 0 < len(left) <= 70_000
-    if wrong:
-        with pytest.raises(
-            DroverError, match="other bytes than the model from byte 6 on, and nothing was kept of them"
-        ):
-            place(tmp_path, offered(site), parallel=1)
-        assert name not in cached(tmp_path)
-    place(tmp_path, offered(site))
+    """It is taken up, and comes anew from the same source when it is found wrong."""
+    (tmp_path / f"{fnv(TENSORS[0][2])}.part").write_bytes(left)
+    told = []
+    place(tmp_path, offered(site), parallel=1, tell=lambda *numbers: told.append(numbers))
     assert cached(tmp_path) == ALL
+    assert unfinished(tmp_path) == []
+    assert max(done for done, _total in told) <= TOTAL
+    assert sum(request.sent for request in site.requests) == TOTAL + (70_000 - 11 if left == b"wrong bytes" else 0)
+
+
+def test_a_source_that_is_wrong_itself_is_asked_for_all_of_it_once(tmp_path, site):
+    """What was there is no excuse any more."""
+    part = tmp_path / f"{fnv(TENSORS[0][2])}.part"
+    part.write_bytes(TENSORS[0][2][:9])
+    source = offered(site)
+    site.pages["/m-0.gguf"] = Page(SHARD_BYTES[0][::-1])
+    with pytest.raises(DroverError, match="other bytes than the model from byte 6 on, and nothing was kept of them"):
+        place(tmp_path, source, parallel=1)
+    assert not part.exists()
+    assert site.ranges == ["bytes=15-70005", "bytes=6-70005"]
 
 
 @pytest.mark.parametrize(
