@@ -21,6 +21,7 @@ from typing import Any
 
 from ..checks import dictionary
 from ..errors import DroverError
+from ..hosts.free_space import free_bytes
 from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from ..text import size_text
 
@@ -172,11 +173,7 @@ def _read_note(path: str) -> str | None:
 
 def disk_problem(directory: str, name: str, needed: int) -> str | None:
     """Why ``directory``, which need not be there, cannot take ``needed`` bytes more of the model ``name``, or None."""
-    folder = os.path.abspath(directory)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    status = os.statvfs(folder)
-    free = status.f_bavail * status.f_frsize
+    free = free_bytes(directory)
     if free > needed:
         return None
     return (
