@@ -116,6 +116,15 @@ def holds(path: str, sha256: str = "", may_note: bool = True) -> bool:
     return True
 
 
+def settle(directory: str) -> None:
+    """Have the disk know the names in ``directory``. Raises OSError."""
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def write_note(path: str, sha256: str) -> None:
     """Note that the file at ``path`` is whole and has this ``sha256``. Raises OSError."""
     with open(path + NOTE, "w", encoding="utf-8") as file:
