@@ -24,6 +24,7 @@ from ..serving.deployment import source_network
 from ..weights.fnv import is_cache_name
 from ..weights.offering import Find, Offer, serve
 from .firewall import close_offer, open_offer
+from .say import say
 from .tools import Run, run_tool
 from .weights import cache_of
 
@@ -56,11 +57,11 @@ def _known(name: str) -> pwd.struct_passwd:
 
 
 def _give(server: Offer, given: argparse.Namespace) -> None:
-    print(json.dumps({"port": server.port}), flush=True)
+    say(json.dumps({"port": server.port}))
     try:
         serve(server, given.seconds, given.idle)
     finally:
-        print(json.dumps({"sent_bytes": server.sent_bytes, "refused": server.refused}), flush=True)
+        say(json.dumps({"sent_bytes": server.sent_bytes, "refused": server.refused}))
 
 
 def _give_as(user: pwd.struct_passwd, server: Offer, given: argparse.Namespace) -> None:
