@@ -21,7 +21,7 @@ from typing import Any
 
 from ..checks import dictionary
 from ..errors import DroverError
-from ..hosts.free_space import free_bytes
+from ..free_space import free_bytes
 from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from ..text import size_text
 

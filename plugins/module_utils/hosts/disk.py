@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..free_space import free_bytes
 from ..gguf.store import PART
-from .free_space import free_bytes
 from .tree import Tree
 
 

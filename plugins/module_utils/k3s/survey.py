@@ -13,8 +13,8 @@ from collections.abc import Callable
 from ipaddress import IPv4Interface
 from typing import Any
 
+from ..free_space import free_bytes
 from ..hosts import cgroups, listener, os_release
-from ..hosts.free_space import free_bytes
 from ..hosts.interfaces import kind_of
 from ..hosts.network import default_interface
 from ..hosts.tree import Tree

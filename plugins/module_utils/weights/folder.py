@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..errors import DroverError
-from ..hosts.free_space import free_bytes
+from ..free_space import free_bytes
 from ..serving import cluster
 from ..serving.cluster import WEIGHTS
 from .document import read_weights

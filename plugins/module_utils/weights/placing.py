@@ -13,8 +13,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 from ..errors import DroverError
+from ..free_space import free_bytes
 from ..gguf.store import sum_of
-from ..hosts.free_space import free_bytes
 from ..text import counted, size_text
 from .document import missing_tensors
 from .fetching import Fetch, Stopped

@@ -9,7 +9,7 @@ import json
 import os
 
 from ..errors import DroverError
-from ..hosts.free_space import free_bytes
+from ..free_space import free_bytes
 from ..serving.cluster import Cluster
 from ..serving.deployment import read_deployment
 from .document import missing_tensors, read_weights
