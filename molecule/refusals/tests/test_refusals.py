@@ -62,6 +62,8 @@ def test_a_pinned_leader_that_cannot_lead(inventory, leaders):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        # By one of a playbook: of site.yml, --limit may leave out the play that goes by it.
+        ({"drover_platform": "k3s"}, ["drover_platform is k3s", "run site.yml without --limit"]),
         # By assertions of a role.
         (
             {"gguf_model_leader_path": "/srv/model.gguf"},

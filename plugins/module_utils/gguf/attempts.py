@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from ..errors import DroverError
+from .web import Again, Answer, WebFile
 
 
 class Attempts:
@@ -27,3 +28,13 @@ class Attempts:
             raise DroverError(f"{self._name} could not be {self._done} after {self._failures + 1} attempts: {reason}")
         time.sleep(self._delays[self._failures] if delay is None else delay)
         self._failures += 1
+
+
+def answer_of(file: WebFile, attempts: Attempts, first: int = 0, version: str = "") -> Answer | None:
+    """What the server answers when it is asked for the bytes of ``file`` from ``first`` on, as often as it takes; None
+    when it has no such bytes. ``version``: see ``WebFile.ask``. Raises DroverError."""
+    while True:
+        try:
+            return file.ask(first, version=version)
+        except Again as failure:
+            attempts.failed(failure.reason, failure.delay)

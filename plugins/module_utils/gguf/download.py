@@ -17,9 +17,9 @@ from typing import Optional
 
 from ..errors import DroverError
 from .address import telling_text
-from .attempts import Attempts
-from .store import NOTE, UNFINISHED, holds, unfinished, write_note
-from .web import Again, Answer, WebFile
+from .attempts import Attempts, answer_of
+from .store import NOTE, UNFINISHED, holds, settle, unfinished, write_note
+from .web import Answer, WebFile
 
 PIECE = 1024 * 1024
 # Seconds to wait after failures in a row, between which nothing has arrived: a router starts anew in a minute.
@@ -99,16 +99,11 @@ def _receive(answer: Answer, part: _Part, tell: Tell | None) -> str | None:
 
 
 def _answered(file: WebFile, attempts: Attempts, first: int = 0, version: str = "") -> Answer:
-    """What the server answers when it is asked for the bytes from ``first`` on, as often as it takes."""
-    while True:
-        try:
-            answer = file.ask(first, version=version)
-        except Again as failure:
-            attempts.failed(failure.reason, failure.delay)
-            continue
-        if answer is None:
-            raise DroverError(f"{file.name} is empty or became shorter while it was fetched: check the address")
-        return answer
+    """What the server answers when it is asked for the bytes from ``first`` on."""
+    answer = answer_of(file, attempts, first, version)
+    if answer is None:
+        raise DroverError(f"{file.name} is empty or became shorter while it was fetched: check the address")
+    return answer
 
 
 class _Part:
@@ -205,11 +200,7 @@ class _Part:
             with suppress(FileNotFoundError):
                 os.unlink(self._path + NOTE)
             os.replace(self._name, self._path)
-            folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            settle(os.path.dirname(self._path) or ".")
             write_note(self._path, self.sum)
 
     def discard(self) -> None:

@@ -19,9 +19,9 @@ from urllib.parse import quote
 from ..checks import dictionary, text, whole
 from ..errors import DroverError
 from ..text import counted, size_text
-from .attempts import Attempts
+from .attempts import Attempts, answer_of
 from .store import checked_sum
-from .web import Again, WebFile
+from .web import WebFile
 
 ENDPOINT = "https://huggingface.co"
 DELAYS = (0.5, 1.0, 2.0, 4.0)
@@ -76,11 +76,7 @@ def _ask(url: str, token: str | None) -> dict[str, Any]:
     page = WebFile(url, token)
     attempts = Attempts(page.name, "read", DELAYS)
     while True:
-        try:
-            answer = page.ask(0)
-        except Again as failure:
-            attempts.failed(failure.reason, failure.delay)
-            continue
+        answer = answer_of(page, attempts)
         if answer is None:
             raise DroverError(f"{page.name} is empty: {_REMEDY}.")
         try:

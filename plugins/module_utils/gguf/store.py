@@ -21,6 +21,7 @@ from typing import Any
 
 from ..checks import dictionary
 from ..errors import DroverError
+from ..free_space import free_bytes
 from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from ..text import size_text
 
@@ -115,6 +116,15 @@ def holds(path: str, sha256: str = "", may_note: bool = True) -> bool:
     return True
 
 
+def settle(directory: str) -> None:
+    """Have the disk know the names in ``directory``. Raises OSError."""
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def write_note(path: str, sha256: str) -> None:
     """Note that the file at ``path`` is whole and has this ``sha256``. Raises OSError."""
     with open(path + NOTE, "w", encoding="utf-8") as file:
@@ -172,11 +182,7 @@ def _read_note(path: str) -> str | None:
 
 def disk_problem(directory: str, name: str, needed: int) -> str | None:
     """Why ``directory``, which need not be there, cannot take ``needed`` bytes more of the model ``name``, or None."""
-    folder = os.path.abspath(directory)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    status = os.statvfs(folder)
-    free = status.f_bavail * status.f_frsize
+    free = free_bytes(directory)
     if free > needed:
         return None
     return (

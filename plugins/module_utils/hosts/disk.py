@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..free_space import free_bytes
 from ..gguf.store import PART
 from .tree import Tree
 
 
 def read_disk(tree: Tree, path: str) -> dict[str, Any]:
-    """``path``; ``free_bytes`` (see there); ``models``: name -> size of the GGUF files that are there, or of what has
-    come of them."""
+    """``path``; ``free_bytes`` there; ``models``: name -> size of the GGUF files that are there, or of what has come of
+    them."""
     folder = os.path.abspath(path)
     models: dict[str, int] = {}
     for name in sorted(tree.names(folder)):
@@ -22,13 +23,4 @@ def read_disk(tree: Tree, path: str) -> dict[str, Any]:
         part = PART.search(name)
         if (part or name.endswith(".gguf")) and os.path.isfile(file):
             models.setdefault(name[: part.start()] if part else name, os.path.getsize(file))
-    return {"path": path, "free_bytes": free_bytes(tree, folder), "models": models}
-
-
-def free_bytes(tree: Tree, folder: str) -> int:
-    """Bytes that are free, for everyone but root, where the absolute ``folder`` is or will be: its nearest parent that
-    exists is measured."""
-    while not os.path.isdir(tree.path(folder)):
-        folder = os.path.dirname(folder)
-    status = os.statvfs(tree.path(folder))
-    return status.f_bavail * status.f_frsize
+    return {"path": path, "free_bytes": free_bytes(tree.path(folder)), "models": models}

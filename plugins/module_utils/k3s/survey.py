@@ -13,8 +13,8 @@ from collections.abc import Callable
 from ipaddress import IPv4Interface
 from typing import Any
 
+from ..free_space import free_bytes
 from ..hosts import cgroups, listener, os_release
-from ..hosts.disk import free_bytes
 from ..hosts.interfaces import kind_of
 from ..hosts.network import default_interface
 from ..hosts.tree import Tree
@@ -51,7 +51,7 @@ def take_survey(tree: Tree, run: Run | None = None, release: str = "", machine: 
         "board": tree.text("/proc/device-tree/model") or "",
         "memory_bytes": tree.table("/proc/meminfo").get("MemTotal", 0) << 10,
         "swap_bytes": tree.table("/proc/meminfo").get("SwapTotal", 0) << 10,
-        "disk_free_bytes": free_bytes(tree, DATA),
+        "disk_free_bytes": free_bytes(tree.path(DATA)),
         "on_sd_card": _is_on_sd_card(tree),
         "clock": time.time(),
         "cgroup": _control_groups(tree),

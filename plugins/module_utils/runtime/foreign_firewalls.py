@@ -67,10 +67,12 @@ class Ufw:
         # What was noted before there was another has none.
         return rule if opening.protocol == "tcp" else {**rule, "protocol": opening.protocol}
 
-    def present(self, rule: Rule, run: Run) -> bool:
-        """Whether there is such a rule, whatever its comment. (ufw would give an equal rule our comment.)"""
-        added = _done(run, self.name, ["ufw", "show", "added"])
-        return any(_ufw_fields(line) == _ufw_wanted(rule) for line in added.splitlines())
+    def missing(self, rules: list[Rule], run: Run) -> list[Rule]:
+        """Those of ``rules`` that are not there, whatever their comment. (ufw would give an equal rule our comment.)"""
+        if not rules:
+            return []
+        there = [_ufw_fields(line) for line in _done(run, self.name, ["ufw", "show", "added"]).splitlines()]
+        return [rule for rule in rules if _ufw_wanted(rule) not in there]
 
     def add(self, rule: Rule, run: Run) -> None:
         """Add ``rule``."""
@@ -108,9 +110,9 @@ class Firewalld:
         """Whether ``rule`` is there for ``opening``."""
         return bool(_in_zone(opening).items() <= rule.items())
 
-    def present(self, rule: Rule, run: Run) -> bool:
-        """Whether there is such a rule."""
-        return run(_firewalld_command(rule, "query"), None)[0] == 0
+    def missing(self, rules: list[Rule], run: Run) -> list[Rule]:
+        """Those of ``rules`` that are not there."""
+        return [rule for rule in rules if run(_firewalld_command(rule, "query"), None)[0] != 0]
 
     def add(self, rule: Rule, run: Run) -> None:
         """Add ``rule``."""

@@ -22,16 +22,18 @@ def keep_open(path: str, wanted: list[Opening], run: Run = run_tool, pretend: bo
     """
     noted = _noted(path)
     needed: list[Rule] = []
+    missing: list[Rule] = []
     asleep: list[Rule] = []
     for foreign in FOREIGN:
         if foreign.active(run):
-            needed += foreign.rules(wanted, run)
+            rules = foreign.rules(wanted, run)
+            needed += rules
+            missing += foreign.missing(rules, run)
         else:
             # One that only rests (or starts later than we do) finds its rules again when it wakes.
             own = [rule for rule in noted if rule["firewall"] == foreign.name]
             asleep += [rule for rule in own if any(foreign.serves(rule, opening) for opening in wanted)]
     tools = {foreign.name: foreign for foreign in FOREIGN}
-    missing = [rule for rule in needed if not tools[rule["firewall"]].present(rule, run)]
     ours = [rule for rule in needed if rule in missing or _is_among(rule, noted)] + asleep
     stale = [rule for rule in noted if not _is_among(rule, ours)]
     if pretend:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ..errors import DroverError
 from ..gguf.address import telling_text
 from ..gguf.attempts import Attempts
+from ..gguf.store import settle
 from ..gguf.web import Again, Answer, WebFile
 from .folder import UNFINISHED
 from .pieces import Tensor
@@ -86,7 +87,7 @@ class Fetch:
             os.fchmod(part.fileno(), 0o644)
             os.fsync(part.fileno())
         os.replace(part.name, path)
-        _settle(self._directory)
+        settle(self._directory)
 
     def _rest(
         self, file: WebFile, offset: int, size: int, part: BinaryIO, total: hashlib._Hash, attempts: Attempts
@@ -142,12 +143,3 @@ def _take_up(part: BinaryIO, size: int) -> hashlib._Hash:
     for piece in iter(lambda: part.read(PIECE), b""):
         total.update(piece)
     return total
-
-
-def _settle(directory: str) -> None:
-    """Have the disk know the names in ``directory``."""
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

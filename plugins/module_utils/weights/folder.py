@@ -14,10 +14,11 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..errors import DroverError
+from ..free_space import free_bytes
 from ..serving import cluster
 from ..serving.cluster import WEIGHTS
 from .document import read_weights
@@ -44,9 +45,9 @@ def cache_files(directory: str) -> list[CacheFile]:
     return found
 
 
-def tensor_sizes(directory: str) -> dict[str, int]:
-    """Hash -> bytes of each file that an RPC server would take for a tensor."""
-    return {file.name: file.size for file in cache_files(directory) if is_cache_name(file.name)}
+def tensor_sizes(files: Iterable[CacheFile]) -> dict[str, int]:
+    """Hash -> bytes of those of ``files`` that an RPC server would take for tensors."""
+    return {file.name: file.size for file in files if is_cache_name(file.name)}
 
 
 def cached_document(directory: str, most_bytes: int | None = None) -> dict[str, object]:
@@ -56,20 +57,11 @@ def cached_document(directory: str, most_bytes: int | None = None) -> dict[str, 
     return {
         "schema": SCHEMA,
         "directory": directory,
-        "tensors": {file.name: file.size for file in sorted(files) if is_cache_name(file.name)},
+        "tensors": tensor_sizes(sorted(files)),
         "other_bytes": sum(file.size for file in files if not is_cache_name(file.name)),
         "free_bytes": free_bytes(directory),
         "most_bytes": most_bytes,
     }
-
-
-def free_bytes(directory: str) -> int:
-    """Bytes that this user may still write where ``directory`` is, or will be."""
-    folder = os.path.abspath(directory)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
 
 
 def spared(free: int) -> int:

@@ -6,20 +6,20 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 from ..errors import DroverError
+from ..free_space import free_bytes
+from ..gguf.store import sum_of
 from ..text import counted, size_text
 from .document import missing_tensors
 from .fetching import Fetch, Stopped
 from .fnv import is_cache_name
-from .folder import UNFINISHED, cache_files, free_bytes, locked, remove, spared, tensor_sizes, touch, wanted_names
-from .hashing import Piece, read_piece
+from .folder import UNFINISHED, cache_files, locked, remove, spared, tensor_sizes, touch, wanted_names
 from .pieces import Tensor
 from .pruning import to_make_room
 from .sources import Source
@@ -48,17 +48,19 @@ def place(
     """
     with locked(directory):
         damaged = _remove_damaged(weights, directory, verify, parallel)
-        missing = missing_tensors(weights, tensor_sizes(directory))
+        missing = missing_tensors(weights, tensor_sizes(cache_files(directory)))
         for tensor in _all(weights):
             touch(directory, tensor["hash"])
         wanted = wanted_names() | {tensor["hash"] for tensor in _all(weights)}
         _remove_unfinished(directory, wanted)
-        pruned = _make_room(directory, missing, wanted, most_bytes)
-        taken = _that_fit(directory, missing, most_bytes)
+        arrived = _arrived(directory)
+        pruned = _make_room(directory, _still_to_come(missing, arrived), wanted, most_bytes)
+        taken = _that_fit(missing, arrived, _room(directory, most_bytes))
+        coming = _still_to_come(taken, arrived)
         if taken and not sources:
-            needed = size_text(_still_to_come(directory, taken))
+            needed = size_text(coming)
             raise DroverError(f"Tensors of {needed} are missing and there is no source to fetch them from: name one.")
-        _fetch_all(directory, taken, sources, parallel, tell)
+        _fetch_all(directory, taken, coming, sources, parallel, tell)
         size = sum(tensor["bytes"] for tensor in _all(weights))
         lacking = sum(tensor["bytes"] for tensor in missing)
         fetched = sum(tensor["bytes"] for tensor in taken)
@@ -73,24 +75,17 @@ def place(
 
 def _remove_damaged(weights: dict[str, Any], directory: str, verify: bool, parallel: int) -> list[str]:
     """Delete files that are not what their name says: llama.cpp would compute with them."""
-    there = tensor_sizes(directory)
+    there = tensor_sizes(cache_files(directory))
     ours = [tensor for tensor in _all(weights) if tensor["hash"] in there]
     damaged = [tensor["hash"] for tensor in ours if there[tensor["hash"]] != tensor["bytes"]]
     if verify:
         whole = [tensor for tensor in ours if tensor["hash"] not in damaged]
         with ThreadPoolExecutor(parallel) as pool:
-            sums = pool.map(lambda tensor: _sha256(directory, tensor), whole)
+            sums = pool.map(lambda tensor: sum_of(os.path.join(directory, tensor["hash"])), whole)
             damaged += [tensor["hash"] for tensor, found in zip(whole, sums) if found != tensor["sha256"]]
     for name in damaged:
         remove(directory, name)
     return sorted(damaged)
-
-
-def _sha256(directory: str, tensor: Tensor) -> str:
-    total = hashlib.sha256()
-    for data in read_piece(Piece(os.path.join(directory, tensor["hash"]), 0, tensor["bytes"])):
-        total.update(data)
-    return total.hexdigest()
 
 
 def _all(weights: dict[str, Any]) -> list[Tensor]:
@@ -104,21 +99,20 @@ def _remove_unfinished(directory: str, wanted: set[str]) -> None:
             remove(directory, file.name)
 
 
-def _make_room(directory: str, missing: list[Tensor], wanted: set[str], most_bytes: int | None) -> list[str]:
-    """Delete what nobody wants, as far as it takes for ``missing`` to fit."""
+def _make_room(directory: str, needed: int, wanted: set[str], most_bytes: int | None) -> list[str]:
+    """Delete what nobody wants, as far as it takes for ``needed`` bytes to fit."""
     files = [file for file in cache_files(directory) if is_cache_name(file.name)]
-    excess = _still_to_come(directory, missing) - _room(directory, most_bytes)
-    going = to_make_room(files, wanted, excess, also_wanted=False)
+    going = to_make_room(files, wanted, needed - _room(directory, most_bytes), also_wanted=False)
     for file in going:
         remove(directory, file.name)
     return [file.name for file in going]
 
 
-def _that_fit(directory: str, missing: list[Tensor], most_bytes: int | None) -> list[Tensor]:
-    """Those of ``missing`` that there is room for, in their order."""
-    room, taken = _room(directory, most_bytes), []
+def _that_fit(missing: list[Tensor], arrived: Mapping[str, int], room: int) -> list[Tensor]:
+    """Those of ``missing`` that there is ``room`` for, in their order."""
+    taken = []
     for tensor in missing:
-        needed = _still_to_come(directory, [tensor])
+        needed = _still_to_come([tensor], arrived)
         if needed <= room:
             taken.append(tensor)
             room -= needed
@@ -134,19 +128,26 @@ def _room(directory: str, most_bytes: int | None) -> int:
     return min(free, most_bytes - sum(file.size for file in cache_files(directory)))
 
 
-def _still_to_come(directory: str, tensors: list[Tensor]) -> int:
-    there = {file.name: file.size for file in cache_files(directory)}
-    return sum(max(0, tensor["bytes"] - there.get(tensor["hash"] + UNFINISHED, 0)) for tensor in tensors)
+def _arrived(directory: str) -> dict[str, int]:
+    """Hash -> bytes of what has come of a tensor in a fetch that was broken off."""
+    parts = (file for file in cache_files(directory) if file.name.endswith(UNFINISHED))
+    return {part.name[: -len(UNFINISHED)]: part.size for part in parts}
+
+
+def _still_to_come(tensors: list[Tensor], arrived: Mapping[str, int]) -> int:
+    return sum(max(0, tensor["bytes"] - arrived.get(tensor["hash"], 0)) for tensor in tensors)
 
 
 def _fetch_all(
     directory: str,
     tensors: list[Tensor],
+    total: int,
     sources: Sequence[Source],
     parallel: int,
     tell: Callable[[int, int], None] | None,
 ) -> None:
-    total, come, lock = _still_to_come(directory, tensors), 0, threading.Lock()
+    """Fetch ``tensors``, of which ``total`` bytes are still to come."""
+    come, lock = 0, threading.Lock()
 
     def came(size: int) -> None:
         nonlocal come

@@ -9,10 +9,12 @@ import json
 import os
 
 from ..errors import DroverError
+from ..free_space import free_bytes
 from ..serving.cluster import Cluster
 from ..serving.deployment import read_deployment
 from .document import missing_tensors, read_weights
-from .folder import cache_files, free_bytes, spared, tensor_sizes, wanted_names
+from .folder import cache_files, spared, tensor_sizes, wanted_names
+from .pruning import CacheFile
 
 
 def standing(cluster: Cluster, deployment: object) -> dict[str, int] | None:
@@ -29,19 +31,18 @@ def standing(cluster: Cluster, deployment: object) -> dict[str, int] | None:
             weights = read_weights(json.load(file))
     except (OSError, ValueError, DroverError):
         return {"spread": 0, "lacking_bytes": 0}  # one that was cut off: no spread is so
-    directory = cache["directory"]
-    room = _room(directory, cache.get("bytes"))
+    files = cache_files(cache["directory"])
+    room = _room(files, free_bytes(cache["directory"]), cache.get("bytes"))
     lacking = 0
-    for tensor in missing_tensors(weights, tensor_sizes(directory)):
+    for tensor in missing_tensors(weights, tensor_sizes(files)):
         if lacking + tensor["bytes"] <= room:
             lacking += tensor["bytes"]
     return {"spread": weights["spread"], "lacking_bytes": lacking}
 
 
-def _room(directory: str, most_bytes: int | None) -> int:
-    """Bytes that may still come when all goes that nobody wants."""
-    files, wanted = cache_files(directory), wanted_names()
-    free = free_bytes(directory)
+def _room(files: list[CacheFile], free: int, most_bytes: int | None) -> int:
+    """Bytes that may still come to ``files``, on a disk with ``free`` bytes, when all goes that nobody wants."""
+    wanted = wanted_names()
     going = sum(file.size for file in files if file.name not in wanted)
     room = free - spared(free) + going
     return room if most_bytes is None else min(room, most_bytes + going - sum(file.size for file in files))

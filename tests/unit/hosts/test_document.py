@@ -12,6 +12,7 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.hosts.devices import drive
 from module_utils.hosts.document import BY_USER, exclusion, read_tally
+from unit.documents import parent_of
 
 from .fleet import at, tally
 from .test_devices import NVIDIA
@@ -44,12 +45,6 @@ def every_field(document, path=()):
             yield (*path, key)
         if isinstance(value, (dict, list)):
             yield from every_field(value, (*path, key))
-
-
-def parent_of(document, path):
-    for key in path[:-1]:
-        document = document[key]
-    return document
 
 
 @pytest.mark.parametrize("path", list(every_field(GOOD)), ids=lambda path: ".".join(map(str, path)))

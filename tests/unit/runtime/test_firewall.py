@@ -22,6 +22,7 @@ from module_utils.runtime.firewall import (
     open_offer,
 )
 from module_utils.serving import cluster
+from unit.documents import worker_deployment
 
 
 class Tools:
@@ -115,24 +116,7 @@ def host(tmp_path, monkeypatch):
     def write(name="main", **changes):
         folder = tmp_path / "etc" / name
         folder.mkdir(parents=True, exist_ok=True)
-        deployment = {
-            "schema": 1,
-            "cluster": name,
-            "host": "pi-1",
-            "part": "worker",
-            "build": {},
-            "program": "/usr/bin/rpc",
-            "arguments": [],
-            "environment": {},
-            "nodes": [],
-            "groups": [],
-            "listen": {"address": "10.0.0.11", "port": 50052},
-            "allow": ["10.0.0.1"],
-            "files": [],
-            "memory_bytes": 0,
-            "cache": None,
-            **changes,
-        }
+        deployment = worker_deployment(**{"cluster": name, "allow": ["10.0.0.1"], **changes})
         (folder / "deployment.json").write_text(json.dumps(deployment))
 
     write.notes = tmp_path / "notes"

@@ -42,6 +42,17 @@ def test_ufw_gets_a_rule_for_each_and_loses_them_again(notes):
     assert not notes.exists()
 
 
+def test_ufw_is_asked_once_for_all_of_them(notes):
+    tools, asked = Tools("ufw"), []
+
+    def run(command, text):
+        asked.append(command)
+        return tools(command, text)
+
+    assert keep_open(str(notes), WANTED, run)
+    assert asked.count(["ufw", "show", "added"]) == 1
+
+
 def test_firewalld_trusts_a_network_and_opens_ports(notes):
     tools = Tools("firewalld")
     assert keep_open(str(notes), WANTED, tools)

@@ -15,28 +15,13 @@ from module_utils.runtime.installed import FILES
 from module_utils.runtime.running import SHOWN, WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.device_drop_in import device_drop_in
+from unit.documents import worker_deployment
 
 MAIN = Cluster("main")
 MODEL = "/var/lib/drover/models/model.gguf"
 UP = 5000.0  # seconds that the machine has been up
 TICKS = os.sysconf("SC_CLK_TCK")
-WORKER = {
-    "schema": 1,
-    "cluster": "main",
-    "host": "pi-1",
-    "part": "worker",
-    "build": {},
-    "program": "/usr/bin/ggml-rpc-server",
-    "arguments": [],
-    "environment": {},
-    "nodes": [],
-    "groups": [],
-    "listen": {"address": "10.0.0.11", "port": 50052},
-    "allow": [],
-    "files": [],
-    "memory_bytes": 0,
-    "cache": None,
-}
+WORKER = worker_deployment()
 LEADER = {**WORKER, "part": "leader", "files": [{"path": MODEL, "bytes": 1}]}
 
 

@@ -16,6 +16,7 @@ import pytest
 from module_utils.runtime import archive, command
 from module_utils.serving import cluster
 from module_utils.weights.manifest import read_manifest
+from unit.documents import worker_deployment
 from unit.weights.models import write_model
 from unit.weights.pieces import cached
 
@@ -34,23 +35,7 @@ def worker(tmp_path, monkeypatch):
     (tmp_path / "etc" / "main").mkdir(parents=True)
 
     def write(cache):
-        deployment = {
-            "schema": 1,
-            "cluster": "main",
-            "host": "w1",
-            "part": "worker",
-            "build": {},
-            "program": "ggml-rpc-server",
-            "arguments": [],
-            "environment": {},
-            "nodes": [],
-            "groups": [],
-            "listen": {"address": "127.0.0.1", "port": 50052},
-            "allow": [],
-            "files": [],
-            "memory_bytes": 0,
-            "cache": cache,
-        }
+        deployment = worker_deployment(listen={"address": "127.0.0.1", "port": 50052}, cache=cache)
         (tmp_path / "etc" / "main" / "deployment.json").write_text(json.dumps(deployment))
 
     write.folder = tmp_path / "rpc"

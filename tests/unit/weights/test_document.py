@@ -10,6 +10,7 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.weights.assigning import weights_documents
 from module_utils.weights.document import missing_tensors, read_weights
+from unit.documents import parent_of
 from unit.placement.fleets import MIB
 from unit.weights.plans import BLOCKS, big, gguf_of, hash_of, manifest_of, planned, sizes
 
@@ -92,10 +93,7 @@ SOUND = made({"leader": 7, "w1": 1, "w2": 1}, spread=2)["w1"]
 )
 def test_what_is_wrong_in_one_sentence(path, value, words):
     found = copy.deepcopy(SOUND)
-    place = found
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+    parent_of(found, path)[path[-1]] = value
     with pytest.raises(DroverError) as caught:
         read_weights(found)
     assert words in str(caught.value)

@@ -15,6 +15,7 @@ from module_utils.footprint.model import MemoryModel, Settings
 from module_utils.gguf.profile import model_profile
 from module_utils.gguf.reader import read_header
 from module_utils.weights import hashing, manifest
+from unit.documents import parent_of
 from unit.weights.models import VOCABULARY, WIDTH, fnv, read_tensors, sha256, write_model
 
 # What to write, and the layer of each tensor of no block.
@@ -199,10 +200,7 @@ def test_a_sound_one():
 )
 def test_what_is_wrong_in_one_sentence(path, value, words):
     found = copy.deepcopy(SOUND)
-    place = found
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+    parent_of(found, path)[path[-1]] = value
     with pytest.raises(DroverError) as caught:
         manifest.read_manifest(found)
     assert words in str(caught.value)

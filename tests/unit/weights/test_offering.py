@@ -210,7 +210,11 @@ def test_only_who_knows_the_secret_keeps_it(monkeypatch, secret, asked):
     with offered({}) as offer:
         clock.now = 50.0
         assert offer.idle_seconds() == 50
-        ask(offer, "/", secret=secret)
+        with socket.create_connection(("127.0.0.1", offer.port)) as caller:
+            caller.sendall(f"GET / HTTP/1.0\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+            # It hangs up when it is done with whoever asked, and not before.
+            while caller.recv(4096):
+                pass
         clock.now = 80.0
         assert offer.idle_seconds() == (30 if asked else 80)
         with offer.answering():

@@ -270,14 +270,14 @@ def test_planned_again_is_used_again(tmp_path, site):
 
 def test_a_full_disk(tmp_path, site, monkeypatch):
     """The disk took less than it had promised."""
-    real = fetching._settle
+    real = fetching.settle
 
     def full(directory):
         if len(cached(tmp_path)) > 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(directory)
 
-    monkeypatch.setattr(fetching, "_settle", full)
+    monkeypatch.setattr(fetching, "settle", full)
     with pytest.raises(DroverError, match=r"cannot be written to \(No space left on device\).*free some space there"):
         place(tmp_path, offered(site))
     assert unfinished(tmp_path) == []

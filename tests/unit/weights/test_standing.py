@@ -10,6 +10,7 @@ from module_utils.serving import cluster
 from module_utils.serving.cluster import Cluster
 from module_utils.weights import standing as module
 from module_utils.weights.standing import standing
+from unit.documents import worker_deployment
 from unit.weights.pieces import weights_of
 
 ONE, TWO = b"one" * 100, b"two" * 50
@@ -34,23 +35,7 @@ def worker(tmp_path, monkeypatch):
         for name, data in (files or {}).items():
             (tmp_path / "rpc" / name).write_bytes(data)
         cache = {"directory": str(tmp_path / "rpc"), "days": 30, **({"bytes": most} if most is not None else {})}
-        deployment = {
-            "schema": 1,
-            "cluster": "main",
-            "host": "w1",
-            "part": "worker",
-            "build": {},
-            "program": "/usr/bin/rpc",
-            "arguments": [],
-            "environment": {},
-            "nodes": [],
-            "groups": [],
-            "listen": {"address": "10.0.0.11", "port": 50052},
-            "allow": [],
-            "files": [],
-            "memory_bytes": 0,
-            "cache": cache if cached else None,
-        }
+        deployment = worker_deployment(cache=cache if cached else None)
         return standing(Cluster("main"), deployment)
 
     return stands
