@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..healing.granted import SCHEMA, of_leader
@@ -18,6 +19,7 @@ from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
+from ..rpc.wire import probe
 from ..serving.cluster import Cluster
 from .agents import Agent, all_at_once, ask_all
 from .decisions import decision, granted, read_document, write_document
@@ -31,6 +33,7 @@ LOOK_SECONDS = 2.0
 PATIENCE_SECONDS = 6.0
 DEPLOY_SECONDS = 5.0
 READY_SECONDS = 20.0
+GREET_SECONDS = 3.0
 # What has refused its part is asked again after a while.
 REFUSED_SECONDS = 60.0
 
@@ -146,12 +149,13 @@ class _Start:
         if any(host in self.refused for host in needed):
             return None
         ended = {host: result.get("ended") for host, result in said.items() if isinstance(result, dict)}
-        return self._ready(needed, ended)
+        marks = self._ready(needed, ended)
+        return marks if marks is not None and self._speak_alike(plan["endpoints"]) else None
 
-    def _ready(self, needed: Iterable[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
+    def _ready(self, needed: list[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            answers = ask_all(self.members["agents"], self.secret, list(needed), lent=False)
+            answers = ask_all(self.members["agents"], self.secret, needed, lent=False)
             marks = {host: self._free_mark(answers[host], ended.get(host)) for host in needed}
             found = {host: mark for host, mark in marks.items() if mark}
             if len(found) == len(marks):
@@ -161,6 +165,25 @@ class _Start:
                     self._refuse(host, "its RPC server does not start")
                 return None
             time.sleep(LOOK_SECONDS / 4)
+
+    def _speak_alike(self, endpoints: list[dict[str, Any]]) -> bool:
+        """Whether the RPC servers at ``endpoints``, which nobody uses yet, speak this host's protocol: their program
+        may have been replaced since root wrote down which build it is, and llama-server ends when it meets another."""
+        expected = self.members["programs"].get(self.members["leader"], {}).get("rpc_protocol")
+        if not expected:
+            return True
+        calls = {end["host"]: partial(probe, end["address"], end["port"], GREET_SECONDS) for end in endpoints}
+        strangers = {}
+        for host, found in all_at_once(calls, GREET_SECONDS + 1).items():
+            version = found["version"] if isinstance(found, dict) else None
+            spoken = "{major}.{minor}.{patch}".format(**version) if version else None
+            if spoken is None:
+                strangers[host] = "its RPC server does not answer"
+            elif spoken != expected:
+                strangers[host] = f"its RPC server speaks protocol {spoken}, and the leader's {expected}"
+        for host, reason in strangers.items():
+            self._refuse(host, reason)
+        return not strangers
 
     def _free_mark(self, answer: Answer, ended: object) -> str | None:
         """The mark of an RPC server that waits for its leader."""

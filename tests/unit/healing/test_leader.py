@@ -34,6 +34,7 @@ class Fleet:
     def __init__(self):
         self.now = 1000.0
         self.silent, self.refuses, self.clients, self.build = set(), {}, {}, dict.fromkeys(ALL, BUILD)
+        self.protocol = dict.fromkeys(ALL, BUILD["rpc_protocol"])
         self.lent = dict.fromkeys(ALL, 700)
         self.starts = dict.fromkeys(ALL, 1)
         self.down = set()
@@ -54,6 +55,13 @@ class Fleet:
         assert secret == b"s" * 48
         self.now += seconds if self.slow and self.silent else 0
         return {host: self.answer(host, lent) for host in known if hosts is None or host in hosts}
+
+    def probe(self, address, port, timeout):
+        host = next(name for name, place in MEMBERS["agents"].items() if place["address"] == address)
+        assert port == DEPLOYMENTS[host]["listen"]["port"]
+        if self.protocol[host] is None:
+            return {"version": None}
+        return {"version": dict(zip(("major", "minor", "patch"), self.protocol[host].split("."), strict=True))}
 
     def sleep(self, seconds):
         self.now += seconds
@@ -109,6 +117,7 @@ def fleet(tmp_path, monkeypatch):
     marks = (f"run {number}" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
     monkeypatch.setattr(leader, "Agent", FakeAgent)
+    monkeypatch.setattr(leader, "probe", made.probe)
     # Threads wait for the real clock.
     monkeypatch.setattr(
         leader, "all_at_once", lambda calls, _seconds: {host: tried(call) for host, call in calls.items()}
@@ -223,6 +232,20 @@ def test_another_build_takes_no_part(fleet):
     _deployment, decided = start()
     assert hosts_of(decided) == ["pi-1"]
     assert decided["absent"]["pi-2"] == "it has build 9 of llama.cpp, and the leader has 11669"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reason"),
+    [
+        ("9.0.1", "its RPC server speaks protocol 9.0.1, and the leader's {}"),
+        (None, "its RPC server does not answer"),
+    ],
+)
+def test_an_rpc_server_that_was_replaced_behind_roots_back_takes_no_part(fleet, protocol, reason):
+    fleet.protocol["pi-2"] = protocol
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"] == {"pi-2": reason.format(BUILD["rpc_protocol"])}
 
 
 def test_one_that_refuses_what_it_is_to_run_is_done_without(fleet):
