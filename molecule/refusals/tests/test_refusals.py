@@ -172,6 +172,19 @@ def test_an_api_port_that_another_program_holds():
     refused(run, f"Port 18999 on {LEADER} is held by", "python3", "drover-test-listener", "set llama_server_port to a")
 
 
+def test_an_agents_port_that_another_program_holds():
+    with listener(WORKER, 50999):
+        run = play("plan", settings={"rpc_server_agent_port": 50999})
+    refused(run, f"Port 50999 on {WORKER} is held by", "set rpc_server_agent_port to a free port")
+
+
+@pytest.mark.long  # as the agent's port
+def test_a_health_port_that_another_program_holds():
+    with listener(LEADER, 18999):
+        run = play("plan", settings={"llama_server_health_port": 18999})
+    refused(run, f"Port 18999 on {LEADER} is held by", "set llama_server_health_port to a free port")
+
+
 @pytest.mark.long  # tests/unit/hosts
 def test_an_address_that_is_not_the_hosts(inventory):
     run = play("plan", inventory({"llama_cluster": {"hosts": {WORKER: {"rpc_server_address": UNUSED}}}}))
