@@ -16,6 +16,7 @@ import urllib.request
 
 import pytest
 from cluster import LEADER, ROOT, address, answers, host
+from playbook import play
 
 # What the model takes to load here, and what a request waits for at most.
 LOAD_SECONDS = 25.0
@@ -171,6 +172,15 @@ def test_a_leader_that_is_short_of_memory_waits_and_goes_on():
         assert sentence in host(LEADER).run("drover status --cluster main").stdout
         print(f"\n{sentence}")
     wait_until(lambda: health()[0] == 200, HEAL_SECONDS, "goes on")
+
+
+def test_a_host_is_drained_and_taken_in_again(stream):
+    assert play("drain", settings={"drain_hosts": "pi-2"}).status == 0
+    wait_until(lambda: health()[0] == 200, HEAL_SECONDS, "healthy without the drained host")
+    assert workers() == ["pi-1", "pi-3"]
+    assert not host("pi-2").service("drover-rpc@main").is_running
+    assert play("site").status == 0
+    assert workers() == ["pi-1", "pi-2", "pi-3"]
 
 
 def test_status_tells_of_heals():
