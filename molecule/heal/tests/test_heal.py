@@ -148,9 +148,7 @@ def test_a_cable_that_is_pulled_and_plugged(stream):
 
 def test_a_cable_that_blinks_costs_nothing(stream):
     before = running()["leader"]
-    lab("link", "heal/pi-3", "--down")
-    time.sleep(1.5)
-    lab("link", "heal/pi-3", "--up")
+    lab("link", "heal/pi-3", "--blink", "1.5")
     moment = time.monotonic()
     wait_until(lambda: stream.answered_after(moment) is not None, 30, "answers after a blink")
     assert running()["leader"] == before
