@@ -21,7 +21,8 @@ from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
 from ..serving.cluster import Cluster
-from .agents import Agent, all_at_once, ask_all
+from .agents import Agent, ask_all
+from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
