@@ -91,7 +91,7 @@ def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[s
         layouts = problem.layouts()
         layout, kept = kept_layout(problem, running, layouts[0] if layouts else None)
         if layout is None and layouts:
-            layout = problem.preferred(layouts)
+            layout = problem.judge.streaming(problem.preferred(layouts))
         if layout is None:
             return (*no_plan(problem), problem.spare)
         reasons = [*choice_reasons(problem, layouts, layout), *filter(None, [kept])]
