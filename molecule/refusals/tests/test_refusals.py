@@ -138,6 +138,17 @@ def test_an_unreachable_host_and_the_same_one_excluded(inventory):
         assert set(succeeded(play(name, excluded)).changed.values()) == {0}
 
 
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [
+        ("", ["Nothing was drained", "say which hosts to take out"]),
+        long(f"{WORKER},pi-9", ["pi-9 cannot be drained", "has no such host"]),
+    ],
+)
+def test_hosts_that_cannot_be_drained(hosts, words):
+    refused(play("drain", settings={"drain_hosts": hosts}), *words)
+
+
 def test_a_part_of_the_cluster():
     run = play("site", limit=LEADER)
     refused(run, f"--limit leaves out {', '.join(WORKERS)}", "run without --limit")

@@ -87,8 +87,8 @@ def of_leader(root: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
 def read_decision(value: object) -> dict[str, Any]:
     """What a host keeps of a decision: ``grant`` (see ``grant_of``) and the ``deployment``; of a leader also ``plan``,
     ``workers`` (host -> the mark of the RPC server that it was started with, see ``sight``), ``absent`` (host -> why it
-    takes no part), ``leader`` (the mark of its own process) and ``waiting`` (a sentence while it serves nothing, else
-    null)."""
+    takes no part), ``leader`` (the mark of its own process), ``waiting`` (a sentence while it serves nothing, else
+    null), ``began`` (when, in seconds on its clock since its boot) and ``strikes`` (see there)."""
     found = document(value, "The decision", SCHEMA, {"grant": str, "deployment": dict})
     text(found["grant"], "The decision's grant")
     if found["deployment"].get("part") == "leader":
@@ -98,6 +98,8 @@ def read_decision(value: object) -> dict[str, Any]:
             "absent": dict,
             "leader": (str, type(None)),
             "waiting": (str, type(None)),
+            "began": (int, float),
+            "strikes": dict,
         }
         document(found, "The decision", SCHEMA, fields)
     return found

@@ -38,6 +38,7 @@ TYPES = {
 # Those of playbooks alone, which no role specifies.
 OF_PLAYBOOKS = {
     "drover_cluster": {"type": "str", "default": "main"},
+    "drain_hosts": {"type": "list", "default": []},
     "reset_confirm": {"type": "bool", "default": False},
     "reset_models": {"type": "bool", "default": False},
     "recommend_context_size": {"type": "int", "default": 8192},
