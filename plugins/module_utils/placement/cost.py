@@ -96,14 +96,27 @@ def threads(tally: dict) -> int:
 
 def seconds_per_byte(device: dict, tally: dict) -> float:
     """Seconds in which a device (of ``tally["devices"]``) reads one byte of weights while generating."""
+    return 1 / (_bytes_per_second(device, tally) * DECODE_EFFICIENCY)
+
+
+def _bytes_per_second(device: dict, tally: dict) -> int:
+    known: int | None = device.get("bandwidth_bytes_per_second")
     if device["kind"] == "cpu":
-        guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
-    else:
-        guess = GPU_BANDWIDTH.get(device["kind"], DEFAULT_GPU_BANDWIDTH)
-        if device["unified"] and device["kind"] != "metal":
-            # It reads the memory that the CPU reads, whose speed was measured.
-            guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_GPU_BANDWIDTH
-    return 1 / ((device.get("bandwidth_bytes_per_second") or guess) * DECODE_EFFICIENCY)
+        return known or tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
+    if device["unified"] and device["kind"] != "metal":
+        # It reads the memory that the CPU reads, whose speed was measured.
+        return known or tally.get("bandwidth_bytes_per_second") or DEFAULT_GPU_BANDWIDTH
+    return known or GPU_BANDWIDTH.get(device["kind"], DEFAULT_GPU_BANDWIDTH)
+
+
+def unmeasured(device: dict, tally: dict) -> str:
+    """Where the speed of a GPU's memory comes from, as the end of a sentence; empty where it was measured."""
+    if device["kind"] == "cpu" or (device["unified"] and tally.get("bandwidth_bytes_per_second")):
+        return ""
+    figure = f"{_bytes_per_second(device, tally) / 1e9:.0f} GB/s"
+    if device.get("bandwidth_bytes_per_second"):
+        return f"is its maker's figure for {device['name']}, {figure}, and was not measured"
+    return f"is a low guess, {figure}, since no figure for {device['name']} is known"
 
 
 def seconds_per_operation(device: dict, tally: dict) -> float:

@@ -19,7 +19,7 @@ from .layout import Layout
 from .plan import feasible_plan
 from .policy import Policy
 from .problem import Problem, named
-from .reasons import choice_reasons, why_spare
+from .reasons import choice_reasons, unmeasured_speeds, why_spare
 from .running import running_plans
 from .shortfall import bad_build_plan, no_plan, split_plan, unservable_plan
 
@@ -98,7 +98,7 @@ def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[s
     bad = known_problem(_build_number(choice), _cpu_endpoints(problem, layout))
     if bad:
         return (*bad_build_plan(problem, bad), problem.spare)
-    return feasible_plan(problem, layout), reasons, why_spare(problem, layouts, layout)
+    return feasible_plan(problem, layout), [*reasons, *unmeasured_speeds(layout)], why_spare(problem, layouts, layout)
 
 
 def _build_number(choice: dict[str, Any] | None) -> int | None:

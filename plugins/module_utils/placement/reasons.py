@@ -63,6 +63,15 @@ def _why_experts_apart(problem: Problem, layout: Layout) -> Iterator[str]:
             )
 
 
+def unmeasured_speeds(layout: Layout) -> list[str]:
+    """Of which GPUs that hold layers the speed, and with it the prediction, rests on no measurement."""
+    return [
+        f"The speed of {segment.device.id} on {segment.device.host} {segment.device.unmeasured}."
+        for segment in layout.segments
+        if segment.device.unmeasured
+    ]
+
+
 def why_spare(problem: Problem, layouts: list[Layout], layout: Layout) -> dict[str, str]:
     """The hosts that hold nothing, each with the reason."""
     used = {layout.leader.name, *layout.worker_names}
