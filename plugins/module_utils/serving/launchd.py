@@ -34,10 +34,10 @@ def label(deployment: dict[str, Any]) -> str:
 
 
 def launchd_plist(deployment: dict[str, Any]) -> bytes:
-    """The property list of the job that runs ``deployment`` from the start of the Mac on, as its own user.
+    """The property list of the job that runs ``deployment`` from the start of the Mac on, as a user of its own.
 
-    Raises DroverError for what a Mac cannot do: heal, learn its address from a pod, use nodes of /dev, or run a build of
-    Homebrew's with workers.
+    Raises DroverError for what a Mac cannot do: heal, learn its address from a pod, use nodes of /dev, or run a build
+    of Homebrew's.
     """
     host, program = deployment["host"], deployment["program"]
     if deployment["healing"]:
