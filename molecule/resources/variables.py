@@ -249,6 +249,7 @@ VARIABLES = {
         5 << 30, lambda seen: seen.deployments[WORKER]["cache"].get("bytes") == 5 << 30, WORKER
     ),
     "rpc_server_agent_port": deployed(50097, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50097, OTHER),
+    "rpc_server_dcgm_exporter": deployed(True, lambda seen: seen.deployments[OTHER]["healing"]["dcgm"], OTHER),
     "rpc_server_deployment": refused({"schema": 1}),
     "tensor_cache_cluster": refused("walked"),
     "tensor_cache_plan": refused({"schema": 1}),

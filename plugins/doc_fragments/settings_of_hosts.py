@@ -48,6 +48,10 @@ options:
         description: The port of the agent by which it answers its leader, in a cluster that heals itself.
         type: int
         default: 51052
+      rpc_server_dcgm_exporter:
+        description: Whether NVIDIA's exporter tells Prometheus of its GPUs, so that its agent does not.
+        type: bool
+        default: false
       llama_server_allowed_addresses:
         description:
           - The addresses and networks that may connect to the API if the host leads, besides the cluster's gateways.

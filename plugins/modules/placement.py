@@ -292,6 +292,20 @@ plan:
           returned: success
           type: int
           sample: 271056896
+        experts_on_cpu:
+          description:
+            - Of how many of its first blocks the leader's CPU keeps the experts, which are then no part of its
+              RV(plan.devices[].weight_bytes).
+          returned: success
+          version_added: "0.2.0"
+          type: int
+          sample: 0
+        streams:
+          description: Whether the leader's CPU may send it, for a prompt, weights that it keeps.
+          returned: success
+          version_added: "0.2.0"
+          type: bool
+          sample: false
         overhead_bytes:
           description: What the process takes of a GPU besides, for the driver's context and workspaces.
           returned: success

@@ -40,9 +40,12 @@ def tensor_shapes(shape: argparse.Namespace, vocabulary: int) -> Iterator[tuple[
         yield f"blk.{block}.attn_v.weight", (narrow, width)
         yield f"blk.{block}.attn_output.weight", (width, width)
         yield f"blk.{block}.ffn_norm.weight", (width,)
-        yield f"blk.{block}.ffn_gate.weight", (wide, width)
-        yield f"blk.{block}.ffn_up.weight", (wide, width)
-        yield f"blk.{block}.ffn_down.weight", (width, wide)
+        experts, suffix = ((shape.experts,), "_exps") if shape.experts else ((), "")
+        if experts:
+            yield f"blk.{block}.ffn_gate_inp.weight", (*experts, width)
+        yield f"blk.{block}.ffn_gate{suffix}.weight", (*experts, wide, width)
+        yield f"blk.{block}.ffn_up{suffix}.weight", (*experts, wide, width)
+        yield f"blk.{block}.ffn_down{suffix}.weight", (*experts, width, wide)
     yield "output_norm.weight", (width,)
     yield "output.weight", (vocabulary, width)
 
@@ -59,6 +62,9 @@ def add_metadata(writer: gguf.GGUFWriter, shape: argparse.Namespace, demo: gguf.
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HEAD_SIZE)
     writer.add_rope_freq_base(10000.0)
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(min(2, shape.experts))
     for key, field in demo.fields.items():
         if key.startswith("tokenizer.") or key == "llama.vocab_size":
             array = field.types[0] == gguf.GGUFValueType.ARRAY
@@ -72,7 +78,7 @@ def random_tensor(
     if len(shape) == 1:
         return numpy.ones(shape, numpy.float32)
     values = generator.standard_normal(shape, numpy.float32)
-    values *= 1 / math.sqrt(shape[1])
+    values *= 1 / math.sqrt(shape[-1])
     return gguf.quants.quantize(values, kind)
 
 
@@ -112,6 +118,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=8)
     parser.add_argument("--embedding", type=int, default=2048, help=f"a multiple of {HEAD_SIZE}, the size of a head")
     parser.add_argument("--feed-forward", type=int, default=5632, help="a multiple of 32")
+    parser.add_argument("--experts", type=int, default=0, help="a mixture of so many, of which a token uses two")
     parser.add_argument("--heads-kv", type=int, default=8, help="a divisor of the number of heads")
     parser.add_argument("--context", type=int, default=4096, help="context length in the metadata")
     parser.add_argument("--type", choices=TYPES, default="f16", help="of all matrices")

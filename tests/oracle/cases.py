@@ -24,6 +24,7 @@ class Case:
     settings: Settings
     leader_blocks: int
     layers: tuple
+    experts: int = 0  # of how many blocks after the leader's the CPU keeps the experts
 
     @property
     def name(self):
@@ -31,15 +32,17 @@ class Case:
         return (
             f"{self.model} c={values.context_size} np={values.parallel} kv={values.cache_type_k}"
             f" fa={values.flash_attention} ub={values.ubatch_size} leader={self.leader_blocks}"
-            f" layers={'+'.join(map(str, self.layers))}"
+            f" layers={'+'.join(map(str, self.layers))} experts={self.experts}"
         )
 
     def arguments(self):
         """The layout as arguments of a llama.cpp program."""
         values = self.settings
         split = ["-ts", ",".join(map(str, self.layers))] if self.layers else []
+        experts = ["-ncmoe", str(self.leader_blocks + self.experts)] if self.experts else []
         return [
             *split,
+            *experts,
             "-c",
             str(values.context_size),
             "-np",
@@ -61,17 +64,33 @@ class Case:
         ]
 
     def as_record(self):
-        return {**asdict(self), "layers": list(self.layers)}
+        record = {**asdict(self), "layers": list(self.layers)}
+        return record if self.experts else {key: value for key, value in record.items() if key != "experts"}
 
     @classmethod
     def from_record(cls, record):
-        return cls(record["model"], Settings(**record["settings"]), record["leader_blocks"], tuple(record["layers"]))
+        settings, layers = Settings(**record["settings"]), tuple(record["layers"])
+        return cls(record["model"], settings, record["leader_blocks"], layers, record.get("experts", 0))
 
 
 def fit_cases(model, block_count):
     """For llama-fit-params: two contexts, two cache types and two splits of a model, each further setting once."""
     for case in _layouts(model, block_count):
         yield replace(case, settings=replace(case.settings, outputs=case.settings.micro_batch))
+
+
+def expert_cases(model, gguf):
+    """For llama-fit-params, where the model has experts: those of a third and of nearly all blocks on the leader's CPU.
+    With all of them there the device computes none, and the memory model counts what it would take for one block."""
+    blocks = gguf["block_count"]
+    for settings in (
+        Settings(context_size=4096, flash_attention="on", outputs=512),
+        Settings(context_size=32768, cache_type_k="q8_0", cache_type_v="q8_0", flash_attention="on", outputs=512),
+        Settings(context_size=8192, flash_attention="off", outputs=512),
+        Settings(context_size=8192, flash_attention="on", ubatch_size=2048, outputs=2048),
+    ):
+        for experts in (blocks // 3, blocks - 1) if gguf["expert_count"] else ():
+            yield Case(model, settings, 0, (blocks + 1,), experts)
 
 
 def server_cases(model, block_count):
@@ -103,13 +122,14 @@ def predict(gguf, case):
     model = MemoryModel(gguf, case.settings)
     rows, first = {}, case.leader_blocks
     for index, count in enumerate(case.layers):
+        apart = sum(model.layer_expert_bytes[first : first + case.experts])
         rows[f"RPC{index}"] = [
-            model.device_weight_bytes(first, count) / MIB,
+            (model.device_weight_bytes(first, count) - apart) / MIB,
             sum(model.layer_kv_bytes[first : first + count]) / MIB,
             model.device_compute_bytes(first, count, case.leader_blocks) / MIB,
         ]
         first += count
-    host = model.host_bytes(case.leader_blocks, len(case.layers))
+    host = model.host_bytes(case.leader_blocks, len(case.layers), case.experts)
     rows["Host"] = [host.weight_bytes / MIB, host.kv_bytes / MIB, host.compute_bytes / MIB]
     return rows
 

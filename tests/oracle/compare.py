@@ -35,6 +35,9 @@ def ask(oracle, profiles):
         for case in cases.fit_cases(name, gguf["block_count"]):
             rows = oracle.memory(remote, case.arguments(), len(case.layers))
             answers.append({**case.as_record(), "mib": rows})
+        for case in cases.expert_cases(name, gguf):
+            rows = oracle.memory(remote, case.arguments(), len(case.layers))
+            answers.append({**case.as_record(), "mib": rows})
         for case in cases.server_cases(name, gguf["block_count"]):
             rows = oracle.server_compute(remote, case.arguments(), len(case.layers))
             answers.append({**case.as_record(), "compute_mib": rows})

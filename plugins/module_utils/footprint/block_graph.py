@@ -90,6 +90,10 @@ class BlockGraph(LayerGraph):
         """Whether the states that recurrent blocks read ahead cut up the free memory so that logits find no room."""
         return "ssm_in" in self._kind(index) and "ffn_down_exps" in self._kind(index)
 
+    def is_delta_net(self, index: int) -> bool:
+        """Whether its block mixes tokens by a gated delta net with a projection for each of its gates."""
+        return "ssm_alpha" in self._kind(index)
+
     def add_output(self, residual: Tensor) -> Tensor:
         """Add the output layer."""
         if self._rows != self._settings.output_rows:

@@ -24,6 +24,9 @@ from .settings import QUANTISED_CACHE_TYPES, Settings
 # devices can work on different micro-batches (GGML_SCHED_MAX_COPIES in ggml/src/ggml-backend.cpp).
 PIPELINE_COPIES = 4
 
+# Seen with Granite 4 H and Qwen 3.5: so many rows of the model's width more, where recurrent blocks read states ahead.
+ROWS_IN_THE_WAY = 5
+
 # A block, for all that look like it; None where there is none.
 Look = Optional[int]
 Masks = dict[bool, list[Tensor]]
@@ -81,11 +84,17 @@ class ComputeBuffers:
         shared = sum(self._memory.block_bytes[source] for source in sources if source is not None and source < first)
         return copies * (rows * (last - first) + shared)
 
-    def host_bytes(self, leader_layers: int, pipelined: bool) -> int:
-        """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers."""
+    def host_bytes(self, leader_layers: int, pipelined: bool, expert_blocks: int = 0) -> int:
+        """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers, and the experts of so many blocks
+        after them."""
         key = (self._looks(0, leader_layers), leader_layers > self._gguf["block_count"], pipelined)
         if key not in self._answers:
             self._answers[key] = max(max(self._host_peak(look, *key[1:])) for look in key[0])
+        if expert_blocks:
+            apart = ("apart", self._looks(leader_layers, leader_layers + expert_blocks))
+            if apart not in self._answers:
+                self._answers[apart] = max(map(self._apart_peak, apart[1]))
+            return max(self._answers[key], self._answers[apart]) + self._embedding_bytes * self._gguf["block_count"]
         return self._answers[key] + self._embedding_bytes * self._gguf["block_count"]
 
     def _looks(self, first_layer: int, last_layer: int) -> tuple[Look, ...]:
@@ -130,6 +139,21 @@ class ComputeBuffers:
             return self._peak(graph, look, residual, None, masks, has_output)
         graph.use(*tokens, image, embedded, mixed, *_all_of(masks))
         return (graph.peak_bytes(),)
+
+    def _apart_peak(self, look: Look) -> int:
+        graph = self._graph(False)
+        row = graph.bytes_of(graph.width)
+        # Masks are inputs, which are there from the start, also those that the GPU alone uses.
+        masks = self._masks(graph)
+        tokens, [image] = graph.input(graph.image_bytes, kept=True), graph.received(graph.image_bytes)
+        graph.use(tokens, image, graph.node(row), graph.node(row))
+        if look is not None:
+            crowded = graph.leaves_no_hole(look) or graph.is_delta_net(look)
+            in_the_way = graph.node(ROWS_IN_THE_WAY * row if crowded else 0)
+            graph.add_experts_apart(look)
+            graph.use(in_the_way)
+        graph.use(*_all_of(masks))
+        return graph.peak_bytes()
 
     def _masks(self, graph: BlockGraph) -> Masks:
         """The attention masks of the graph, one for all full and one for all sliding blocks, with their companions:

@@ -96,6 +96,21 @@ class LayerGraph(Graph):
         if self._gguf["architecture"] == "llama4":
             # Weighs the input of the experts, not their output.
             normed = self.floats(used * self.width, normed, weights)
+        made = self._rows_of_experts(kind, index, normed, chosen)
+        made = self.floats(used * self.width, made, weights, in_place=True)
+        return self._sum_of_experts(made, index)
+
+    def add_experts_apart(self, index: int) -> None:
+        """Add the experts of block ``index`` alone, where all else of it is computed elsewhere."""
+        kind, used = self._kind(index), self._used(index)
+        if "ffn_down_exps" in kind:
+            widened = used if self._gguf["architecture"] == "llama4" else 1
+            normed, chosen = self.received(self.bytes_of(widened * self.width), self.bytes_of(used))
+            self.use(self._rows_of_experts(kind, index, normed, chosen))
+
+    def _rows_of_experts(self, kind: Kind, index: int, normed: Tensor, chosen: Tensor) -> Tensor:
+        """What each of the chosen experts makes of a token."""
+        used = self._used(index)
         if "ffn_gate_up_exps" in kind:
             both = self.floats(used * kind["ffn_gate_up_exps"], normed, chosen)
             hidden = self.floats(used * kind["ffn_gate_up_exps"] // 2, both)
@@ -105,9 +120,7 @@ class LayerGraph(Graph):
             hidden = self.floats(used * kind["ffn_up_exps"], gate, up)
         else:
             hidden = self.floats(used * kind["ffn_up_exps"], normed, chosen)
-        made = self.floats(used * self.width, hidden, chosen)
-        made = self.floats(used * self.width, made, weights, in_place=True)
-        return self._sum_of_experts(made, index)
+        return self.floats(used * self.width, hidden, chosen)
 
     def _sum_of_experts(self, made: Tensor, index: int) -> Tensor:
         """Every expert's row is added to the sum, so all of them live until the last."""

@@ -85,9 +85,9 @@ class HostBytes:
 class MemoryModel:
     """The bytes of every layer of a ``gguf`` (see ``gguf.profile``) under ``settings``.
 
-    ``layer_weight_bytes`` and ``layer_kv_bytes`` have ``block_count + 1`` entries; the last is the output layer.
-    ``reasons`` says, a line each, where the numbers are estimates. ``shares_caches``: some blocks read the caches of
-    others.
+    ``layer_weight_bytes``, ``layer_expert_bytes`` (the part of these that are experts) and ``layer_kv_bytes`` have
+    ``block_count + 1`` entries; the last is the output layer. ``reasons`` says, a line each, where the numbers are
+    estimates. ``shares_caches``: some blocks read the caches of others.
     """
 
     def __init__(self, gguf: dict[str, Any], settings: Settings) -> None:
@@ -100,6 +100,10 @@ class MemoryModel:
         ]
         self.layer_weight_bytes[0] += gguf["first_block_bytes"]
         self.layer_weight_bytes.append(gguf["output_bytes"])
+        self.layer_expert_bytes: list[int] = [
+            block.get("expert_bytes", 0) if block["index"] < trunk else 0 for block in gguf["blocks"]
+        ]
+        self.layer_expert_bytes.append(0)
         self._largest_tensors: list[int] = [block["largest_tensor_bytes"] for block in gguf["blocks"]]
         self._largest_tensors.append(gguf["largest_output_tensor_bytes"])
         # Of the output layer the largest tensor alone is known; others are never that large.
@@ -154,16 +158,28 @@ class MemoryModel:
         compute = self._compute.device_bytes(first_layer, layer_count, pipelined, leader_layers == first_layer)
         return self._with_margin(compute, COMPUTE_MARGIN)
 
-    def host_bytes(self, leader_layers: int, device_count: int = 2) -> HostBytes:
+    def streamed_bytes(self, blocks: int) -> int:
+        """Bytes that a GPU of the leader needs beside its own layers so that llama.cpp can send it, for a prompt, what
+        the leader's CPU keeps of the first ``blocks`` blocks: one tensor at a time, and the cache that goes with it.
+
+        An upper bound, held against what llama.cpp says with and without --no-op-offload.
+        """
+        held = slice(0, blocks)
+        return max(self._largest_tensors[held], default=0) + max(self.layer_kv_bytes[held], default=0)
+
+    def host_bytes(self, leader_layers: int, device_count: int = 2, expert_blocks: int = 0) -> HostBytes:
         """Bytes on the leader's CPU when it keeps the first ``leader_layers`` layers (all ``block_count + 1`` of
-        them: it is alone); only for none of them does it matter whether there are several devices.
+        them: it is alone); only for none of them does it matter whether there are several devices. It also keeps the
+        experts of ``expert_blocks`` blocks after those, whose other tensors are on its GPU.
 
         The weights are mapped from the file, so they count as page cache; on some CPUs llama.cpp repacks blocks that
         it keeps, and then they are held for good instead.
         """
-        compute = self._compute.host_bytes(leader_layers, leader_layers == 0 and device_count > 1)
+        pipelined = leader_layers == 0 and device_count > 1 and not expert_blocks
+        compute = self._compute.host_bytes(leader_layers, pipelined, expert_blocks)
+        experts = sum(self.layer_expert_bytes[leader_layers : leader_layers + expert_blocks])
         return HostBytes(
-            weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_layers),
+            weight_bytes=self._gguf["embedding_bytes"] + self._kept_weight_bytes(leader_layers) + experts,
             kv_bytes=sum(self.layer_kv_bytes[:leader_layers]),
             compute_bytes=self._with_margin(compute, COMPUTE_MARGIN),
         )

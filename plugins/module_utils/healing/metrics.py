@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from .gpu_metrics import Figures
 
 # Name -> its kind and what it says.
 KNOWN = {
@@ -14,6 +16,9 @@ KNOWN = {
     "drover_rpc_started_seconds": ("gauge", "When the RPC server was started, in seconds after the boot."),
     "drover_memory_lent_bytes": ("gauge", "Memory that this host could lend, before what is left to its own work."),
     "drover_memory_held_bytes": ("gauge", "Memory that the cluster holds here."),
+    "drover_gpu_memory_bytes": ("gauge", "Memory of a GPU that the RPC server is given."),
+    "drover_gpu_memory_used_bytes": ("gauge", "What all processes hold of that memory."),
+    "drover_gpu_busy_ratio": ("gauge", "The share of time in which that GPU was busy lately."),
     "drover_cache_bytes": ("gauge", "Bytes in the tensor cache."),
     "drover_cache_files": ("gauge", "Tensors in the tensor cache."),
     "drover_healthy": ("gauge", "Whether a completion through the current workers could succeed."),
@@ -22,7 +27,17 @@ KNOWN = {
 }
 
 
-def worker_metrics(deployment: Mapping[str, Any], state: Mapping[str, Any], lent: Mapping[str, Any]) -> str:
+# Of ``gpu_metrics.Figures``.
+OF_GPUS = (
+    ("drover_gpu_memory_bytes", "total_bytes"),
+    ("drover_gpu_memory_used_bytes", "used_bytes"),
+    ("drover_gpu_busy_ratio", "busy"),
+)
+
+
+def worker_metrics(
+    deployment: Mapping[str, Any], state: Mapping[str, Any], lent: Mapping[str, Any], gpus: Iterable[Figures]
+) -> str:
     """What the agent of the worker with that ``deployment`` tells."""
     labels = {"cluster": deployment["cluster"], "host": deployment["host"]}
     rpc = state["rpc"]
@@ -34,6 +49,13 @@ def worker_metrics(deployment: Mapping[str, Any], state: Mapping[str, Any], lent
         ("drover_cache_bytes", labels, lent["cache"]["bytes"]),
         ("drover_cache_files", labels, lent["cache"]["files"]),
     ]
+    gpus = list(gpus)
+    for name, figure in OF_GPUS:
+        values += [
+            (name, {**labels, "gpu": gpu["gpu"], "name": gpu["name"]}, gpu[figure])
+            for gpu in gpus
+            if gpu[figure] is not None
+        ]
     return _text(values)
 
 

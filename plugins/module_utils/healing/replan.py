@@ -78,7 +78,7 @@ def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[s
     needs: dict[tuple[str, str], int] = {(plan["leader"], "CPU"): plan["host"]["total_bytes"]}
     for device in plan["devices"]:
         place = (device["host"], device["id"])
-        needs[place] = needs.get(place, 0) + device["total_bytes"] + device["overhead_bytes"]
+        needs[place] = needs.get(place, 0) + device["total_bytes"]
     return all(need <= room.get(place, -1) for place, need in needs.items())
 
 

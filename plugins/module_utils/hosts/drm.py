@@ -11,6 +11,9 @@ from typing import Any
 from .nodes import read_nodes
 from .tree import Tree
 
+# What programs use all of AMD's cards by, beside each one's own node.
+KFD = "/dev/kfd"
+
 
 def read_drm(tree: Tree, pids: Collection[int]) -> list[dict[str, Any]]:
     """GPUs of the drivers amdgpu, i915 and xe as ``gpus.read_gpus`` lists them, in the order of the kernel's cards."""
@@ -35,7 +38,7 @@ def _gpu(
     tree: Tree, device: str, slot: str, maker: str, kind: str, unified: bool, total: int, held: int, free: int
 ) -> dict[str, Any]:
     render = [name for name in tree.names(f"{device}/drm") if name.startswith("renderD")]
-    nodes = ["/dev/kfd"] if kind == "rocm" else []
+    nodes = [KFD] if kind == "rocm" else []
     return {
         "id": slot,
         "name": tree.text(f"{device}/product_name") or f"{maker} GPU {tree.text(f'{device}/device') or slot}",

@@ -51,9 +51,9 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
     ``run`` takes the arguments of nvidia-smi and returns its output, or None when it cannot tell; it is asked only on a
     machine with NVIDIA's driver.
     """
-    if not _driver_is_loaded(tree):
+    if not driver_is_loaded(tree):
         return []
-    run = run or _nvidia_smi
+    run = run or nvidia_smi
     cards = _cards(run)
     held: dict[str, int] = {}
     if cards and pids:
@@ -90,7 +90,7 @@ def read_nvidia(tree: Tree, pids: Collection[int], run: Run | None = None) -> li
 def nvidia_problem(tree: Tree, gpus: Iterable[dict[str, Any]]) -> str | None:
     """Why cards of NVIDIA's are not among ``gpus`` (as ``read_nvidia`` lists them) though their driver is loaded, and
     what to do: a sentence, or None. A driver that was updated under a running kernel is the usual cause."""
-    if not _driver_is_loaded(tree) or any(gpu["kind"] == "cuda" for gpu in gpus):
+    if not driver_is_loaded(tree) or any(gpu["kind"] == "cuda" for gpu in gpus):
         return None
     return (
         "NVIDIA's driver is loaded and nvidia-smi tells of no card that can be used: see with nvidia-smi on the host "
@@ -99,7 +99,7 @@ def nvidia_problem(tree: Tree, gpus: Iterable[dict[str, Any]]) -> str | None:
     )
 
 
-def _driver_is_loaded(tree: Tree) -> bool:
+def driver_is_loaded(tree: Tree) -> bool:
     return any(tree.text(path) is not None for path in ("/proc/driver/nvidia/version", "/sys/module/nvidia/version"))
 
 
@@ -194,7 +194,7 @@ def _rows(text: str | None) -> list[list[str]]:
     return [[field.strip() for field in line.split(",")] for line in (text or "").splitlines() if line.strip()]
 
 
-def _nvidia_smi(arguments: list[str]) -> str | None:
+def nvidia_smi(arguments: list[str]) -> str | None:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None

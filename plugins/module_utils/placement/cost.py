@@ -56,8 +56,12 @@ VISIT_SECONDS = 0.001
 # A leader whose CPU holds some layers and hands over for the rest: 2.7 to 3.3 ms a token more than reading and visits
 # add up to, however many of five F16 layers it held (two processes of one x86 machine); none when it holds all or none.
 HANDOVER_SECONDS = 0.002
-# A GPU in the same machine: launching work and copying over PCI Express.
+# A GPU in the same machine: launching work and copying over PCI Express. Also for every block whose experts are on the
+# CPU: there the GPU waits for them. Not measured.
 LOCAL_VISIT_SECONDS = 0.0002
+# Weights that llama.cpp sends to a GPU of its own machine for a batch of a prompt. They are mapped from a file, and so
+# not where the card can fetch them by itself. PCI Express 3.0 carries 16 GB/s by 16 lanes. Not measured.
+STREAMED_BYTES_PER_SECOND = 6_000_000_000
 
 # --- Arithmetic, for prompts --------------------------------------------------------------------------------------
 # Operations a second of one physical core in matrix products, by its widest useful instructions. Measured on one
@@ -92,14 +96,27 @@ def threads(tally: dict) -> int:
 
 def seconds_per_byte(device: dict, tally: dict) -> float:
     """Seconds in which a device (of ``tally["devices"]``) reads one byte of weights while generating."""
+    return 1 / (_bytes_per_second(device, tally) * DECODE_EFFICIENCY)
+
+
+def _bytes_per_second(device: dict, tally: dict) -> int:
+    known: int | None = device.get("bandwidth_bytes_per_second")
     if device["kind"] == "cpu":
-        guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
-    else:
-        guess = GPU_BANDWIDTH.get(device["kind"], DEFAULT_GPU_BANDWIDTH)
-        if device["unified"] and device["kind"] != "metal":
-            # It reads the memory that the CPU reads, whose speed was measured.
-            guess = tally.get("bandwidth_bytes_per_second") or DEFAULT_GPU_BANDWIDTH
-    return 1 / ((device.get("bandwidth_bytes_per_second") or guess) * DECODE_EFFICIENCY)
+        return known or tally.get("bandwidth_bytes_per_second") or DEFAULT_CPU_BANDWIDTH
+    if device["unified"] and device["kind"] != "metal":
+        # It reads the memory that the CPU reads, whose speed was measured.
+        return known or tally.get("bandwidth_bytes_per_second") or DEFAULT_GPU_BANDWIDTH
+    return known or GPU_BANDWIDTH.get(device["kind"], DEFAULT_GPU_BANDWIDTH)
+
+
+def unmeasured(device: dict, tally: dict) -> str:
+    """Where the speed of a GPU's memory comes from, as the end of a sentence; empty where it was measured."""
+    if device["kind"] == "cpu" or (device["unified"] and tally.get("bandwidth_bytes_per_second")):
+        return ""
+    figure = f"{_bytes_per_second(device, tally) / 1e9:.0f} GB/s"
+    if device.get("bandwidth_bytes_per_second"):
+        return f"is its maker's figure for {device['name']}, {figure}, and was not measured"
+    return f"is a low guess, {figure}, since no figure for {device['name']} is known"
 
 
 def seconds_per_operation(device: dict, tally: dict) -> float:
@@ -146,8 +163,13 @@ class Work:
         self.read_bytes: list[float] = [
             weight + kv * CONTEXT_FILLED / settings.parallel for weight, kv in zip(active, memory.layer_kv_bytes)
         ]
-        weights_a_byte = gguf["parameter_count"] / max(1, gguf["weight_bytes"])
-        self.operations: list[float] = [2 * weight * weights_a_byte for weight in active]
+        operations_a_byte = 2 * gguf["parameter_count"] / max(1, gguf["weight_bytes"])
+        self.operations: list[float] = [weight * operations_a_byte for weight in active]
+        # The experts' part of both.
+        self.expert_read_bytes: list[float] = [
+            max(0, experts - unused) for experts, unused in zip(memory.layer_expert_bytes, idle)
+        ]
+        self.expert_operations: list[float] = [read * operations_a_byte for read in self.expert_read_bytes]
 
     def remote_visit(self, bytes_per_second: float, round_trip: float, request: Request) -> Visit:
         """The visits of ``request`` to a device behind an RPC server, over a link of that payload rate."""

@@ -107,6 +107,8 @@ SAME_OF_DEVICES = (
     "weight_bytes",
     "kv_bytes",
     "compute_bytes",
+    "experts_on_cpu",
+    "streams",
 )
 
 
@@ -117,13 +119,16 @@ def read_plan(value: object) -> dict[str, Any]:
     for name in ("devices", "endpoints"):
         fields = DEVICE_FIELDS if name == "devices" else ENDPOINT_FIELDS
         for number, entry in enumerate(plan[name]):
-            _check_record(entry, f"The plan's {name}[{number}]", fields)
+            what = f"The plan's {name}[{number}]"
+            _check_record(entry, what, fields)
+            # A plan that an earlier version wrote does not say it.
+            checks.whole(entry.get("experts_on_cpu", 0), f"{what}: experts_on_cpu", 0)
     _check_record(plan["model"], "The plan's model", NEEDED_OF_MODEL)
     if plan["feasible"]:
         checks.text(plan["leader"], "The plan's leader", REMEDY)
         _check_record(plan["host"], "The plan's host", PART_FIELDS)
         _check_record(plan["predicted"], "The plan's predicted", PREDICTED_FIELDS)
-        # A plan that an earlier version wrote does not say it.
+        # Nor does it say this.
         checks.whole(plan["predicted"].get("load_bytes_once_cached", 0), "The plan's load_bytes_once_cached", 0)
     else:
         _check_record(plan["shortfall"], "The plan's shortfall", SHORTFALL_FIELDS)

@@ -22,7 +22,8 @@ class Device:
     """Memory that layers can be put on: the device of ``host`` that its llama.cpp calls ``id``.
 
     The plan fills ``usable_bytes`` up to ``capacity``: the share ``margin`` stays free, and ``overhead_bytes`` is what
-    the process takes beside the model. A ``unified`` GPU works in memory that is the CPU's, too.
+    the process takes beside the model. A ``unified`` GPU works in memory that is the CPU's, too. ``unmeasured`` says
+    where its speed comes from, see ``cost.unmeasured``.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Device:
     margin: float
     seconds_per_byte: float
     seconds_per_operation: float
+    unmeasured: str
 
     @property
     def is_gpu(self) -> bool:
@@ -184,6 +186,7 @@ def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
             margin=margin,
             seconds_per_byte=cost.seconds_per_byte(device, tally),
             seconds_per_operation=cost.seconds_per_operation(device, tally),
+            unmeasured=cost.unmeasured(device, tally),
         )
         for device in tally["devices"]
     ]

@@ -127,18 +127,21 @@ def _read_layout(problem: Problem, previous: dict[str, Any], leader: Host) -> La
             parts = leader.gpus if host.name == leader.name else host.lent
             part = {one.id: one for one in parts}[device["id"]]
             count = device["block_count"] + (1 if device["holds_output"] else 0)
-            if device["first_block"] != end or count < 1:
+            kept = device.get("experts_on_cpu", 0)
+            if device["first_block"] != end or count < 1 or (kept and count < problem.layers.count):
                 return None
-            segments.append(Segment(part, end, end + count))
+            segments.append(Segment(part, end, end + count, kept))
             end += count
     except (KeyError, TypeError):
         return None
-    layout = Layout(leader, blocks, tuple(segments))
+    told = [device.get("streams") for device in previous["devices"] if device["host"] == leader.name]
+    layout = Layout(leader, blocks, tuple(segments), any(told))
     if end != problem.layers.count or not 0 <= blocks <= end or _device_count(problem, layout) > problem.max_devices:
         return None
     if problem.judge.must_spread and {leader.name, *layout.worker_names} != set(takers):
         return None
-    return layout
+    # A plan that an earlier version wrote does not say it.
+    return problem.judge.streaming(layout) if None in told else layout
 
 
 def _device_count(problem: Problem, layout: Layout) -> int:

@@ -21,7 +21,8 @@ FIRST_LAYER = {LEADER: 1, DEVICE: 2, PIPELINE: 0}
 class Layers:
     """``count`` layers: the blocks and, last, the output layer.
 
-    ``read[n]`` is the bytes that one token reads in the first ``n`` layers, ``operations[n]`` its arithmetic.
+    ``read[n]`` is the bytes that one token reads in the first ``n`` layers, ``operations[n]`` its arithmetic;
+    ``expert_read`` and ``expert_operations`` are the experts' part of these, ``experts[n]`` the bytes of all experts.
     """
 
     def __init__(self, memory: MemoryModel, work: Work) -> None:
@@ -31,6 +32,9 @@ class Layers:
         self.kv = [0, *accumulate(memory.layer_kv_bytes)]
         self.read: list[float] = [0, *accumulate(work.read_bytes)]
         self.operations: list[float] = [0, *accumulate(work.operations)]
+        self.experts = [0, *accumulate(memory.layer_expert_bytes)]
+        self.expert_read: list[float] = [0, *accumulate(work.expert_read_bytes)]
+        self.expert_operations: list[float] = [0, *accumulate(work.expert_operations)]
         self._parts: dict[tuple[int, int], tuple[int, int]] = {}
         self._device_bytes: dict[str, dict[tuple[int, int], int]] = {feed: {} for feed in FIRST_LAYER}
         self._reaches: dict[tuple[int, str], list[int]] = {}
@@ -61,6 +65,15 @@ class Layers:
     def leader_bytes(self, blocks: int, device_count: int = 2) -> int:
         """Bytes on the leader's CPU when it keeps the first ``blocks`` layers and so many devices hold the others."""
         return self._leader_bytes[blocks] if blocks or device_count > 1 else self._idle_leader_bytes
+
+    def shared_gpu_bytes(self, kept: int) -> int:
+        """Bytes on a GPU of the leader that holds all layers but for the experts of the first ``kept`` blocks."""
+        # What it computes less is room for what comes from the CPU instead.
+        return self.device_bytes(0, self.count, 0) - self.experts[kept]
+
+    def shared_leader_bytes(self, kept: int) -> int:
+        """Bytes on the leader's CPU then, which keeps those experts."""
+        return self.memory.host_bytes(0, device_count=1, expert_blocks=kept).total_bytes
 
     def leader_limit(self, capacity: int) -> int:
         """The most layers that the leader's CPU can keep; -1 if it cannot even hold the token embedding."""

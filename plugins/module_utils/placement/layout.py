@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .cost import HANDOVER_SECONDS, RPC_EFFICIENCY, RPC_PROMPT_EFFICIENCY, Visit
+from .cost import (
+    HANDOVER_SECONDS,
+    LOCAL_VISIT_SECONDS,
+    RPC_EFFICIENCY,
+    RPC_PROMPT_EFFICIENCY,
+    STREAMED_BYTES_PER_SECOND,
+    Visit,
+)
 from .fleet import Device, Host
 from .layers import Layers
 from .request import ONE_TOKEN, Request
@@ -17,20 +24,24 @@ from .request import ONE_TOKEN, Request
 
 @dataclass(frozen=True)
 class Segment:
-    """Layers ``first`` up to, not including, ``end`` on a device."""
+    """Layers ``first`` up to, not including, ``end`` on a device; of the first ``kept`` of them the leader's CPU keeps
+    the experts, where these are all layers (see experts.py)."""
 
     device: Device
     first: int
     end: int
+    kept: int = 0
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A leader, the layers its CPU keeps, and the segments after them, in chain order."""
+    """A leader, the layers its CPU keeps, and the segments after them, in chain order; ``streams``: for a prompt, its
+    GPU may be sent weights that its CPU keeps (see ``Judge.streaming``)."""
 
     leader: Host
     leader_blocks: int
     segments: tuple[Segment, ...]
+    streams: bool = False
 
     @property
     def worker_names(self) -> list[str]:
@@ -91,6 +102,7 @@ class Judge:
     def _parts(self, layout: Layout, request: Request) -> Iterator[float]:
         """Seconds that the leader's CPU and then each segment work, without the visits."""
         read, operations = self.layers.read, self.layers.operations
+        yield from (seconds for one in layout.segments if one.kept for seconds in self._apart(layout, one, request))
         kept, leader = layout.leader_blocks, layout.leader
         for device, first, end in [
             (leader.cpu, 0, kept),
@@ -98,6 +110,44 @@ class Judge:
         ]:
             per_byte, per_operation = self._rates(leader, device, request)
             yield (read[end] - read[first]) * per_byte + (operations[end] - operations[first]) * per_operation
+
+    def _apart(self, layout: Layout, segment: Segment, request: Request) -> Iterator[float]:
+        """Seconds more that a segment takes for what the leader's CPU keeps of it: that one reads those experts, and
+        waits for its GPU at every block; for prompts it computes them, or sends them to the GPU."""
+        layers, leader, kept = self.layers, layout.leader, segment.kept
+        on_gpu = self._rates(leader, segment.device, request)
+        on_cpu = self._rates(leader, leader.cpu, request)
+        yield layers.expert_read[kept] * (on_cpu[0] - on_gpu[0])
+        yield kept * LOCAL_VISIT_SECONDS * request.passes
+        if layout.streams:
+            yield layers.experts[kept] / STREAMED_BYTES_PER_SECOND * request.batches
+        else:
+            yield layers.expert_operations[kept] * (on_cpu[1] - on_gpu[1])
+
+    def streaming(self, layout: Layout) -> Layout:
+        """The layout, with the weights that its leader's CPU keeps sent to the leader's GPU for prompts where that one
+        has the room: llama.cpp sends one tensor at a time, as soon as 32 tokens are computed together."""
+        streams = replace(layout, streams=True)
+        own = [segment for segment in layout.segments if segment.device.host == layout.leader.name]
+        # One that holds the output layer alone has no buffer for a block.
+        possible = own and self._kept(layout) and own[0].first < self.layers.count - 1
+        return streams if possible and self.fits(streams) else layout
+
+    @staticmethod
+    def _kept(layout: Layout) -> int:
+        """The first blocks of which the leader's CPU keeps something."""
+        return layout.leader_blocks + sum(segment.kept for segment in layout.segments)
+
+    def _held(self, layout: Layout, segment: Segment) -> int:
+        """Bytes that a segment takes of its device."""
+        held = (
+            self.layers.shared_gpu_bytes(segment.kept)
+            if segment.kept
+            else self.layers.device_bytes(segment.first, segment.end, layout.leader_blocks)
+        )
+        if layout.streams and segment.device.host == layout.leader.name:
+            held += self.layers.memory.streamed_bytes(self._kept(layout))
+        return held
 
     def working(self, leader: Host, device: Device) -> list[float]:
         """For every number of layers, from none to all, the seconds that the first so many of them take on a device."""
@@ -156,10 +206,14 @@ class Judge:
 
     def fits(self, layout: Layout) -> bool:
         """Whether every part is within its capacity."""
-        held = self.layers.leader_bytes(layout.leader_blocks, len(layout.segments))
+        kept = sum(segment.kept for segment in layout.segments)
+        held = (
+            self.layers.shared_leader_bytes(kept)
+            if kept
+            else self.layers.leader_bytes(layout.leader_blocks, len(layout.segments))
+        )
         return held <= layout.leader.cpu.capacity and all(
-            self.layers.device_bytes(segment.first, segment.end, layout.leader_blocks) <= segment.device.capacity
-            for segment in layout.segments
+            self._held(layout, segment) <= segment.device.capacity for segment in layout.segments
         )
 
 

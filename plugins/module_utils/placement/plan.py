@@ -23,7 +23,8 @@ def feasible_plan(problem: Problem, layout: Layout) -> dict[str, Any]:
     devices = [
         _device(problem, layout, segment, names[segment.device.host, segment.device.id]) for segment in layout.segments
     ]
-    host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments))
+    kept = sum(segment.kept for segment in layout.segments)
+    host = layers.memory.host_bytes(layout.leader_blocks, len(layout.segments), kept)
     # Also those that hold nothing yet: they stand ready for the next plan.
     taking_part = [host for host in problem.fleet if not host.excluded]
     return {
@@ -105,6 +106,7 @@ def _device(problem: Problem, layout: Layout, segment: Segment, name: str) -> di
     block_count = layers.count - 1
     count = segment.end - segment.first
     weight = layers.memory.device_weight_bytes(segment.first, count)
+    weight -= layers.experts[segment.kept]
     kv = layers.kv[segment.end] - layers.kv[segment.first]
     compute = layers.memory.device_compute_bytes(segment.first, count, layout.leader_blocks)
     return {
@@ -116,6 +118,8 @@ def _device(problem: Problem, layout: Layout, segment: Segment, name: str) -> di
         "first_block": segment.first,
         "block_count": min(segment.end, block_count) - segment.first,
         "holds_output": segment.end > block_count,
+        "experts_on_cpu": segment.kept,
+        "streams": layout.streams and segment.device.host == layout.leader.name,
         "weight_bytes": weight,
         "kv_bytes": kv,
         "compute_bytes": compute,

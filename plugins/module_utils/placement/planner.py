@@ -19,7 +19,7 @@ from .layout import Layout
 from .plan import feasible_plan
 from .policy import Policy
 from .problem import Problem, named
-from .reasons import choice_reasons, why_spare
+from .reasons import choice_reasons, unmeasured_speeds, why_spare
 from .running import running_plans
 from .shortfall import bad_build_plan, no_plan, split_plan, unservable_plan
 
@@ -91,14 +91,14 @@ def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[s
         layouts = problem.layouts()
         layout, kept = kept_layout(problem, running, layouts[0] if layouts else None)
         if layout is None and layouts:
-            layout = problem.preferred(layouts)
+            layout = problem.judge.streaming(problem.preferred(layouts))
         if layout is None:
             return (*no_plan(problem), problem.spare)
         reasons = [*choice_reasons(problem, layouts, layout), *filter(None, [kept])]
     bad = known_problem(_build_number(choice), _cpu_endpoints(problem, layout))
     if bad:
         return (*bad_build_plan(problem, bad), problem.spare)
-    return feasible_plan(problem, layout), reasons, why_spare(problem, layouts, layout)
+    return feasible_plan(problem, layout), [*reasons, *unmeasured_speeds(layout)], why_spare(problem, layouts, layout)
 
 
 def _build_number(choice: dict[str, Any] | None) -> int | None:

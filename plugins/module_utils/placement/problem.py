@@ -15,6 +15,7 @@ from ..footprint.model import MemoryModel
 from ..footprint.settings import Settings
 from ..text import size_text
 from .cost import Work
+from .experts import expert_layouts
 from .fleet import Device, Host
 from .layers import Layers
 from .layout import Judge, Layout
@@ -90,16 +91,23 @@ class Problem:
 
     def fits(self) -> bool:
         """Whether there is a feasible layout."""
-        return self.search.fits(self.leaders, self.takers)
+        return self.search.fits(self.leaders, self.takers) or bool(self._with_experts_apart(self.leaders))
 
     def layouts(self) -> list[Layout]:
         """The best layouts with each leader that is worth a try (see ``Search.ranked``), the fastest first."""
         leaders = sorted(self.leaders, key=lambda host: (self._least_seconds(host), host.name))
-        return self.search.ranked(leaders[:MOST_LEADERS], self.takers)
+        return self._ranked(leaders[:MOST_LEADERS])
+
+    def _ranked(self, leaders: list[Host]) -> list[Layout]:
+        found = [*self.search.ranked(leaders, self.takers), *self._with_experts_apart(leaders)]
+        return sorted(found, key=self.search.rank)
+
+    def _with_experts_apart(self, leaders: list[Host]) -> list[Layout]:
+        return [] if self.judge.must_spread else expert_layouts(self.judge, leaders)
 
     def best_under(self, leader: str) -> Layout | None:
         """The best layout that this host leads, if it can."""
-        found = self.search.ranked([host for host in self.leaders if host.name == leader], self.takers)
+        found = self._ranked([host for host in self.leaders if host.name == leader])
         return self.preferred(found) if found else None
 
     def preferred(self, layouts: list[Layout]) -> Layout:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..text import counted
+from ..text import counted, size_text
 from .fleet import Host
 from .layout import Layout
 from .problem import Problem
@@ -38,9 +38,38 @@ def choice_reasons(problem: Problem, layouts: list[Layout], layout: Layout) -> I
             yield f"The model would fit on {alone[0]} alone, which is what spread: auto would choose from."
     elif alone:
         yield f"The model would fit on {alone[0]} alone, but is faster like this."
+    yield from _why_experts_apart(problem, layout)
     fewer = len(fastest.worker_names) - len(layout.worker_names)
     if not judge.must_spread and fewer > 0:
         yield f"With {counted(fewer, 'machine')} more it would be {_speed(problem, fastest)}, which is not worth it."
+
+
+def _why_experts_apart(problem: Problem, layout: Layout) -> Iterator[str]:
+    for segment in layout.segments:
+        if segment.kept:
+            gpu, model = segment.device.id, problem.model
+            used = model["expert_used_count"]
+            used = max(used) if isinstance(used, list) else used
+            size = size_text(problem.layers.experts[segment.kept])
+            then = (
+                f"for prompts they are sent to {gpu}, at a rate that is a guess"
+                if layout.streams
+                else f"it computes them for prompts, too, since {gpu} has no room left for one"
+            )
+            yield (
+                f"{gpu} of {layout.leader.name} is too small for the model, so its CPU keeps the experts of "
+                f"{counted(segment.kept, 'block')} ({size}), of which a token reads {used} of {model['expert_count']}; "
+                f"{then}."
+            )
+
+
+def unmeasured_speeds(layout: Layout) -> list[str]:
+    """Of which GPUs that hold layers the speed, and with it the prediction, rests on no measurement."""
+    return [
+        f"The speed of {segment.device.id} on {segment.device.host} {segment.device.unmeasured}."
+        for segment in layout.segments
+        if segment.device.unmeasured
+    ]
 
 
 def why_spare(problem: Problem, layouts: list[Layout], layout: Layout) -> dict[str, str]:

@@ -54,7 +54,7 @@ def split_plan(problem: Problem, split: dict[str, int]) -> tuple[Layout | None, 
     possible = [layout for layout in layouts if problem.judge.fits(layout)]
     if possible:
         best = min(possible, key=lambda layout: (problem.judge.score(layout), layout.leader.name))
-        return best, {}, ["The split is yours."]
+        return problem.judge.streaming(best), {}, ["The split is yours."]
     over = [(_overflow(problem, layout), layout) for layout in layouts]
     if not over:
         if problem.hindered and not problem.leaders:

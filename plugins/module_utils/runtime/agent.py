@@ -27,6 +27,7 @@ from typing import Any
 from ..checks import dictionary
 from ..errors import DroverError
 from ..healing import seal
+from ..healing.gpu_metrics import GpuFigures
 from ..healing.granted import SCHEMA, within_grant
 from ..healing.metrics import worker_metrics
 from ..healing.sight import see_lent, see_state
@@ -72,6 +73,7 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
     """The handler of connections to the agent of the machine in ``tree``, which belongs to ``cluster``; ``known`` reads
     its secret, which may be written anew."""
     seen = tree or Tree()
+    gpus = GpuFigures(seen)
 
     class AgentHandler(Handler):
         nonce = ""
@@ -85,7 +87,7 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
                 return 200, {"nonce": self.nonce}
             root = load_deployment(cluster)
             if (method, path) == ("GET", "/metrics"):
-                return 200, worker_metrics(root, see_state(seen, root), see_lent(seen, root))
+                return 200, worker_metrics(root, see_state(seen, root), see_lent(seen, root), gpus.of(root))
             self._require_seal(root["host"], method, path, body)
             if (method, path) == ("GET", "/state"):
                 return 200, see_state(seen, root)

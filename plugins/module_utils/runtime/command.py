@@ -62,6 +62,11 @@ def _run(given: argparse.Namespace, version: str) -> int:
         opens, closes = (open_gateway, close_gateway) if given.gateway else (open_firewall, close_firewall)
         (opens if given.action == "open" else closes)(given.cluster)
         return 0
+    if given.command == "launchd":
+        from .launchd import print_job
+
+        print_job(given)
+        return 0
     if given.command == "tally":
         from .tally import print_tally
 
@@ -171,6 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
     for command in (worker, leader, agent, watch, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
+    launchd = commands.add_parser("launchd", help="print the launchd job by which a Mac would run a deployment")
+    launchd.add_argument("--deployment", required=True, metavar="FILE", help="what it is to run, as JSON")
+    launchd.add_argument("--pf", action="store_true", help="print the rules for pf that close its port instead")
     tally = commands.add_parser("tally", help="print what this host can lend, as JSON; as root")
     tally.add_argument(
         "--cluster", default="main", metavar="NAME", help="what this cluster holds counts as available (default: main)"

@@ -60,6 +60,9 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
     leads = known["part"] == "leader"
     if known["healing"]:
         healer = cluster.watch_unit if leads else cluster.agent_unit
+        # An agent tells of the GPUs.
+        if not leads and (tree.text(SHOWN.format(healer)) or "") != shown.strip():
+            return False
         if not os.path.lexists(tree.path(f"{WANTED}/{healer}")) or not _is_secret(tree, cluster.secret_path, owner):
             return False
         # Whatever has ended it: it is to answer.

@@ -46,6 +46,7 @@ def plan_arguments(
         # Nor are checkpoints of sliding-window and recurrent caches, by default up to 32 a slot in the leader's memory.
         ("--ctx-checkpoints", "0"),
         *_placement(plan, local or {}),
+        *_kept_by_cpu(plan, flags),
     ]
     return _written(pairs, flags, build)
 
@@ -127,6 +128,22 @@ def _placement(plan: dict[str, Any], local: Mapping[str, str]) -> Pairs:
     if names != [f"RPC{number}" for number in range(sum(len(each["devices"]) for each in plan["endpoints"]))]:
         pairs.append(("--device", ",".join(names)))
     return [*pairs, ("--tensor-split", ",".join(map(str, split))), ("--n-gpu-layers", str(sum(split)))]
+
+
+def _kept_by_cpu(plan: dict[str, Any], flags: Collection[str] | None) -> Pairs:
+    """What a leader with a GPU of its own must be told of the weights that its CPU keeps."""
+    own = [device for device in plan["devices"] if not device["endpoint"]]
+    apart = sum(device.get("experts_on_cpu", 0) for device in own)
+    pairs: Pairs = []
+    if apart and (flags is None or "--n-cpu-moe" in flags):
+        pairs.append(("--n-cpu-moe", str(apart)))
+    elif apart:
+        blocks = "|".join(map(str, range(apart)))
+        pairs.append(("--override-tensor", rf"blk\.({blocks})\.ffn_(up|down|gate|gate_up)_exps=CPU"))
+    if own and (apart or plan["leader_blocks"]) and not any(device.get("streams") for device in own):
+        # For long prompts it would send them to the GPU, which has no room for that.
+        pairs.append(("--no-op-offload", None))
+    return pairs
 
 
 def _written(

@@ -162,6 +162,7 @@ def _worker(
             "rpc_server_allow_public_address to true if another wall protects it)."
         )
     cache = wishes.rpc_server_cache
+    dcgm = {"dcgm": True} if wishes.rpc_server_dcgm_exporter else {}
     flags, build = _flags(programs, "rpc_server_flags")
     shown = visible(tally, devices)
     # Without a name it would lend whatever GPU its build finds.
@@ -179,7 +180,7 @@ def _worker(
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
         cache=_cache(wishes) if cache else None,
-        healing={"port": wishes.rpc_server_agent_port} if heals else None,
+        healing={"port": wishes.rpc_server_agent_port, **dcgm} if heals else None,
     )
 
 

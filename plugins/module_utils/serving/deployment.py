@@ -16,8 +16,9 @@ A deployment is a dictionary of
 - ``memory_bytes``: what the plan puts into the host's main memory (0 when no plan says),
 - ``cache``: null, or ``directory`` of the tensor cache, the ``days`` after which files that were not read go, and where
   there is a bound, ``bytes``: what the files that are left at a start may take together, the last read ones first,
-- ``healing``: null where nothing heals by itself; of a worker the ``port`` of its agent, of a leader that of its
-  health, with ``drain_seconds``, which a change for the better waits for requests to end.
+- ``healing``: null where nothing heals by itself; of a worker the ``port`` of its agent, with ``dcgm`` true where
+  another exporter tells of NVIDIA's GPUs; of a leader the ``port`` of its health, with ``drain_seconds``, which a
+  change for the better waits for requests to end.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
 and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
@@ -90,6 +91,10 @@ def read_deployment(value: object) -> dict[str, Any]:
         whole(found["cache"].get("bytes", 0), f"{_WHAT}'s cache bytes", 0, remedy=REMEDY)
     if found["healing"] is not None:
         whole(found["healing"].get("port"), f"{_WHAT}'s healing port", 1, 65535, REMEDY)
+        if not isinstance(found["healing"].get("dcgm", False), bool):
+            raise DroverError(
+                f"{_WHAT} has dcgm {found['healing']['dcgm']!r} where true or false was expected: {REMEDY}."
+            )
         whole(found["healing"].get("drain_seconds", 0), f"{_WHAT}'s drain_seconds", 0, remedy=REMEDY)
     return found
 

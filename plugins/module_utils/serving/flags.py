@@ -49,6 +49,8 @@ _NEEDLESS = {
     ("--load-mode", "mmap"),
     ("--load-mode", "auto"),
     ("--mmap", None),
+    # before it, nothing could be done about it
+    ("--no-op-offload", None),
     # before it, web pages could not be kept out; a gateway keeps them out
     ("--cors-origins", "https://none.invalid"),
 }

@@ -23,7 +23,7 @@ from .. import checks
 from ..placement.document import read_plan
 from ..serving.cluster import Cluster
 from ..text import columns, counted
-from .table import layers_text
+from .table import experts_texts, layers_text
 
 HEAD = ("host", "part", "state", "build", "memory", "layers")
 REMEDY = "give a dictionary for each host, as playbooks/status.yml does"
@@ -114,7 +114,9 @@ def _layers(plan: dict[str, Any], host: str) -> str:
     devices = [device for device in plan["devices"] if device["host"] == host]
     # Where a host has nothing but its CPU, that goes without saying.
     names = any(device["kind"] != "cpu" for device in devices)
-    parts = [layers_text(0, plan["leader_blocks"], plan["host"]["holds_output"])] if host == plan["leader"] else []
+    parts = []
+    if host == plan["leader"]:
+        parts = [layers_text(0, plan["leader_blocks"], plan["host"]["holds_output"]), *experts_texts(plan)]
     parts += [
         layers_text(device["first_block"], device["block_count"], device["holds_output"])
         + (f" on {device['id']}" if names else "")

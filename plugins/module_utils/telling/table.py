@@ -47,6 +47,15 @@ def layers_text(first_block: int, block_count: int, holds_output: bool) -> str:
     return " + ".join(parts)
 
 
+def experts_texts(plan: dict[str, Any]) -> list[str]:
+    """``experts of blocks 0-20``: of which blocks on its GPUs the leader's CPU keeps the experts."""
+    return [
+        f"experts of {layers_text(device['first_block'], device['experts_on_cpu'], False)}"
+        for device in plan["devices"]
+        if device.get("experts_on_cpu")
+    ]
+
+
 def headline(plan: dict[str, Any]) -> str:
     """The plan in one line: the model, the context, who leads and how many help."""
     model = plan["model"]
@@ -65,7 +74,7 @@ def plan_rows(plan: dict[str, Any]) -> list[Row]:
     """``(host, device, layers, bytes)`` for the leader's CPU and each device, in chain order."""
     host = plan["host"]
     kept = layers_text(0, plan["leader_blocks"], host["holds_output"])
-    rows = [(plan["leader"], "CPU", " + ".join(filter(None, ("embedding", kept))), host)]
+    rows = [(plan["leader"], "CPU", " + ".join(filter(None, ("embedding", kept, *experts_texts(plan)))), host)]
     for device in plan["devices"]:
         layers = layers_text(device["first_block"], device["block_count"], device["holds_output"])
         # What the leader calls it, and a GPU's own name where that is another one.

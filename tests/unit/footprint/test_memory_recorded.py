@@ -53,6 +53,7 @@ def test_every_model_has_been_asked_every_case(profiles):
     wanted = []
     for name, gguf in profiles.items():
         wanted += [(case, True) for case in cases.fit_cases(name, gguf["block_count"])]
+        wanted += [(case, True) for case in cases.expert_cases(name, gguf)]
         wanted += [(case, False) for case in cases.server_cases(name, gguf["block_count"])]
     assert asked == wanted
 

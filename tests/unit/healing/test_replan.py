@@ -11,7 +11,7 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.healing.granted import as_decided, within_grant
 from module_utils.healing.members import make_members, read_members
-from module_utils.healing.replan import SILENT, Answer, replan
+from module_utils.healing.replan import SILENT, Answer, holds, replan
 from module_utils.placement.document import places_the_same
 from module_utils.serving.deploy import deploy
 from unit.placement.fleets import GIB, MIB, model, network, plan_of, tally
@@ -73,6 +73,15 @@ def test_a_plan_that_holds_is_taken_as_it_is():
 def test_memory_that_is_a_little_less_than_it_was_changes_nothing():
     most = max(device["total_bytes"] for device in MEMBERS["plan"]["devices"])
     assert ask(pi_1=most // MIB + 1, pi_2=most // MIB + 1).plan is MEMBERS["plan"]
+
+
+@pytest.mark.parametrize(("short", "holding"), [(0, True), (1, False)])
+def test_a_gpu_is_needed_for_what_its_process_takes_once(short, holding):
+    gpu = tally("head", 4 * GIB, gpus=[3 * GIB], overhead=700 * MIB)
+    plan = plan_of(GGUF, [gpu])
+    (card,) = plan["devices"]
+    gpu["devices"][1]["usable_bytes"] = card["total_bytes"] - short
+    assert card["overhead_bytes"] == 700 * MIB and holds(plan, [gpu], {}) == holding
 
 
 def test_without_a_worker_the_others_hold_its_layers():

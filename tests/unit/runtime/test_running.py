@@ -142,6 +142,21 @@ def test_a_service_that_does_not_see_its_gpus_is_not_complete(prepared):
     assert not is_complete(prepared, WORKER)
 
 
+def test_an_agent_that_does_not_see_the_gpus_is_not_complete(prepared):
+    """It tells of them."""
+    deployment = {**WORKER, "nodes": ["/dev/nvidia0"], "healing": {"port": 51052}}
+    (prepared / WANTED[1:] / MAIN.agent_unit).symlink_to("/etc/systemd/system/nowhere.service")
+    secret = prepared / MAIN.secret_path[1:]
+    secret.write_text("s" * 48)
+    secret.chmod(0o640)
+    listens(prepared, 51052, MAIN.agent_unit)
+    for unit, is_all in ((MAIN.rpc_unit, False), (MAIN.agent_unit, True)):
+        shown = prepared / SHOWN[1:].format(unit)
+        shown.parent.mkdir(parents=True)
+        shown.write_text(device_drop_in(deployment))
+        assert is_complete(prepared, deployment) == is_all
+
+
 @pytest.mark.parametrize("spoilt", [{"nodes": 7}, {"nodes": ["/etc/passwd"]}, {"part": "nothing"}, {"schema": 9}])
 def test_a_deployment_that_was_edited_is_not_complete(prepared, spoilt):
     assert not is_complete(prepared, {**WORKER, **spoilt})

@@ -64,6 +64,7 @@ def plan(**changes):
         "shortfall": None,
         "cluster": "main",
         "leader": "head",
+        "leader_blocks": 3,
         "devices": [device("pi-1", "RPC0", 3, 5, True)],
         "host": {"total_bytes": 2 * GIB},
         "policy": {

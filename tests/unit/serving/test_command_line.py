@@ -79,11 +79,43 @@ def test_devices_are_named_in_the_order_of_llama_cpp():
             {"host": "b", "address": "10.0.0.3", "port": 50060, "devices": ["CPU"]},
         ],
         devices=[device("a", "RPC1", 1, 2), device("b", "RPC2", 3, 3), device("head", "CUDA1", 6, 2, True)],
+        leader_blocks=1,
     )
-    assert plan_arguments(made, local={"CUDA1": "CUDA0"})[-8:] == [
+    assert plan_arguments(made, local={"CUDA1": "CUDA0"})[-9:] == [
         *["--rpc", "10.0.0.2:50052,10.0.0.3:50060", "--device", "RPC1,RPC2,CUDA0"],
-        *["--tensor-split", "2,3,3", "--n-gpu-layers", "8"],
+        *["--tensor-split", "2,3,3", "--n-gpu-layers", "8", "--no-op-offload"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "experts", "streams", "flags", "told"),
+    [
+        (0, 0, False, None, []),
+        (3, 0, True, None, []),
+        (3, 0, False, None, ["--no-op-offload"]),
+        (3, 0, False, FLAGS_2025_05, []),
+        (0, 2, True, None, ["--n-cpu-moe", "2"]),
+        (0, 2, False, None, ["--n-cpu-moe", "2", "--no-op-offload"]),
+        (
+            *(0, 2, False, [*FLAGS_2025_05, "--override-tensor"]),
+            ["--override-tensor", r"blk\.(0|1)\.ffn_(up|down|gate|gate_up)_exps=CPU"],
+        ),
+    ],
+)
+def test_what_the_leaders_cpu_keeps_beside_its_gpu(kept, experts, streams, flags, told):
+    gpu = {**device("head", "CUDA0", kept, 8 - kept, True), "experts_on_cpu": experts, "streams": streams}
+    made = plan_arguments(plan(endpoints=[], devices=[gpu], leader_blocks=kept), flags)
+    assert made[made.index("--n-gpu-layers") + 2 :] == told
+
+
+def test_what_a_leader_without_a_gpu_keeps_is_nothing_to_tell():
+    assert "--no-op-offload" not in plan_arguments(plan())
+
+
+def test_experts_cannot_be_kept_by_a_build_that_cannot():
+    gpu = {**device("head", "CUDA0", 0, 8, True), "experts_on_cpu": 2, "streams": True}
+    with pytest.raises(DroverError, match="has no flag --override-tensor"):
+        plan_arguments(plan(endpoints=[], devices=[gpu], leader_blocks=0), FLAGS_2025_05)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +153,7 @@ def test_a_leader_alone_uses_no_device():
 
 
 def test_the_leaders_own_devices_need_no_rpc():
-    placed = plan(endpoints=[], devices=[device("head", "Vulkan0", 0, 8, True)])
+    placed = plan(endpoints=[], devices=[device("head", "Vulkan0", 0, 8, True)], leader_blocks=0)
     local = plan_arguments(placed, local={"Vulkan0": "Vulkan0"})
     assert local[-6:] == ["--device", "Vulkan0", "--tensor-split", "9", "--n-gpu-layers", "9"]
     assert "--rpc" not in local
