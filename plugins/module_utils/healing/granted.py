@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..checks import Fields, document, text
+from ..checks import Fields, document, text, whole
 from ..errors import DroverError
+from ..hosts.document import MOST
+from ..placement.document import read_plan
 from ..serving.deployment import read_deployment
 
 SCHEMA = 1
@@ -87,8 +89,8 @@ def of_leader(root: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
 def read_decision(value: object) -> dict[str, Any]:
     """What a host keeps of a decision: ``grant`` (see ``grant_of``) and the ``deployment``; of a leader also ``plan``,
     ``workers`` (host -> the mark of the RPC server that it was started with, see ``sight``), ``absent`` (host -> why it
-    takes no part), ``leader`` (the mark of its own process) and ``waiting`` (a sentence while it serves nothing, else
-    null)."""
+    takes no part), ``lesser`` (host -> the bytes that it was planned with, where its owner has the rest), ``leader``
+    (the mark of its own process) and ``waiting`` (a sentence while it serves nothing, else null)."""
     found = document(value, "The decision", SCHEMA, {"grant": str, "deployment": dict})
     text(found["grant"], "The decision's grant")
     if found["deployment"].get("part") == "leader":
@@ -96,10 +98,18 @@ def read_decision(value: object) -> dict[str, Any]:
             "plan": dict,
             "workers": dict,
             "absent": dict,
+            "lesser": dict,
             "leader": (str, type(None)),
             "waiting": (str, type(None)),
         }
-        document(found, "The decision", SCHEMA, fields)
+        found = document({"lesser": {}, **found}, "The decision", SCHEMA, fields)
+        read_plan(found["plan"])
+        read_deployment(found["deployment"])
+        for name in ("workers", "absent"):
+            for host, said in found[name].items():
+                text(said, f"The decision's {name}: {host}")
+        for host, size in found["lesser"].items():
+            whole(size, f"The decision's lesser: {host}", 0, MOST)
     return found
 
 

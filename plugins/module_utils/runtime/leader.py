@@ -17,6 +17,7 @@ from ..healing.granted import SCHEMA, of_leader
 from ..healing.members import read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
+from ..healing.told import told_before
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
@@ -25,6 +26,7 @@ from .agents import Agent, all_at_once, ask_all
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
+from .owners import owners_at_most
 from .say import complain, say
 from .secret import read_secret
 
@@ -77,6 +79,7 @@ class _Start:
         before = decision(cluster, tree)
         self.plan: dict[str, Any] = before["plan"] if before else members["plan"]
         self.absent: dict[str, str] = before["absent"] if before else {}
+        self.lesser: dict[str, int] = before["lesser"] if before else {}
         self.told = ""
         self.refused: dict[str, tuple[float, str]] = {}
         leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
@@ -98,7 +101,8 @@ class _Start:
             self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
             answers.update({host: Answer(problem=reason) for host, (_until, reason) in self.refused.items()})
             memory = see_lent(self.tree, self.root)["memory"]
-            outcome = replan(self.members, answers, memory, self.plan, self.absent)
+            owners = owners_at_most(self.cluster, self.grant)
+            outcome = replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
             if outcome.plan is None or outcome.deployments is None:
                 self._wait(outcome)
                 continue
@@ -106,25 +110,24 @@ class _Start:
             if workers is None:
                 continue
             mine = of_leader(self.root, outcome.deployments[self.members["leader"]])
-            self._write(outcome.plan, mine, outcome.absent, workers, None)
+            self._write(outcome.plan, mine, outcome.absent, workers, None, outcome.lesser)
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine
 
     def _known_as_lost(self) -> set[str]:
         """The workers that the watch has ended llama-server for: nobody need be patient with them, but after a boot,
         when they may come back as this host does."""
-        told = read_document(self.cluster.watch_path)
-        workers = told.get("workers") if isinstance(told, dict) and told.get("boot") == boot(self.tree) else None
-        if not isinstance(workers, dict):
+        told = told_before(read_document(self.cluster.watch_path))
+        if not told or told["boot"] != boot(self.tree):
             return set()
-        return {host for host, worker in workers.items() if isinstance(worker, dict) and worker.get("up") is False}
+        return {host for host, worker in told["workers"].items() if not worker["up"]}
 
     def _wait(self, outcome: Outcome) -> None:
         sentence = f"The model does not fit now: it {outcome.waiting}."
         if outcome.waiting[:5] != "needs":
             sentence = f"{outcome.waiting}."
         if self.told != sentence:
-            self._write(self.plan, self.root, self.absent, {}, sentence)
+            self._write(self.plan, self.root, self.absent, {}, sentence, self.lesser)
         self._tell(sentence, why=True)
         time.sleep(LOOK_SECONDS)
 
@@ -218,6 +221,7 @@ class _Start:
         absent: Mapping[str, str],
         workers: Mapping[str, str],
         waiting: str | None,
+        lesser: Mapping[str, int],
     ) -> None:
         write_document(
             self.cluster.running_path,
@@ -227,6 +231,7 @@ class _Start:
                 "plan": plan,
                 "deployment": deployment,
                 "absent": dict(absent),
+                "lesser": dict(lesser),
                 "workers": dict(workers),
                 # It becomes llama-server, which is the same process.
                 "leader": process_mark(self.tree, os.getpid()),
