@@ -47,8 +47,8 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
             )
     if _frame(found["arguments"]) != _frame(root["arguments"]):
         raise DroverError(
-            f"The deployment has the arguments {' '.join(found['arguments'])}, and this host was granted "
-            f"{' '.join(root['arguments'])}, of which only threads and devices may vary: run site.yml again."
+            f"The deployment has the arguments {found['arguments']!r}, and this host was granted "
+            f"{root['arguments']!r}, of which only threads and devices may vary: run site.yml again."
         )
     threads = _value(found["arguments"], THREADS)
     if threads is not None and not (threads.isascii() and threads.isdigit() and 0 < int(threads) <= MOST_THREADS):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks import Fields, dictionary, document, number, text, whole
+from ..checks import Fields, dictionary, document, number, whole
 from ..errors import DroverError
 from ..hosts.document import MOST
 
@@ -34,6 +34,7 @@ _FIELDS: Fields = {
     "heal_count": int,
 }
 _OF_WORKER: Fields = {"up": bool, "since": float, "problem": str, "takes_part": bool}
+_OF_HEAL: Fields = {"at": float, "reason": str, "seconds": (float, type(None))}
 # What a person's clock can tell: until the year 9999.
 _MOST_SECONDS = 253_402_300_000
 # What those lack that an earlier release has written.
@@ -53,10 +54,11 @@ def read_told(value: object) -> dict[str, Any]:
         whole(dictionary(owner, f"{_WHAT} of {host}").get("usable_bytes"), f"{_WHAT} of {host}: usable_bytes", 0, MOST)
         _time(owner.get("since"), f"{_WHAT} of {host}: since")
     for heal in found["heals"]:
-        text(dictionary(heal, f"{_WHAT}: a heal").get("reason"), f"{_WHAT}: the reason of a heal")
-        _time(heal.get("at"), f"{_WHAT}: at")
-        if heal.get("seconds") is not None:
-            number(heal["seconds"], f"{_WHAT}: seconds", 0, MOST)
+        what = f"{_WHAT} of a heal"
+        document({**dictionary(heal, what), "schema": SCHEMA}, what, SCHEMA, _OF_HEAL)
+        _time(heal["at"], f"{what}: at")
+        if heal["seconds"] is not None:
+            number(heal["seconds"], f"{what}: seconds", 0, MOST)
     return found
 
 

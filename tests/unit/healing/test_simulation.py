@@ -86,8 +86,8 @@ class World:
         self.now += LOOK
         for host, more in self.grows.items():
             self.used[host] = min(SIZE, self.used[host] + more)
-        if self.now >= self.busy_until and self.chance.random() < 0.1:
-            self.busy_until = self.now + self.chance.choice([4, 30, 1000])
+        if self.now >= self.busy_until and self.chance.random() < 0.04:
+            self.busy_until = self.now + self.chance.choice([4, 30, 200])
         if self.ending and self.now >= self.ending:
             self.run, self.ending, self.starting = None, None, self.now + self.chance.uniform(2, 20)
         if self.run is None and self.now >= self.starting:
