@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..checks import Fields, document, text
+from ..checks import Fields, dictionary, document, number, text, whole
 from ..errors import DroverError
+from ..hosts.document import MOST
+from ..placement.document import read_plan
 from ..serving.deployment import read_deployment
 
 SCHEMA = 1
@@ -45,8 +47,8 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
             )
     if _frame(found["arguments"]) != _frame(root["arguments"]):
         raise DroverError(
-            f"The deployment has the arguments {' '.join(found['arguments'])}, and this host was granted "
-            f"{' '.join(root['arguments'])}, of which only threads and devices may vary: run site.yml again."
+            f"The deployment has the arguments {found['arguments']!r}, and this host was granted "
+            f"{root['arguments']!r}, of which only threads and devices may vary: run site.yml again."
         )
     threads = _value(found["arguments"], THREADS)
     if threads is not None and not (threads.isascii() and threads.isdigit() and 0 < int(threads) <= MOST_THREADS):
@@ -87,8 +89,9 @@ def of_leader(root: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
 def read_decision(value: object) -> dict[str, Any]:
     """What a host keeps of a decision: ``grant`` (see ``grant_of``) and the ``deployment``; of a leader also ``plan``,
     ``workers`` (host -> the mark of the RPC server that it was started with, see ``sight``), ``absent`` (host -> why it
-    takes no part), ``leader`` (the mark of its own process), ``waiting`` (a sentence while it serves nothing, else
-    null), ``began`` (when, in seconds on its clock since its boot) and ``strikes`` (see there)."""
+    takes no part), ``lesser`` (host -> the bytes that it was planned with, where its owner has the rest), ``leader``
+    (the mark of its own process), ``waiting`` (a sentence while it serves nothing, else null), ``began`` (when, in
+    seconds on its clock since its boot) and ``strikes`` (see there)."""
     found = document(value, "The decision", SCHEMA, {"grant": str, "deployment": dict})
     text(found["grant"], "The decision's grant")
     if found["deployment"].get("part") == "leader":
@@ -96,12 +99,24 @@ def read_decision(value: object) -> dict[str, Any]:
             "plan": dict,
             "workers": dict,
             "absent": dict,
+            "lesser": dict,
             "leader": (str, type(None)),
             "waiting": (str, type(None)),
             "began": (int, float),
             "strikes": dict,
         }
-        document(found, "The decision", SCHEMA, fields)
+        found = document({"lesser": {}, **found}, "The decision", SCHEMA, fields)
+        read_plan(found["plan"])
+        read_deployment(found["deployment"])
+        for name in ("workers", "absent"):
+            for host, said in found[name].items():
+                text(said, f"The decision's {name}: {host}")
+        for host, size in found["lesser"].items():
+            whole(size, f"The decision's lesser: {host}", 0, MOST)
+        for host, strike in found["strikes"].items():
+            told = dictionary(strike, f"The decision's strikes: {host}")
+            whole(told.get("count"), f"The decision's strikes: {host}: count", 0)
+            number(told.get("until"), f"The decision's strikes: {host}: until", 0)
     return found
 
 

@@ -23,6 +23,7 @@ KNOWN = {
     "drover_cache_files": ("gauge", "Tensors in the tensor cache."),
     "drover_healthy": ("gauge", "Whether a completion through the current workers could succeed."),
     "drover_worker_up": ("gauge", "Whether a worker answers and holds what it was given."),
+    "drover_owner_needs_memory": ("gauge", "Whether a host is planned with less, since its owner needs its memory."),
     "drover_heals_total": ("counter", "How often llama-server was ended so that it starts with other workers."),
 }
 
@@ -59,14 +60,21 @@ def worker_metrics(
     return _text(values)
 
 
-def watch_metrics(cluster: str, healthy: bool, workers: Mapping[str, bool], heals: int) -> str:
-    """What the watch of ``cluster`` tells; ``workers``: host -> whether it is up."""
+def watch_metrics(
+    cluster: str, healthy: bool, workers: Mapping[str, bool], owners: Mapping[str, bool], heals: int
+) -> str:
+    """What the watch of ``cluster`` tells; ``workers``: host -> whether it is up; ``owners``: host -> whether its owner
+    needs its memory."""
     return _text(
         [
             ("drover_healthy", {"cluster": cluster}, int(healthy)),
             *(
                 ("drover_worker_up", {"cluster": cluster, "host": host}, int(up))
                 for host, up in sorted(workers.items())
+            ),
+            *(
+                ("drover_owner_needs_memory", {"cluster": cluster, "host": host}, int(needs))
+                for host, needs in sorted(owners.items())
             ),
             ("drover_heals_total", {"cluster": cluster}, heals),
         ]

@@ -6,11 +6,13 @@ a process or a network: memory and look go in, memory and decision come out.
 
 - A worker whose RPC server is another one than llama-server was started with, or runs no more, has lost what it held:
   a request can only hang or fail. The same is so when its host was silent for ``lost_seconds``. It ends at once.
+- When a host's owner needs its memory (see ``owner``), it ends as soon as no request is answered, and after
+  ``yield_seconds`` in any case; at once, if in an orderly way, where it is urgent.
 - When a better plan has become possible for ``settle_seconds`` on end, it ends as soon as no request is answered, and
   after ``drain_seconds`` more in any case.
 - Between two such ends there is a wait that doubles, from ``first_wait_seconds`` to ``most_wait_seconds``, until none
   was needed for ``calm_seconds``. Where requests can only hang it is ``most_hang_seconds`` at most: the longer it were,
-  the longer nobody is answered.
+  the longer nobody is answered. An owner waits for ``most_owner_seconds`` at most.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ class Limits:
     lost_seconds: float = 1.5
     settle_seconds: float = 30.0
     drain_seconds: float = 60.0
+    yield_seconds: float = 10.0
     first_wait_seconds: float = 5.0
     most_wait_seconds: float = 300.0
     most_hang_seconds: float = 10.0
+    most_owner_seconds: float = 30.0
     calm_seconds: float = 600.0
 
 
@@ -41,7 +45,8 @@ class Look:
 
     ``run``: by which this run of llama-server is known, None while none serves. ``workers``: of those that it was
     started with, whether the RPC server is the SAME, ANOTHER (or none), or the host is SILENT. ``better``: whether a
-    better plan is possible. ``busy``: whether it answers a request, or may do so.
+    better plan is possible. ``busy``: whether it answers a request, or may do so. ``needs``: of hosts whose owner needs
+    their memory, whether that is urgent.
     """
 
     now: float
@@ -49,15 +54,17 @@ class Look:
     workers: Mapping[str, str] = field(default_factory=dict)
     better: bool = False
     busy: bool = False
+    needs: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of before: ``silent`` (worker -> since when), since when a ``better`` plan is possible, when
-    llama-server was ``ended`` last, how many ``times`` in a row, and which ``run`` that was."""
+    """What is known of before: ``silent`` (worker -> since when), since when an owner ``needs`` memory and a ``better``
+    plan is possible, when llama-server was ``ended`` last, how many ``times`` in a row, and which ``run`` that was."""
 
     run: str | None = None
     silent: Mapping[str, float] = field(default_factory=dict)
+    needs: float | None = None
     better: float | None = None
     ended: float | None = None
     times: int = 0
@@ -66,11 +73,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to ``end`` llama-server, ``at_once`` (it can only hang) or in an orderly way, and the ``reason``."""
+    """Whether to ``end`` llama-server, ``at_once`` (it can only hang) or in an orderly way, the ``reason``, and for how
+    many seconds after the last end this one ``may_wait``."""
 
     end: bool = False
     at_once: bool = False
     reason: str = ""
+    may_wait: float = 0.0
 
 
 NOTHING = Decision()
@@ -80,14 +89,15 @@ def decide(limits: Limits, memory: Memory, look: Look) -> tuple[Memory, Decision
     """What to do at this look, and what to remember for the next."""
     if look.run is None:
         # Nothing serves: whoever starts it looks at the workers itself.
-        return replace(memory, run=None, silent={}, better=None), NOTHING
+        return replace(memory, run=None, silent={}, needs=None, better=None), NOTHING
     silent = {
         worker: memory.silent.get(worker, look.now) if memory.run == look.run else look.now
         for worker, sight in look.workers.items()
         if sight == SILENT
     }
+    needs = (memory.needs if memory.needs is not None else look.now) if look.needs else None
     better = (memory.better if memory.better is not None else look.now) if look.better else None
-    memory = replace(memory, run=look.run, silent=silent, better=better)
+    memory = replace(memory, run=look.run, silent=silent, needs=needs, better=better)
     if memory.ended is not None and look.now - memory.ended >= limits.calm_seconds + _wait(limits, memory):
         memory = replace(memory, times=0)
     decision = NOTHING if look.run == memory.ended_run else _decision(limits, memory, look)
@@ -99,20 +109,29 @@ def decide(limits: Limits, memory: Memory, look: Look) -> tuple[Memory, Decision
 def _decision(limits: Limits, memory: Memory, look: Look) -> Decision:
     for worker in sorted(look.workers):
         if look.workers[worker] == ANOTHER:
-            return Decision(True, True, f"the RPC server of {worker} has ended or was started anew")
+            reason = f"the RPC server of {worker} has ended or was started anew"
+            return Decision(True, True, reason, limits.most_hang_seconds)
     for worker, since in sorted(memory.silent.items()):
         if look.now - since >= limits.lost_seconds:
-            return Decision(True, True, f"{worker} does not answer")
+            return Decision(True, True, f"{worker} does not answer", limits.most_hang_seconds)
+    waited = memory.needs is not None and look.now - memory.needs >= limits.yield_seconds
+    if look.needs and (waited or not look.busy or any(look.needs.values())):
+        return Decision(True, False, _owners(sorted(look.needs)), limits.most_owner_seconds)
     if memory.better is not None:
         steady = look.now - memory.better - limits.settle_seconds
         if steady >= limits.drain_seconds or (steady >= 0 and not look.busy):
-            return Decision(True, False, "a better plan is possible")
+            return Decision(True, False, "a better plan is possible", limits.most_wait_seconds)
     return NOTHING
 
 
+def _owners(hosts: list[str]) -> str:
+    if len(hosts) == 1:
+        return f"{hosts[0]}'s owner needs its memory"
+    return f"the owners of {', '.join(hosts)} need their memory"
+
+
 def _may_end(limits: Limits, memory: Memory, decision: Decision, now: float) -> bool:
-    wait = min(_wait(limits, memory), limits.most_hang_seconds if decision.at_once else limits.most_wait_seconds)
-    return memory.ended is None or now - memory.ended >= wait
+    return memory.ended is None or now - memory.ended >= min(_wait(limits, memory), decision.may_wait)
 
 
 def _wait(limits: Limits, memory: Memory) -> float:

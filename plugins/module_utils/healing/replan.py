@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DroverError
@@ -32,12 +32,14 @@ class Answer:
 @dataclass(frozen=True)
 class Outcome:
     """``plan`` and ``deployments`` (host -> deployment), or both None and ``waiting``, why not, in one sentence.
-    ``absent``: host -> why it takes no part, of those who would if they could."""
+    ``absent``: host -> why it takes no part, of those who would if they could. ``lesser``: host -> the bytes that it
+    was planned with, of those whose owner has the rest."""
 
     plan: dict[str, Any] | None
     deployments: dict[str, dict[str, Any]] | None
     absent: dict[str, str]
     waiting: str
+    lesser: dict[str, int] = field(default_factory=dict)
 
 
 def replan(
@@ -46,24 +48,36 @@ def replan(
     leader_memory: dict[str, Any],
     running: dict[str, Any],
     absent_before: Mapping[str, str],
+    owners: Mapping[str, int] | None = None,
+    lesser_before: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Plan for those of ``members`` who answer. ``answers``: by worker; ``leader_memory``: of the leader itself, as
-    ``lent`` has it. ``running`` is the plan that ran last, and ``absent_before`` who took no part in it: while it holds
-    and nobody of these is back, it stays as it is."""
+    ``lent`` has it; ``owners``: host -> the bytes that it is planned with at most, since its owner needs the rest.
+    ``running`` is the plan that ran last, ``absent_before`` who took no part in it, and ``lesser_before`` who had less
+    memory for it than root's tally says: while it holds and nobody of these is back, it stays as it is."""
+    owners, before = owners or {}, lesser_before or {}
     absent = {host: answers[host].problem for host in members["agents"] if answers[host].problem}
+    lesser = dict(before)
     try:
-        tallies = [_as_now(tally, members, answers, leader_memory, absent) for tally in members["tallies"]]
+        tallies = [
+            _at_most(_as_now(tally, members, answers, leader_memory, absent), owners.get(tally["host"]))
+            for tally in members["tallies"]
+        ]
+        found = _lesser(members["tallies"], tallies, owners, absent)
         returned = [host for host in absent_before if host not in absent]
+        returned += [host for host in before if _has_more(tallies, host, before[host]) and host not in owners]
         stays = not returned and holds(running, tallies, absent)
+        lesser = {**before, **owners} if stays else found
         plan = running if stays else _planned(members, tallies, running)
         if not plan["feasible"]:
-            return Outcome(None, None, absent, waiting_sentence(plan, tallies, absent))
+            waiting = waiting_sentence(plan, tallies, absent, owners)
+            return Outcome(None, None, absent, waiting, lesser)
         deployments = deploy(
             plan, tallies, members["programs"], members["served"], members["settings"], choice=members["choice"]
         )
     except DroverError as error:
-        return Outcome(None, None, absent, _and_absent(str(error).rstrip("."), absent))
-    return Outcome(plan, deployments, absent, "")
+        return Outcome(None, None, absent, _and_absent(str(error).rstrip("."), absent, owners), lesser)
+    return Outcome(plan, deployments, absent, "", lesser)
 
 
 def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[str, str]) -> bool:
@@ -82,21 +96,51 @@ def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[s
     return all(need <= room.get(place, -1) for place, need in needs.items())
 
 
-def waiting_sentence(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[str, str]) -> str:
+def waiting_sentence(
+    plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[str, str], owners: Mapping[str, int]
+) -> str:
     """Why the model cannot be served now, and who is waited for."""
     shortfall = plan["shortfall"]
     if shortfall["kind"] != "memory" and not (absent and shortfall["bytes"]):
-        return _and_absent(str(shortfall["text"]).rstrip("."), absent)
+        return _and_absent(str(shortfall["text"]).rstrip("."), absent, owners)
     here = [tally for tally in tallies if not tally["exclude"] and not tally["obstacles"]]
     has = sum(one["usable_bytes"] for tally in here for one in tally["devices"] if not one["unified"])
     needs = has + (plan["missing_bytes"] or shortfall["bytes"])
-    return _and_absent(f"needs {size_text(needs)}, has {size_text(has)}", absent)
+    return _and_absent(f"needs {size_text(needs)}, has {size_text(has)}", absent, owners)
 
 
-def _and_absent(what: str, absent: Mapping[str, str]) -> str:
-    if not absent:
-        return f"{what}; waiting for memory"
-    return f"{what}; waiting for {', '.join(sorted(absent))}"
+def _and_absent(what: str, absent: Mapping[str, str], owners: Mapping[str, int]) -> str:
+    awaited = sorted(absent) + [f"memory that the owner of {host} needs" for host in sorted(owners.keys() - absent)]
+    return f"{what}; waiting for {', '.join(awaited) or 'memory'}"
+
+
+def _lesser(
+    whole: list[dict[str, Any]], now: list[dict[str, Any]], owners: Mapping[str, int], absent: Mapping[str, str]
+) -> dict[str, int]:
+    """Host -> the bytes that it can have, of those that are to have less than root's tally says, by so much that it is
+    no accident: half of the reserve."""
+    return {
+        tally["host"]: tally["memory"]["usable_bytes"]
+        for before, tally in zip(whole, now)
+        if tally["host"] not in absent
+        and (tally["host"] in owners or _has_more([before], tally["host"], tally["memory"]["usable_bytes"]))
+    }
+
+
+def _has_more(tallies: list[dict[str, Any]], host: str, size: int) -> bool:
+    """Whether ``host`` can have more than ``size`` bytes, by half of its reserve."""
+    memories = [tally["memory"] for tally in tallies if tally["host"] == host and not tally["exclude"]]
+    return any(memory["usable_bytes"] > size + memory["reserve_bytes"] / 2 for memory in memories)
+
+
+def _at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
+    """``tally`` with no more than ``size`` bytes of main memory, which a GPU without its own takes its share of."""
+    if size is None:
+        return tally
+    cpu, *others = tally["devices"]
+    least = {"usable_bytes": min(size, cpu["usable_bytes"])}
+    within = [{**one, "usable_bytes": min(size, one["usable_bytes"])} if one["unified"] else one for one in others]
+    return {**tally, "memory": {**tally["memory"], **least}, "devices": [{**cpu, **least}, *within]}
 
 
 def _planned(members: dict[str, Any], tallies: list[dict[str, Any]], running: dict[str, Any]) -> dict[str, Any]:

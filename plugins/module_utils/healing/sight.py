@@ -5,7 +5,7 @@
 
 - ``state``: ``host``, ``cluster``, ``build`` (of the deployment), ``rpc``: null while nothing listens, else ``mark``
   (which start of it on which boot), ``pid``, ``started_seconds`` (after the boot) and ``clients`` (addresses that are
-  connected).
+  connected); ``memory``: see ``hosts.pressure`` (an agent of an earlier release does not tell).
 - ``lent``: ``memory`` (as a tally has it, with nothing left to the host's own work yet), ``cache`` (``files``,
   ``bytes``).
 """
@@ -15,10 +15,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..checks import document, number, text, whole
+from ..checks import Fields, document, number, text, whole
 from ..hosts.deployments import others_bytes, read_deployments, units_of
+from ..hosts.document import MOST
 from ..hosts.listener import find_connections, find_listeners
 from ..hosts.memory import read_memory
+from ..hosts.pressure import read_pressure
 from ..hosts.process import process_mark, started_seconds
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
@@ -54,6 +56,7 @@ def see_state(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
         "cluster": deployment["cluster"],
         "build": deployment["build"],
         "rpc": rpc,
+        "memory": read_pressure(tree, deployment["cluster"], [rpc["pid"]] if rpc else []),
     }
 
 
@@ -79,11 +82,25 @@ def see_lent(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
 def read_state(value: object, host: str) -> dict[str, Any]:
     """The ``state`` that the agent of ``host`` has told. Raises DroverError for what is none, or another's."""
     what = f"The state of {host}"
-    found = document(value, what, SCHEMA, {"host": str, "cluster": str, "build": dict, "rpc": (dict, type(None))})
+    fields: Fields = {
+        "host": str,
+        "cluster": str,
+        "build": dict,
+        "rpc": (dict, type(None)),
+        "memory": (dict, type(None)),
+    }
+    found = document({"memory": None, **value} if isinstance(value, dict) else value, what, SCHEMA, fields)
     if found["rpc"] is not None:
         text(found["rpc"].get("mark"), f"{what}: mark")
         number(found["rpc"].get("started_seconds"), f"{what}: started_seconds", 0)
-        document({"schema": SCHEMA, **found["rpc"]}, what, SCHEMA, {"clients": list})
+        document({**found["rpc"], "schema": SCHEMA}, what, SCHEMA, {"clients": list})
+        for client in found["rpc"]["clients"]:
+            text(client, f"{what}: a client")
+    if found["memory"] is not None:
+        whole(found["memory"].get("lendable_bytes"), f"{what}: lendable_bytes", 0, MOST)
+        for name in ("stalled_seconds", "swapped_in_bytes"):
+            if found["memory"].get(name) is not None:
+                number(found["memory"][name], f"{what}: {name}", 0, MOST)
     return found
 
 
@@ -92,5 +109,5 @@ def read_lent(value: object, host: str) -> dict[str, Any]:
     what = f"What {host} lends"
     found = document(value, what, SCHEMA, {"memory": dict, "cache": dict})
     for name in MEMORY:
-        whole(found["memory"].get(name), f"{what}: {name}", 0)
+        whole(found["memory"].get(name), f"{what}: {name}", 0, MOST)
     return found

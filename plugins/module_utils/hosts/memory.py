@@ -41,12 +41,19 @@ def read_memory(
       of the whole machine while the limit is what really binds (a container without lxcfs), so what other processes
       hold within the limit is taken off it.
     """
+    held = held_bytes(tree, cgroups.unit_processes(tree, units or ())) + held_by_gpu
+    return memory_beside(tree, units, held, reserve, others)
+
+
+def memory_beside(
+    tree: Tree, units: Collection[str] | None, held: int, reserve: int | None = None, others: int = 0
+) -> dict[str, Any]:
+    """As ``read_memory``, where it is known that ``units`` have ``held`` so many bytes."""
     meminfo = tree.table("/proc/meminfo")
     total = meminfo.get("MemTotal", 0) * KIB
     available = meminfo.get("MemAvailable", meminfo.get("MemFree", 0) + meminfo.get("Cached", 0)) * KIB
     arc = min(arc_bytes(tree), max(0, total - available))
     available += arc
-    held = held_bytes(tree, cgroups.unit_processes(tree, units or ())) + held_by_gpu
     # A limit above the machine's memory bounds nothing; v1 says "no limit" by such a number.
     rooms = [(limit, used) for limit, used in cgroups.memory_rooms(tree, units) if limit < total]
     limit, limit_used = rooms[0] if rooms else (None, None)

@@ -43,13 +43,14 @@ def in_force(cluster: Cluster, root: dict[str, Any], tree: Tree | None = None) -
 
 
 def decision(cluster: Cluster, tree: Tree | None = None) -> dict[str, Any] | None:
-    """The decision that is in force here (see ``healing.granted.read_decision``), or None."""
+    """The decision that is in force here, of a leader (see ``healing.granted.read_decision``), or None."""
     tree = tree or Tree()
     try:
         found = read_decision(_decided(cluster, tree))
     except DroverError:
         return None
-    return found if found["grant"] == granted(cluster, tree) else None
+    leads = found["deployment"].get("part") == "leader"
+    return found if leads and found["grant"] == granted(cluster, tree) else None
 
 
 def write_document(path: str, content: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from ..healing.members import read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import Strikes, counted, resting
+from ..healing.told import told_before
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
@@ -27,6 +28,7 @@ from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
+from .owners import owners_at_most
 from .say import complain, say
 from .secret import read_secret
 
@@ -83,6 +85,7 @@ class _Start:
         same_boot = before is not None and str(before["leader"]).startswith(f"{boot(tree)}:")
         self.before = before if same_boot else None
         self.strikes: Strikes = self.before["strikes"] if self.before else {}
+        self.lesser: dict[str, int] = before["lesser"] if before else {}
         self.told = ""
         self.refused: dict[str, tuple[float, str]] = {}
         leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
@@ -105,13 +108,14 @@ class _Start:
             self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
             answers.update({host: Answer(problem=reason) for host, (_until, reason) in self.refused.items()})
             memory = see_lent(self.tree, self.root)["memory"]
+            owners = owners_at_most(self.cluster, self.grant)
             tired = {host: Answer(problem=reason) for host, reason in resting(self.strikes, now).items()}
-            outcome = replan(self.members, {**answers, **tired}, memory, self.plan, self.absent)
+            outcome = self._planned({**answers, **tired}, memory, owners)
             if outcome.plan is not None:
                 answers.update(tired)
             elif tired:
                 # Now and then is better than not at all.
-                outcome = replan(self.members, answers, memory, self.plan, self.absent)
+                outcome = self._planned(answers, memory, owners)
             if outcome.plan is None or outcome.deployments is None:
                 self._wait(outcome)
                 continue
@@ -119,9 +123,12 @@ class _Start:
             if workers is None:
                 continue
             mine = of_leader(self.root, outcome.deployments[self.members["leader"]])
-            self._write(outcome.plan, mine, outcome.absent, workers, None)
+            self._write(outcome.plan, mine, outcome.absent, workers, None, outcome.lesser)
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine
+
+    def _planned(self, answers: dict[str, Answer], memory: dict[str, Any], owners: Mapping[str, int]) -> Outcome:
+        return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
 
     def _count_strikes(self, answers: Mapping[str, Answer], now: float) -> None:
         """Once: see whose RPC server has not outlived the run before."""
@@ -134,18 +141,17 @@ class _Start:
     def _known_as_lost(self) -> set[str]:
         """The workers that the watch has ended llama-server for: nobody need be patient with them, but after a boot,
         when they may come back as this host does."""
-        told = read_document(self.cluster.watch_path)
-        workers = told.get("workers") if isinstance(told, dict) and told.get("boot") == boot(self.tree) else None
-        if not isinstance(workers, dict):
+        told = told_before(read_document(self.cluster.watch_path))
+        if not told or told["boot"] != boot(self.tree):
             return set()
-        return {host for host, worker in workers.items() if isinstance(worker, dict) and worker.get("up") is False}
+        return {host for host, worker in told["workers"].items() if not worker["up"]}
 
     def _wait(self, outcome: Outcome) -> None:
         sentence = f"The model does not fit now: it {outcome.waiting}."
         if outcome.waiting[:5] != "needs":
             sentence = f"{outcome.waiting}."
         if self.told != sentence:
-            self._write(self.plan, self.root, self.absent, {}, sentence)
+            self._write(self.plan, self.root, self.absent, {}, sentence, self.lesser)
         self._tell(sentence, why=True)
         time.sleep(LOOK_SECONDS)
 
@@ -239,6 +245,7 @@ class _Start:
         absent: Mapping[str, str],
         workers: Mapping[str, str],
         waiting: str | None,
+        lesser: Mapping[str, int],
     ) -> None:
         write_document(
             self.cluster.running_path,
@@ -248,6 +255,7 @@ class _Start:
                 "plan": plan,
                 "deployment": deployment,
                 "absent": dict(absent),
+                "lesser": dict(lesser),
                 "workers": dict(workers),
                 # It becomes llama-server, which is the same process.
                 "leader": process_mark(self.tree, os.getpid()),

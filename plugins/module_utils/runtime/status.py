@@ -9,6 +9,7 @@ import datetime
 
 from ..errors import DroverError
 from ..healing.telling import heal_lines
+from ..healing.told import read_told
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from ..telling.table import plan_lines
@@ -19,9 +20,10 @@ from .say import say
 def print_status(name: str) -> bool:
     """Print it; tell whether all is well."""
     cluster = Cluster(name)
-    told, decided = read_document(cluster.watch_path), decision(cluster)
-    if not isinstance(told, dict) or decided is None or "plan" not in decided:
+    written, decided = read_document(cluster.watch_path), decision(cluster)
+    if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
+    told = read_told(written)
     say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 

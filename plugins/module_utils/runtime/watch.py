@@ -29,30 +29,33 @@ from ..healing.replan import SILENT as NO_ANSWER
 from ..healing.replan import Answer, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import resting
-from ..hosts.process import boot, marked_process
+from ..hosts.pressure import read_pressure
+from ..hosts.process import marked_process
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.completion import health, read_api_key
 from .agent import listen
 from .agents import ask_all
 from .command import EX_TEMPFAIL
-from .decisions import decision, granted, read_document, write_document
+from .decisions import decision, granted
 from .documents import load_document
 from .http_service import Handler, Refused
 from .leader import agents_of
+from .owners import Owners
 from .part import load_deployment
-from .say import complain, say
+from .say import say
 from .secret import read_secret
+from .written import Written
 
-SCHEMA = 1
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 1.5
 # To end in an orderly way takes no longer.
 END_SECONDS = 5.0
-MOST_HEALS = 50
 # A plan with who is back is looked for again after so long, and later where an end did not bring it about.
 WEIGH_SECONDS = 60.0
 TRIED_SECONDS = 600.0
+# In place of the mark of an RPC server that is back.
+FREE = "its memory is free"
 _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 
 
@@ -85,7 +88,8 @@ def health_handler(watched: Watch) -> type[Handler]:
                 return (200, {"status": "ok"}) if healthy else (503, {"status": "error", "reason": told["sentence"]})
             if (method, path) == ("GET", "/metrics"):
                 workers = {host: worker["up"] for host, worker in told["workers"].items()}
-                return 200, watch_metrics(told["cluster"], healthy, workers, told["heal_count"])
+                owners = {host: host in told["owners"] for host in watched.owners.reserve}
+                return 200, watch_metrics(told["cluster"], healthy, workers, owners, told["heal_count"])
             raise Refused(404, "There is nothing of that name.")
 
     return HealthHandler
@@ -99,42 +103,42 @@ class Watch:
     ) -> None:
         self.cluster, self.tree, self.root, self.members, self.secret = cluster, tree, root, members, secret
         self.grant = granted(cluster, tree)
-        self.limits = Limits(drain_seconds=float(root["healing"]["drain_seconds"]))
+        drain = float(root["healing"]["drain_seconds"])
+        self.limits = Limits(drain_seconds=drain, yield_seconds=min(drain, Limits.yield_seconds))
         self.memory = Memory()
         # Of those that are back: their mark, and when it is worked out again whether a plan with them is better.
         self.weighed: dict[str, tuple[str, float]] = {}
         self.better = False
-        # Why what is seen could not be written down last.
-        self.unwritten = ""
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
-        before = read_document(cluster.watch_path)
-        known = before if isinstance(before, dict) and before.get("schema") == SCHEMA else {}
-        self.told: dict[str, Any] = {
-            "schema": SCHEMA,
-            "cluster": cluster.name,
-            "boot": boot(tree),
-            "healthy": False,
-            "sentence": "The watch has just begun.",
-            "since": time.time(),
-            "workers": {},
-            "heals": known.get("heals", []),
-            "heal_count": known.get("heal_count", 0),
-        }
+        self.written = Written(cluster, tree, self.grant)
+        self.owners = Owners(members, self.told["owners"])
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is written down of it."""
+        return self.written.told
 
     def look(self) -> None:
         """Look once, and do what is to be done."""
         # Who is silent now was so before anybody waited for an answer.
         now = time.monotonic()
+        if self.written.see_the_clock():
+            self.owners.given = self.told["owners"]
         decided = decision(self.cluster, self.tree)
         mark = decided["leader"] if decided and not decided["waiting"] else None
         run = mark if mark and marked_process(self.tree, mark) else None
         answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False, seconds=ASK_SECONDS))
+        memories = {host: answer.state["memory"] for host, answer in answers.items() if answer.state}
+        pid = marked_process(self.tree, run) if run else None
+        memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, [pid] if pid else [])
+        self.owners.look(decided, run, memories, self.told["healthy"])
         started = decided["workers"] if decided and run else {}
         sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
         if decided and run:
             self._weigh(decided, answers)
-        look = Look(now, run, sights, self.better, bool(self.better and self._busy()))
+        needs = {host: need.urgent for host, need in self.owners.needs.items()}
+        look = Look(now, run, sights, self.better, bool((needs or self.better) and self._busy()), needs)
         self.memory, what = decide(self.limits, self.memory, look)
         if run and what.end:
             self._end(run, what)
@@ -143,7 +147,8 @@ class Watch:
         self.looked = time.monotonic()
 
     def _weigh(self, decided: dict[str, Any], answers: dict[str, Answer]) -> None:
-        """Whether a better plan is possible with those who took no part when llama-server was started, and are back."""
+        """Whether a better plan is possible with those who took no part when llama-server was started, and are back, or
+        whose owner left no more to it then."""
         now = time.monotonic()
         tired = resting(decided["strikes"], now)
         back = {
@@ -155,17 +160,21 @@ class Watch:
             and answer.state["rpc"]
             and host not in tired
         }
+        back.update(dict.fromkeys(self.owners.free, FREE))
         if not back:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
             with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
             memory = see_lent(self.tree, self.root)["memory"]
-            outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"])
+            owners, lesser = self.owners.at_most(), decided["lesser"]
+            outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"], owners, lesser)
             mine = (outcome.deployments or {}).get(self.members["leader"])
             self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
             # Who missed this one question is weighed at the next look.
-            heard = {host: mark for host, mark in back.items() if with_memory[host].lent}
+            heard = {host: mark for host, mark in back.items() if host not in with_memory or with_memory[host].lent}
             self.weighed.update({host: (mark, now + WEIGH_SECONDS) for host, mark in heard.items()})
+            if not self.better:
+                self.owners.take_back()
 
     def _may_weigh(self, host: str, mark: str, now: float) -> bool:
         """Whether it is news that ``host`` is back, or what it lends may be more by now."""
@@ -192,9 +201,9 @@ class Watch:
         if not what.at_once:
             again = time.monotonic() + TRIED_SECONDS
             self.weighed = {host: (mark, again) for host, (mark, _again) in self.weighed.items()}
-        heal = {"at": time.time(), "reason": what.reason, "seconds": None}
-        self.told["heals"] = [*self.told["heals"], heal][-MOST_HEALS:]
-        self.told["heal_count"] += 1
+        self.owners.ended()
+        # Before it ends: the next start plans by it.
+        self.written.heals(what.reason, self.owners.given)
         self.ending = (run, time.monotonic() + (0.0 if what.at_once else END_SECONDS))
         if not what.at_once:
             self._signal(run, signal.SIGTERM)
@@ -222,37 +231,9 @@ class Watch:
         workers = {}
         for host, answer in answers.items():
             up = not answer.problem and bool(answer.state and answer.state["rpc"]) and sights.get(host, SAME) == SAME
-            before = self.told["workers"].get(host, {})
-            since = before["since"] if before.get("up") == up else time.time()
-            workers[host] = {"up": up, "since": since, "problem": answer.problem, "takes_part": host in sights}
-        healthy = sentence is None
-        since = self.told["since"] if self.told["healthy"] == healthy else time.time()
-        heals = list(self.told["heals"])
+            workers[host] = {"up": up, "problem": answer.problem, "takes_part": host in sights}
         # While it ends in an orderly way it may still say that it is well.
-        if healthy and run != self.memory.ended_run and heals and heals[-1]["seconds"] is None:
-            heals[-1] = {**heals[-1], "seconds": round(time.time() - heals[-1]["at"], 1)}
-        told = {
-            **self.told,
-            "healthy": healthy,
-            "sentence": sentence or "",
-            "since": since,
-            "workers": workers,
-            "heals": heals,
-        }
-        if told != read_document(self.cluster.watch_path):
-            self._write(told)
-        self.told = told
-
-    def _write(self, told: dict[str, Any]) -> None:
-        """Write down how it is, for people; where that cannot be it is watched and healed all the same."""
-        problem = ""
-        try:
-            write_document(self.cluster.watch_path, told)
-        except DroverError as error:
-            problem = str(error)
-            if problem != self.unwritten:
-                complain(problem)
-        self.unwritten = problem
+        self.written.tell(sentence, workers, self.owners.given, over=run != self.memory.ended_run)
 
     def _problem(
         self, decided: dict[str, Any] | None, run: str | None, answers: dict[str, Answer], sights: dict[str, str]

@@ -39,6 +39,7 @@ class Fleet:
         self.starts = dict.fromkeys(ALL, 1)
         self.down = set()
         self.leader = 700
+        self.stalled, self.swapped = {}, {}
         # Whether it takes time to wait for those who do not answer.
         self.slow = False
         self.deployed = []
@@ -49,7 +50,17 @@ class Fleet:
             return Answer(problem=SILENT)
         rpc = {"mark": f"{host} {self.starts[host]}", "started_seconds": 1.0, "clients": self.clients.get(host, [])}
         state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
+        state["memory"] = self.pressure(host)
         return Answer(state, {"memory": memory(self.lent[host] * MIB)} if lent else None)
+
+    def pressure(self, host):
+        """What the kernel of ``host`` says of its memory."""
+        usable = self.leader if host == "head" else self.lent[host]
+        return {
+            "lendable_bytes": usable * MIB,
+            "stalled_seconds": self.stalled.get(host),
+            "swapped_in_bytes": self.swapped.get(host),
+        }
 
     def ask_all(self, known, secret, hosts=None, lent=True, seconds=2.0):
         assert secret == b"s" * 48
@@ -113,6 +124,7 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "see_lent", lambda _tree, _root: {"memory": memory(made.leader * MIB)})
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
+    monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids: made.pressure("head"))
     # Every start is a process of its own.
     marks = (f"{boot(leader.Tree())}:{number}:1" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
@@ -170,7 +182,18 @@ def test_what_a_leader_decides_lets_in_whom_root_lets_in(fleet):
     assert decisions.in_force(MAIN, root) == deployment
 
 
-LOST = {"workers": {"pi-1": {"up": True}, "pi-2": {"up": False}}}
+LOST = {
+    "schema": 1,
+    "cluster": "main",
+    "healthy": False,
+    "sentence": "",
+    "since": 0.0,
+    "workers": {
+        host: {"up": host == "pi-1", "since": 0.0, "problem": "", "takes_part": True} for host in ("pi-1", "pi-2")
+    },
+    "heals": [],
+    "heal_count": 0,
+}
 
 
 def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
@@ -180,7 +203,7 @@ def test_one_that_the_watch_knows_as_lost_is_not_looked_for(fleet):
     assert (hosts_of(decided), fleet.now) == (["pi-1"], 1000.0)
 
 
-@pytest.mark.parametrize("told", [LOST, {**LOST, "boot": "of before a power cut"}])
+@pytest.mark.parametrize("told", [{**LOST, "boot": ""}, {**LOST, "boot": "of before a power cut"}])
 def test_who_was_lost_before_a_boot_is_looked_for(fleet, told):
     fleet.silent.add("pi-2")
     fleet.events = [(1003, fleet.silent.clear)]
