@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..errors import DroverError
 from ..healing.granted import SCHEMA, of_leader
-from ..healing.members import read_members
+from ..healing.members import REMEDY, read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..healing.told import told_before
@@ -44,8 +45,15 @@ def decide(name: str, root: dict[str, Any]) -> dict[str, Any]:
     """What the leader of the cluster called ``name`` runs now, which its workers run by already: a deployment. ``root``
     is the one that it was granted. Waits as long as it takes. Raises DroverError for documents that are none."""
     cluster, tree = Cluster(name), Tree()
+    return _Start(cluster, tree, load_members(cluster), root).run()
+
+
+def load_members(cluster: Cluster) -> dict[str, Any]:
+    """The members of ``cluster``. Raises DroverError for documents that are none, or another cluster's."""
     members = read_members(load_document(cluster.members_path, "the cluster's members"))
-    return _Start(cluster, tree, members, root).run()
+    if members["cluster"] != cluster.name:
+        raise DroverError(f"{cluster.members_path} is for the cluster {members['cluster']}: {REMEDY}.")
+    return members
 
 
 def agents_of(members: dict[str, Any], answers: Mapping[str, Answer]) -> dict[str, Answer]:
