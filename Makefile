@@ -37,7 +37,7 @@ demo-down: $(READY) ## Remove the demo's hosts
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
 	@$(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		lint molecule-source unit molecule-default molecule-mixed limits lab oracle
+		lint molecule-source unit molecule-default molecule-mixed molecule-heal limits lab oracle
 
 # The tests that hold the same promises more widely: what is marked `long`, and the scenarios that are too long for
 # `make test`. tests/tier.py has the rule.

@@ -248,7 +248,7 @@ VARIABLES = {
     "rpc_server_cache_max_bytes": deployed(
         5 << 30, lambda seen: seen.deployments[WORKER]["cache"].get("bytes") == 5 << 30, WORKER
     ),
-    "rpc_server_agent_port": deployed(50098, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50098, OTHER),
+    "rpc_server_agent_port": deployed(50097, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50097, OTHER),
     "rpc_server_deployment": refused({"schema": 1}),
     "tensor_cache_cluster": refused("walked"),
     "tensor_cache_plan": refused({"schema": 1}),

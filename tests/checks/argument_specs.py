@@ -60,16 +60,10 @@ def borrowed_faults(roles: list[Path]) -> list[str]:
     defaults = {}
     for role in roles:
         defaults.update(yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {})
-    fall_back = re.compile(r"\{\{ (\w+) \| default\(([^)]*)\) \}\}")
-    borrows = {name: fall_back.findall(str(value)) for name, value in defaults.items()}
-    theirs = {name: pairs[0][0] for name, pairs in borrows.items() if pairs}
     found = []
-    for name, pairs in borrows.items():
-        for borrowed, fallback in pairs:
-            # One that is worked out of a borrowed variable is worked out as there.
-            expression = re.sub(r"\w+", lambda word: theirs.get(word[0], word[0]), fallback)
-            same = (yaml.safe_load(fallback), f"{{{{ {expression} }}}}")
-            if borrowed in defaults and defaults[borrowed] not in same:
+    for name, value in defaults.items():
+        for borrowed, fallback in re.findall(r"\{\{ (\w+) \| default\(([^)]*)\) \}\}", str(value)):
+            if borrowed in defaults and yaml.safe_load(fallback) != defaults[borrowed]:
                 found.append(f"{name} falls back to {fallback}, but {borrowed} defaults to {defaults[borrowed]!r}")
     return found
 

@@ -117,7 +117,11 @@ def _cable(end: str) -> str:
 def link(options) -> None:
     lab, machine = _running_host(options.host)
     cards = _cards(options, lab.hosts[machine.name])
-    if options.plugged is not None:
+    if options.blink is not None:
+        machine.plug(False, cards)
+        time.sleep(options.blink)
+        machine.plug(True, cards)
+    elif options.plugged is not None:
         machine.plug(options.plugged, cards)
     else:
         machine.link(None if options.unlimited else sizes.parse_rate(options.rate), cards)
@@ -259,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     cable.add_argument("--unlimited", action="store_true", help="as fast as it goes")
     cable.add_argument("--down", dest="plugged", action="store_const", const=False, help="pull the cable")
     cable.add_argument("--up", dest="plugged", action="store_const", const=True, help="plug it in")
+    cable.add_argument("--blink", type=float, metavar="SECONDS", help="pull it, and plug it in after so long")
     limits = command("limit", limit, "change a host's limits", _HOST)
     limits.add_argument("--memory", help="like 1GiB, or none")
     limits.add_argument("--cpu", help="cores, like 0.5, or none")

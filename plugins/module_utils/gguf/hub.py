@@ -20,6 +20,7 @@ from ..checks import dictionary, text, whole
 from ..errors import DroverError
 from ..text import counted, size_text
 from .attempts import Attempts, answer_of
+from .shards import SHARD_NAME
 from .store import checked_sum
 from .web import WebFile
 
@@ -29,7 +30,6 @@ DELAYS = (0.5, 1.0, 2.0, 4.0)
 MOST_BYTES = 16 << 20
 MOST_TOLD = 20
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
-_SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE | re.DOTALL)
 # Beside models lie parts for images and matrices of importance, which cannot be served by themselves.
 _ASIDE = re.compile(r"(^|[-_.])(mmproj|imatrix)([-_.]|$)", re.IGNORECASE)
 _REMEDY = "give the address of the Hub, or of a mirror of it, as HF_ENDPOINT has it"
@@ -120,7 +120,7 @@ def _chosen(repository: str, paths: list[str], quantization: str, file: str) -> 
             "file."
         )
     shards = models[fitting[0]]
-    match = _SHARD.fullmatch(fitting[0])
+    match = SHARD_NAME.fullmatch(fitting[0])
     if match and len(shards) != int(match["count"]):
         raise DroverError(
             f"{fitting[0]} in {repository} is one of {int(match['count'])} shards, and there are {len(shards)}: take "
@@ -130,13 +130,13 @@ def _chosen(repository: str, paths: list[str], quantization: str, file: str) -> 
 
 
 def _first(path: str) -> str:
-    match = _SHARD.fullmatch(path)
+    match = SHARD_NAME.fullmatch(path)
     return f"{match['stem']}-00001-of-{match['count']}.gguf" if match else path
 
 
 def _is_of(path: str, quantization: str) -> bool:
     """Whether the file's name has this quantization, as a word of its own."""
-    match = _SHARD.fullmatch(path)
+    match = SHARD_NAME.fullmatch(path)
     name = (match["stem"] if match else path[: -len(".gguf")]).rpartition("/")[2]
     return re.search(rf"(^|[-_.]){re.escape(quantization)}($|[-.])", name, re.IGNORECASE) is not None
 

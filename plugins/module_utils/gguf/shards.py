@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MAX_SHARDS = 1_024
 
-_SHARD_NAME = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.DOTALL)
+# As llama.cpp has it (llama_split_path), which minds capitals.
+SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 
 
 def shard_names(path: str, name: str, metadata: dict[str, Any]) -> list[str]:
@@ -24,7 +25,7 @@ def shard_names(path: str, name: str, metadata: dict[str, Any]) -> list[str]:
 
     llama.cpp finds the shards by these names (llama_split_path), so they must agree with the metadata.
     """
-    match = _SHARD_NAME.fullmatch(name)
+    match = SHARD_NAME.fullmatch(name)
     stem, number, named_count = (match[1], int(match[2]), int(match[3])) if match else (name, 1, 1)
     count = _split_number(path, metadata, "split.count") or 1
     if count > MAX_SHARDS:

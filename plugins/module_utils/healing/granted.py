@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..checks import Fields, document, text, whole
+from ..checks import Fields, dictionary, document, number, text, whole
 from ..errors import DroverError
 from ..hosts.document import MOST
 from ..placement.document import read_plan
@@ -90,7 +90,8 @@ def read_decision(value: object) -> dict[str, Any]:
     """What a host keeps of a decision: ``grant`` (see ``grant_of``) and the ``deployment``; of a leader also ``plan``,
     ``workers`` (host -> the mark of the RPC server that it was started with, see ``sight``), ``absent`` (host -> why it
     takes no part), ``lesser`` (host -> the bytes that it was planned with, where its owner has the rest), ``leader``
-    (the mark of its own process) and ``waiting`` (a sentence while it serves nothing, else null)."""
+    (the mark of its own process), ``waiting`` (a sentence while it serves nothing, else null), ``began`` (when, in
+    seconds on its clock since its boot) and ``strikes`` (see there)."""
     found = document(value, "The decision", SCHEMA, {"grant": str, "deployment": dict})
     text(found["grant"], "The decision's grant")
     if found["deployment"].get("part") == "leader":
@@ -101,6 +102,8 @@ def read_decision(value: object) -> dict[str, Any]:
             "lesser": dict,
             "leader": (str, type(None)),
             "waiting": (str, type(None)),
+            "began": (int, float),
+            "strikes": dict,
         }
         found = document({"lesser": {}, **found}, "The decision", SCHEMA, fields)
         read_plan(found["plan"])
@@ -110,6 +113,10 @@ def read_decision(value: object) -> dict[str, Any]:
                 text(said, f"The decision's {name}: {host}")
         for host, size in found["lesser"].items():
             whole(size, f"The decision's lesser: {host}", 0, MOST)
+        for host, strike in found["strikes"].items():
+            what = f"The decision's strikes: {host}"
+            whole(dictionary(strike, what).get("count"), f"{what}: count", 1, MOST)
+            number(strike.get("until"), f"{what}: until", 0, MOST)
     return found
 
 

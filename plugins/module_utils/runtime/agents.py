@@ -9,21 +9,18 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import DroverError
 from ..healing import seal
 from ..healing.replan import SILENT, Answer
 from ..healing.sight import read_lent, read_state
+from .at_once import all_at_once
 
 SECONDS = 2.0
 MOST_BYTES = 1 << 20
-
-Made = TypeVar("Made")
 
 
 class Agent:
@@ -96,25 +93,6 @@ class Agent:
 
 class Unreachable(DroverError):
     """Nobody answers there."""
-
-
-def all_at_once(calls: Mapping[str, Callable[[], Made]], seconds: float) -> dict[str, Made | DroverError | None]:
-    """What each of ``calls`` returned or raised, by name; None for one that was not done within ``seconds``."""
-    done: dict[str, Made | DroverError | None] = dict.fromkeys(calls)
-
-    def run(name: str, call: Callable[[], Made]) -> None:
-        try:
-            done[name] = call()
-        except DroverError as error:
-            done[name] = error
-
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in calls.items()]
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return dict(done)
 
 
 def ask_all(

@@ -18,12 +18,14 @@ from ..healing.granted import SCHEMA, of_leader
 from ..healing.members import REMEDY, read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
+from ..healing.strikes import Strikes, counted, resting
 from ..healing.told import told_before
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
 from ..serving.cluster import Cluster
-from .agents import Agent, all_at_once, ask_all
+from .agents import Agent, ask_all
+from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
@@ -88,6 +90,10 @@ class _Start:
         self.plan: dict[str, Any] = before["plan"] if before else members["plan"]
         self.absent: dict[str, str] = before["absent"] if before else {}
         self.lesser: dict[str, int] = before["lesser"] if before else {}
+        # Of an earlier boot, when this host's clock was another, nothing is held against anybody.
+        same_boot = before is not None and str(before["leader"]).startswith(f"{boot(tree)}:")
+        self.before = before if same_boot else None
+        self.strikes: Strikes = self.before["strikes"] if self.before else {}
         self.told = ""
         self.refused: dict[str, tuple[float, str]] = {}
         leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
@@ -106,11 +112,17 @@ class _Start:
                 self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)
                 continue
+            self._count_strikes(answers, now)
             self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
             answers.update({host: Answer(problem=reason) for host, (_until, reason) in self.refused.items()})
             memory = see_lent(self.tree, self.root)["memory"]
-            owners = owners_at_most(self.cluster, self.grant)
-            outcome = replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
+            tired = {host: Answer(problem=reason) for host, reason in resting(self.strikes, now).items()}
+            outcome = self._replan({**answers, **tired}, memory)
+            if outcome.plan is not None:
+                answers.update(tired)
+            elif tired:
+                # Now and then is better than not at all.
+                outcome = self._replan(answers, memory)
             if outcome.plan is None or outcome.deployments is None:
                 self._wait(outcome)
                 continue
@@ -121,6 +133,18 @@ class _Start:
             self._write(outcome.plan, mine, outcome.absent, workers, None, outcome.lesser)
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine
+
+    def _replan(self, answers: Mapping[str, Answer], memory: dict[str, Any]) -> Outcome:
+        owners = owners_at_most(self.cluster, self.grant)
+        return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
+
+    def _count_strikes(self, answers: Mapping[str, Answer], now: float) -> None:
+        """Once: see whose RPC server has not outlived the run before."""
+        if self.before:
+            heard = {host: answer.state["rpc"] for host, answer in answers.items() if answer.state}
+            found = {host: rpc["mark"] if rpc else None for host, rpc in heard.items()}
+            self.strikes = counted(self.strikes, self.before["began"], self.before["workers"], found, now)
+        self.before = None
 
     def _known_as_lost(self) -> set[str]:
         """The workers that the watch has ended llama-server for: nobody need be patient with them, but after a boot,
@@ -244,6 +268,8 @@ class _Start:
                 # It becomes llama-server, which is the same process.
                 "leader": process_mark(self.tree, os.getpid()),
                 "waiting": waiting,
+                "began": time.monotonic(),
+                "strikes": self.strikes,
             },
         )
 

@@ -27,6 +27,7 @@ from ..healing.policy import ANOTHER, SAME, SILENT, Decision, Limits, Look, Memo
 from ..healing.replan import SILENT as NO_ANSWER
 from ..healing.replan import Answer, replan
 from ..healing.sight import see_lent
+from ..healing.strikes import resting
 from ..hosts.pressure import read_pressure
 from ..hosts.process import marked_process
 from ..hosts.tree import Tree
@@ -145,13 +146,18 @@ class Watch:
     def _weigh(self, decided: dict[str, Any], answers: dict[str, Answer]) -> None:
         """Whether a better plan is possible with those who took no part when llama-server was started, and are back, or
         whose owner left no more to it then."""
+        now = time.monotonic()
+        tired = resting(decided["strikes"], now)
         back = {
             host: answer.state["rpc"]["mark"]
             for host, answer in answers.items()
-            if host in decided["absent"] and not answer.problem and answer.state and answer.state["rpc"]
+            if host in decided["absent"]
+            and not answer.problem
+            and answer.state
+            and answer.state["rpc"]
+            and host not in tired
         }
         back.update(dict.fromkeys(self.owners.free, FREE))
-        now = time.monotonic()
         if not back:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):

@@ -10,13 +10,13 @@ looked up before it starts, and a probe holds what it was started with against w
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..serving.deployment import REMEDY
+from .at_once import all_at_once
 from .command import NotYet
 
 if TYPE_CHECKING:
@@ -82,27 +82,22 @@ def look_up(hosts: Iterable[str], seconds: float) -> dict[str, Addresses]:
 
     None stands for a name of which nothing was heard within ``seconds``, or that the name servers cannot tell now.
     """
-    found: dict[str, Addresses] = {host: None for host in hosts if not _is_address(host)}
-
-    def ask(name: str) -> None:
-        try:
-            answers = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-            found[name] = sorted({str(answer[4][0]) for answer in answers})
-        except socket.gaierror as error:
-            # musl and others have no EAI_NODATA.
-            if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-                found[name] = []
-        except (OSError, UnicodeError):  # a label that is empty or too long
-            found[name] = []
-
     # The C library's resolver takes no deadline, so a thread that waits for it is left behind.
-    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in found]
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return dict(found)
+    names = [host for host in hosts if not _is_address(host)]
+    found = all_at_once({name: partial(_addresses, name) for name in names}, seconds)
+    return {name: told if isinstance(told, list) else None for name, told in found.items()}
+
+
+def _addresses(name: str) -> Addresses:
+    try:
+        answers = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+        return sorted({str(answer[4][0]) for answer in answers})
+    except socket.gaierror as error:
+        # musl and others have no EAI_NODATA.
+        gone = error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+        return [] if gone else None
+    except (OSError, UnicodeError):  # a label that is empty or too long
+        return []
 
 
 def _running_entries(tree: Tree, deployment: dict[str, Any]) -> list[str]:

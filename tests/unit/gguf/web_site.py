@@ -96,9 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif page.token and self.headers.get("Authorization") != f"Bearer {page.token}":
             self.answer(401)
         elif page.redirect:
-            self.answer(302, {"Location": page.redirect})
+            self.answer(302, {**page.extra_headers, "Location": page.redirect})
         else:
             self.give(page, fault[1] if fault else None)
+
+    do_HEAD = do_GET
 
     def give(self, page, drop_after):
         start, end = 0, len(page.content)
@@ -125,6 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.close_connection = True
+        if self.command == "HEAD":
+            return
         with contextlib.suppress(ConnectionError):  # the reader hangs up when it has seen the header
             for position in range(0, len(body), 65536):
                 self.wfile.write(body[position : position + 65536])

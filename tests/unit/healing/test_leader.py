@@ -126,7 +126,7 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module.time, "sleep", made.sleep)
     monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids: made.pressure("head"))
     # Every start is a process of its own.
-    marks = (f"run {number}" for number in itertools.count(1))
+    marks = (f"{boot(leader.Tree())}:{number}:1" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
     monkeypatch.setattr(leader, "Agent", FakeAgent)
     monkeypatch.setattr(leader, "probe", made.probe)
@@ -291,6 +291,59 @@ def test_one_whose_rpc_server_does_not_start_is_done_without(fleet):
     _deployment, decided = start()
     assert decided["absent"] == {"pi-2": "its RPC server does not start"}
     assert fleet.now - 1000 < 60
+
+
+def test_a_worker_that_ends_every_run_rests_and_comes_again(fleet, capsys):
+    start()
+    for _ in range(2):
+        fleet.now += 300
+        fleet.starts["pi-2"] += 1
+        _deployment, decided = start()
+        assert hosts_of(decided) == ALL
+    fleet.now += 300
+    fleet.starts["pi-2"] += 1
+    _deployment, decided = start()
+    reason = "its RPC server has ended 3 times in a row, and it rests for 10 minutes"
+    assert (hosts_of(decided), decided["absent"]) == (["pi-1"], {"pi-2": reason})
+    fleet.now += 610
+    _deployment, decided = start()
+    assert hosts_of(decided) == ALL
+
+
+def test_who_ends_every_run_takes_part_where_the_model_does_not_fit_without_it(fleet):
+    fleet.leader = 200
+    for _ in range(5):
+        _deployment, decided = start()
+        assert hosts_of(decided) == ALL
+        fleet.now += 300
+        fleet.starts["pi-2"] += 1
+    assert decided["strikes"]["pi-2"]["count"] == 4
+
+
+def test_nothing_is_held_against_a_worker_over_a_boot_of_the_leader(fleet, monkeypatch):
+    for _ in range(5):
+        start()
+        fleet.starts["pi-2"] += 1
+        decided = decisions.decision(MAIN)
+        decisions.write_document(MAIN.running_path, {**decided, "leader": "another boot:1:1"})
+    _deployment, decided = start()
+    assert (hosts_of(decided), decided["strikes"]) == (ALL, {})
+
+
+def test_who_rests_is_not_taken_for_back(fleet, watched, process):
+    decided = decisions.decision(MAIN)
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    decided = decisions.decision(MAIN)
+    until = fleet.now + 100
+    resting = {**decided, "strikes": {"pi-2": {"count": 3, "until": until}}}
+    decisions.write_document(MAIN.running_path, resting)
+    while fleet.now < until:
+        looks(fleet, watched, 1)
+    assert process.signals == []
+    looks(fleet, watched, 25)
+    assert process.signals == [15]
 
 
 def test_what_was_decided_is_nothing_when_root_has_written_anew(fleet):

@@ -98,6 +98,8 @@ def test_what_it_has_a_worker_run_is_within_what_root_granted_it():
         "workers": {},
         "leader": None,
         "waiting": None,
+        "began": 0.0,
+        "strikes": {},
     }
     assert as_decided(DEPLOYMENTS["head"], decided, "g") == outcome.deployments["head"]
     assert as_decided(DEPLOYMENTS["head"], decided, "another") is None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from unit.documents import worker_deployment
+
 GIB = 1 << 30
 SECRET = b"s" * 48
 BOOT = "7d0c1c2e-0000-4000-8000-000000000001"
@@ -14,24 +16,16 @@ ADDRESS = "10.0.0.11"
 # 10.0.0.11:50052 as /proc/net/tcp has it.
 LOCAL = "0B00000A:C384"
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
-DEPLOYMENT = {
-    "schema": 1,
-    "cluster": "main",
-    "host": "pi-1",
-    "part": "worker",
-    "build": {"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
-    "program": "/usr/libexec/ggml-rpc-server",
-    "arguments": ["--host", ADDRESS, "--port", "50052", "--threads", "4", "--device", "CUDA0,CPU", "--cache"],
-    "environment": {"LLAMA_CACHE": "/var/cache/drover"},
-    "nodes": [],
-    "groups": [],
-    "listen": {"address": ADDRESS, "port": 50052},
-    "allow": ["10.0.0.1"],
-    "files": [],
-    "memory_bytes": GIB,
-    "cache": {"directory": "/var/cache/drover/rpc", "days": 30},
-    "healing": {"port": 50053},
-}
+DEPLOYMENT = worker_deployment(
+    build={"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
+    program="/usr/libexec/ggml-rpc-server",
+    arguments=["--host", ADDRESS, "--port", "50052", "--threads", "4", "--device", "CUDA0,CPU", "--cache"],
+    environment={"LLAMA_CACHE": "/var/cache/drover"},
+    allow=["10.0.0.1"],
+    memory_bytes=GIB,
+    cache={"directory": "/var/cache/drover/rpc", "days": 30},
+    healing={"port": 50053},
+)
 
 
 def make(root, pid=4711, started=123456, clients=()):
