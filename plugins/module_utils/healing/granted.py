@@ -114,9 +114,9 @@ def read_decision(value: object) -> dict[str, Any]:
         for host, size in found["lesser"].items():
             whole(size, f"The decision's lesser: {host}", 0, MOST)
         for host, strike in found["strikes"].items():
-            told = dictionary(strike, f"The decision's strikes: {host}")
-            whole(told.get("count"), f"The decision's strikes: {host}: count", 0)
-            number(told.get("until"), f"The decision's strikes: {host}: until", 0)
+            what = f"The decision's strikes: {host}"
+            whole(dictionary(strike, what).get("count"), f"{what}: count", 1, MOST)
+            number(strike.get("until"), f"{what}: until", 0, MOST)
     return found
 
 

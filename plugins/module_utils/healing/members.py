@@ -18,7 +18,7 @@ import hashlib
 import json
 from typing import Any
 
-from ..checks import dictionary, document, text, whole
+from ..checks import choice, dictionary, document, text, whole
 from ..gguf.document import read_gguf
 from ..hosts.document import read_tally
 from ..placement.document import read_plan
@@ -102,6 +102,18 @@ def read_members(value: object) -> dict[str, Any]:
     read_plan(found["plan"])
     for tally in found["tallies"]:
         read_tally(tally)
+    hosts = [tally["host"] for tally in found["tallies"]]
+    for host in (found["leader"], *found["agents"]):
+        choice(host, f"{_WHAT}: a host", hosts, REMEDY)
+    for name in ("programs", "settings"):
+        for host, each in found[name].items():
+            dictionary(each, f"{_WHAT}: {name} of {host}", REMEDY)
+    for name in ("path", "alias"):
+        text(found["served"].get(name), f"{_WHAT}: {name} of what is served", REMEDY)
+    document({**found["served"], "schema": SCHEMA}, _WHAT, SCHEMA, {"files": list}, REMEDY)
+    for file in found["served"]["files"]:
+        text(dictionary(file, f"{_WHAT}: a file", REMEDY).get("path"), f"{_WHAT}: the path of a file", REMEDY)
+        whole(file.get("bytes"), f"{_WHAT}: the size of a file", 0, remedy=REMEDY)
     for host, agent in found["agents"].items():
         agent = dictionary(agent, f"{_WHAT}: the agent of {host}", REMEDY)
         text(agent.get("address"), f"{_WHAT}: the address of {host}'s agent", REMEDY)

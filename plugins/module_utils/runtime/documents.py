@@ -24,5 +24,5 @@ def load_document(path: str, what: str) -> Any:
             return json.load(file)
     except OSError as error:
         raise DroverError(f"{path} cannot be read ({error.strerror}): give the path of {what}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DroverError(f"{path} is not JSON ({error}): give the path of {what}.") from error

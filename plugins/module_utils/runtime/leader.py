@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..errors import DroverError
 from ..healing.granted import SCHEMA, of_leader
-from ..healing.members import read_members
+from ..healing.members import REMEDY, read_members
 from ..healing.replan import SILENT, Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import Strikes, counted, resting
@@ -46,8 +47,15 @@ def decide(name: str, root: dict[str, Any]) -> dict[str, Any]:
     """What the leader of the cluster called ``name`` runs now, which its workers run by already: a deployment. ``root``
     is the one that it was granted. Waits as long as it takes. Raises DroverError for documents that are none."""
     cluster, tree = Cluster(name), Tree()
+    return _Start(cluster, tree, load_members(cluster), root).run()
+
+
+def load_members(cluster: Cluster) -> dict[str, Any]:
+    """The members of ``cluster``. Raises DroverError for documents that are none, or another cluster's."""
     members = read_members(load_document(cluster.members_path, "the cluster's members"))
-    return _Start(cluster, tree, members, root).run()
+    if members["cluster"] != cluster.name:
+        raise DroverError(f"{cluster.members_path} is for the cluster {members['cluster']}: {REMEDY}.")
+    return members
 
 
 def agents_of(members: dict[str, Any], answers: Mapping[str, Answer]) -> dict[str, Answer]:
@@ -81,11 +89,11 @@ class _Start:
         before = decision(cluster, tree)
         self.plan: dict[str, Any] = before["plan"] if before else members["plan"]
         self.absent: dict[str, str] = before["absent"] if before else {}
+        self.lesser: dict[str, int] = before["lesser"] if before else {}
         # Of an earlier boot, when this host's clock was another, nothing is held against anybody.
         same_boot = before is not None and str(before["leader"]).startswith(f"{boot(tree)}:")
         self.before = before if same_boot else None
         self.strikes: Strikes = self.before["strikes"] if self.before else {}
-        self.lesser: dict[str, int] = before["lesser"] if before else {}
         self.told = ""
         self.refused: dict[str, tuple[float, str]] = {}
         leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
@@ -108,14 +116,13 @@ class _Start:
             self.refused = {host: said for host, said in self.refused.items() if now < said[0]}
             answers.update({host: Answer(problem=reason) for host, (_until, reason) in self.refused.items()})
             memory = see_lent(self.tree, self.root)["memory"]
-            owners = owners_at_most(self.cluster, self.grant)
             tired = {host: Answer(problem=reason) for host, reason in resting(self.strikes, now).items()}
-            outcome = self._planned({**answers, **tired}, memory, owners)
+            outcome = self._replan({**answers, **tired}, memory)
             if outcome.plan is not None:
                 answers.update(tired)
             elif tired:
                 # Now and then is better than not at all.
-                outcome = self._planned(answers, memory, owners)
+                outcome = self._replan(answers, memory)
             if outcome.plan is None or outcome.deployments is None:
                 self._wait(outcome)
                 continue
@@ -127,7 +134,8 @@ class _Start:
             self._tell(_serving(outcome.plan, outcome.absent))
             return mine
 
-    def _planned(self, answers: dict[str, Answer], memory: dict[str, Any], owners: Mapping[str, int]) -> Outcome:
+    def _replan(self, answers: Mapping[str, Answer], memory: dict[str, Any]) -> Outcome:
+        owners = owners_at_most(self.cluster, self.grant)
         return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
 
     def _count_strikes(self, answers: Mapping[str, Answer], now: float) -> None:

@@ -22,7 +22,6 @@ import time
 from typing import Any
 
 from ..errors import DroverError
-from ..healing.members import read_members
 from ..healing.metrics import watch_metrics
 from ..healing.policy import ANOTHER, SAME, SILENT, Decision, Limits, Look, Memory, decide
 from ..healing.replan import SILENT as NO_ANSWER
@@ -38,9 +37,8 @@ from .agent import listen
 from .agents import ask_all
 from .command import EX_TEMPFAIL
 from .decisions import decision, granted
-from .documents import load_document
 from .http_service import Handler, Refused
-from .leader import agents_of
+from .leader import agents_of, load_members
 from .owners import Owners
 from .part import load_deployment
 from .say import say
@@ -66,8 +64,7 @@ def watch(name: str) -> int:
     root = load_deployment(cluster)
     if root["part"] != "leader" or not root["healing"]:
         return 0
-    members = read_members(load_document(cluster.members_path, "the cluster's members"))
-    watched = Watch(cluster, tree, root, members, read_secret(cluster))
+    watched = Watch(cluster, tree, root, load_members(cluster), read_secret(cluster))
     with listen(root["listen"]["address"], root["healing"]["port"], health_handler(watched)) as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         while granted(cluster, tree) == watched.grant and read_secret(cluster) == watched.secret:

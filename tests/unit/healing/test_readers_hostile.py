@@ -41,8 +41,8 @@ DECISION = {
     "workers": {"pi-2": "b:1:2"},
     "leader": "b:3:4",
     "waiting": None,
-    "began": 12.5,
-    "strikes": {"pi-2": {"count": 1, "until": 0.0}},
+    "began": 1.5,
+    "strikes": {"pi-1": {"count": 3, "until": 1.5}},
 }
 TOLD = {
     "schema": 1,
