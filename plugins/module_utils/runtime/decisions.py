@@ -49,8 +49,9 @@ def decision(cluster: Cluster, tree: Tree | None = None) -> dict[str, Any] | Non
         found = read_decision(_decided(cluster, tree))
     except DroverError:
         return None
-    leads = found["deployment"].get("part") == "leader"
-    return found if leads and found["grant"] == granted(cluster, tree) else None
+    deployment = found["deployment"]
+    is_this = (deployment.get("part"), deployment.get("cluster")) == ("leader", cluster.name)
+    return found if is_this and found["grant"] == granted(cluster, tree) else None
 
 
 def write_document(path: str, content: dict[str, Any]) -> None:
