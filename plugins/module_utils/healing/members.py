@@ -43,6 +43,17 @@ _FIELDS: dict[str, Any] = {
 }
 # Of a tally: what is its owner's word, or the machine's for good.
 _LASTING_OF_TALLY = ("host", "machine", "exclude", "obstacles", "threads", "lend", "port")
+_LASTING_OF_PROGRAM = (
+    "server",
+    "rpc_server",
+    "version",
+    "build",
+    "rpc_protocol",
+    "backends",
+    "server_flags",
+    "rpc_server_flags",
+)
+_LASTING_OF_DEVICE = ("name", "description", "unified", "total_bytes")
 
 
 def make_members(
@@ -122,8 +133,7 @@ def read_members(value: object) -> dict[str, Any]:
 
 
 def _lasting_of_program(found: dict[str, Any]) -> dict[str, Any]:
-    """What was found of a host's programs, without what was free of its GPUs just then."""
-    devices = [
-        {name: value for name, value in device.items() if name != "free_bytes"} for device in found.get("devices") or []
-    ]
-    return {**found, "devices": devices}
+    """Of what was found of a host's programs: what runs, and on what, whichever builds lie beside it and whatever was
+    free of its GPUs just then."""
+    devices = [{name: device.get(name) for name in _LASTING_OF_DEVICE} for device in found.get("devices") or []]
+    return {**{name: found.get(name) for name in _LASTING_OF_PROGRAM}, "devices": devices}

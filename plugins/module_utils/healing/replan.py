@@ -17,6 +17,8 @@ from ..serving.deploy import deploy
 from ..text import size_text
 
 SILENT = "it does not answer"
+# It takes connections, as a machine does that is too busy to say more.
+SLOW = "it answers too slowly"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..healing import seal
-from ..healing.replan import SILENT, Answer
+from ..healing.replan import SILENT, SLOW, Answer
 from ..healing.sight import read_lent, read_state
 from .at_once import all_at_once
 
@@ -58,6 +58,11 @@ class Agent:
             with contextlib.suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the host took the connection, which its kernel does however busy it is."""
+        return self.socket is not None
+
     def _ask(self, method: str, path: str, body: bytes = b"") -> Any:
         try:
             if not self.nonce:
@@ -74,6 +79,9 @@ class Agent:
             if status != 200:
                 raise DroverError(content.decode("utf-8", "replace").strip())
             return json.loads(content)
+        except socket.timeout as error:
+            kind = Slow if self.connected else Unreachable
+            raise kind(f"{self.host} does not answer ({error}).") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.host} does not answer ({error or type(error).__name__}).") from error
         except (ValueError, LookupError, TypeError, RecursionError) as error:
@@ -93,6 +101,10 @@ class Agent:
 
 class Unreachable(DroverError):
     """Nobody answers there."""
+
+
+class Slow(DroverError):
+    """Somebody is there, and does not answer in time."""
 
 
 def ask_all(
@@ -120,12 +132,14 @@ def ask_all(
     for host, said in found.items():
         if said is None:
             wanted[host].give_up()
-    return {host: _answer(said) for host, said in found.items()}
+    return {host: _answer(said, wanted[host].connected) for host, said in found.items()}
 
 
-def _answer(said: Answer | DroverError | None) -> Answer:
+def _answer(said: Answer | DroverError | None, connected: bool) -> Answer:
     if isinstance(said, Answer):
         return said
+    if isinstance(said, Slow) or (said is None and connected):
+        return Answer(problem=SLOW)
     if said is None or isinstance(said, Unreachable):
         return Answer(problem=SILENT)
     return Answer(problem=str(said).rstrip("."))

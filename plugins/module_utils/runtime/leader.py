@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import DroverError
 from ..healing.granted import SCHEMA, of_leader
 from ..healing.members import REMEDY, read_members
-from ..healing.replan import SILENT, Answer, Outcome, replan
+from ..healing.replan import SILENT, SLOW, Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import Strikes, counted, resting
 from ..healing.told import told_before
@@ -36,6 +36,8 @@ from .secret import read_secret
 LOOK_SECONDS = 2.0
 # After a power cut workers come back one by one: for so long a plan with all of them is waited for.
 PATIENCE_SECONDS = 6.0
+# One that is there, and too busy to answer, is given longer.
+SLOW_SECONDS = 20.0
 DEPLOY_SECONDS = 5.0
 READY_SECONDS = 20.0
 GREET_SECONDS = 3.0
@@ -107,8 +109,10 @@ class _Start:
         while True:
             answers = agents_of(self.members, ask_all(self.members["agents"], self.secret))
             now = time.monotonic()
-            missed = [host for host in planned if answers[host].problem == SILENT and host not in lost]
-            if missed and now - began < PATIENCE_SECONDS:
+            patience = {SILENT: PATIENCE_SECONDS, SLOW: SLOW_SECONDS}
+            waits = [host for host in planned if now - began < patience.get(answers[host].problem, 0.0)]
+            missed = [host for host in waits if host not in lost]
+            if missed:
                 self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)
                 continue

@@ -23,8 +23,9 @@ from typing import Any
 
 from ..errors import DroverError
 from ..healing.metrics import watch_metrics
-from ..healing.policy import ANOTHER, SAME, SILENT, Decision, Limits, Look, Memory, decide
+from ..healing.policy import ANOTHER, SAME, SILENT, SLOW, Decision, Limits, Look, Memory, decide
 from ..healing.replan import SILENT as NO_ANSWER
+from ..healing.replan import SLOW as SLOW_ANSWER
 from ..healing.replan import Answer, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import resting
@@ -228,6 +229,8 @@ class Watch:
         workers = {}
         for host, answer in answers.items():
             up = not answer.problem and bool(answer.state and answer.state["rpc"]) and sights.get(host, SAME) == SAME
+            # Nothing else is known of it yet.
+            up = up or answer.problem == SLOW_ANSWER
             workers[host] = {"up": up, "problem": answer.problem, "takes_part": host in sights}
         # While it ends in an orderly way it may still say that it is well.
         self.written.tell(sentence, workers, self.owners.given, over=run != self.memory.ended_run)
@@ -241,7 +244,7 @@ class Watch:
         if run is None:
             return "llama-server does not run, and is started."
         for host, sight in sorted(sights.items()):
-            if sight != SAME:
+            if sight not in (SAME, SLOW):
                 why = answers[host].problem or "its RPC server has ended or was started anew"
                 return f"{host} holds layers, and {why}."
         place = self.root["listen"]
@@ -255,5 +258,7 @@ class Watch:
 def _sight(answer: Answer | None, mark: str) -> str:
     if answer is None or answer.problem == NO_ANSWER:
         return SILENT
+    if answer.problem == SLOW_ANSWER:
+        return SLOW
     rpc = answer.state["rpc"] if answer.state else None
     return SAME if rpc and rpc["mark"] == mark else ANOTHER

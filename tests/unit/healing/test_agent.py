@@ -184,6 +184,12 @@ def test_nobody_there_is_told_apart():
     assert answers["pi-1"].problem == "it does not answer"
 
 
+def test_one_that_takes_connections_and_says_nothing_is_slow():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = {"address": "127.0.0.1", "port": server.getsockname()[1]}
+        assert ask_all({"pi-1": place}, worker.SECRET, seconds=0.2)["pi-1"].problem == "it answers too slowly"
+
+
 @pytest.mark.parametrize("begins", ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
 def test_no_thread_stays_with_an_agent_that_says_a_byte_now_and_then(begins):
     ended = threading.Event()
@@ -207,7 +213,7 @@ def test_no_thread_stays_with_an_agent_that_says_a_byte_now_and_then(begins):
         stays = [thread for thread in left if thread.is_alive()]
         ended.set()
         dripping.join()
-    assert answers["pi-1"].problem == "it does not answer"
+    assert answers["pi-1"].problem == "it answers too slowly"
     assert stays == []
 
 

@@ -12,7 +12,7 @@ import os
 
 import pytest
 from module_utils.errors import DroverError
-from module_utils.healing.replan import SILENT, Answer
+from module_utils.healing.replan import SILENT, SLOW, Answer
 from module_utils.hosts.process import boot
 from module_utils.runtime import decisions, leader, watch
 from module_utils.runtime.command import NotYet
@@ -33,6 +33,7 @@ class Fleet:
 
     def __init__(self):
         self.now = 1000.0
+        self.slow_hosts = set()
         self.silent, self.refuses, self.clients, self.build = set(), {}, {}, dict.fromkeys(ALL, BUILD)
         self.protocol = dict.fromkeys(ALL, BUILD["rpc_protocol"])
         self.lent = dict.fromkeys(ALL, 700)
@@ -48,6 +49,8 @@ class Fleet:
     def answer(self, host, lent=True):
         if host in self.silent:
             return Answer(problem=SILENT)
+        if host in self.slow_hosts:
+            return Answer(problem=SLOW)
         rpc = {"mark": f"{host} {self.starts[host]}", "started_seconds": 1.0, "clients": self.clients.get(host, [])}
         state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
         state["memory"] = self.pressure(host)
@@ -219,6 +222,14 @@ def test_whatever_the_watch_has_left_a_start_goes_on(fleet, told):
     _deployment, decided = start()
     assert hosts_of(decided) == ["pi-1"]
     assert fleet.now > 1005
+
+
+@pytest.mark.parametrize(("after", "expected"), [(15, ALL), (60, ["pi-1"])])
+def test_one_that_is_too_busy_to_answer_is_looked_for_longer(fleet, after, expected):
+    fleet.slow_hosts.add("pi-2")
+    fleet.events = [(1000 + after, fleet.slow_hosts.clear)]
+    _deployment, decided = start()
+    assert hosts_of(decided) == expected
 
 
 def test_a_worker_that_comes_while_it_is_looked_for_takes_part(fleet):
@@ -394,6 +405,16 @@ def test_a_healthy_cluster_is_left_alone(fleet, watched, process):
     assert (watched.told["healthy"], watched.told["sentence"]) == (True, "")
     assert {host: worker["up"] for host, worker in watched.told["workers"].items()} == {"pi-1": True, "pi-2": True}
     assert decisions.read_document(MAIN.watch_path) == watched.told
+
+
+def test_a_worker_too_busy_to_answer_ends_nothing_for_a_while(fleet, watched, process):
+    looks(fleet, watched, 3)
+    fleet.slow_hosts.add("pi-2")
+    looks(fleet, watched, 7)
+    assert (process.signals, watched.told["healthy"]) == ([], True)
+    assert watched.told["workers"]["pi-2"]["problem"] == SLOW
+    looks(fleet, watched, 3)
+    assert process.signals == [9]
 
 
 def test_a_restarted_worker_ends_llama_server(fleet, watched, process):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from module_utils.healing.policy import ANOTHER, NOTHING, SAME, SILENT, Limits, Look, Memory, decide
+from module_utils.healing.policy import ANOTHER, NOTHING, SAME, SILENT, SLOW, Limits, Look, Memory, decide
 
 LIMITS = Limits()
 
@@ -40,6 +40,20 @@ def test_a_silent_worker_ends_it_at_the_second_look():
     )
     assert (moment, decision.at_once) == (12, True)
     assert decision.reason == "pi-1 does not answer"
+
+
+@pytest.mark.parametrize(
+    ("sights", "moment"),
+    [
+        ([SLOW] * 30, 15),
+        ([SLOW] * 5 + [SILENT] * 5, 7),
+        ([SLOW] * 5 + [SAME] * 5, None),
+        ([SLOW] * 10 + [SAME] + [SLOW] * 10, None),
+    ],
+)
+def test_a_worker_that_is_slow_is_waited_for_longer(sights, moment):
+    found = watch(Look(float(now), "run", {"pi-1": sight}) for now, sight in enumerate(sights))
+    assert [when for when, _decision in found[:1]] == ([] if moment is None else [moment])
 
 
 def test_a_worker_that_blinks_ends_nothing():
