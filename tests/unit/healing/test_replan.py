@@ -207,6 +207,16 @@ def test_the_digest_does_not_follow_the_memory_that_is_free_on_a_gpu():
     assert lasting(8 * GIB, 7 * GIB) != lasting(9 * GIB, 7 * GIB)
 
 
+def test_the_digest_does_not_follow_a_build_that_lies_beside_the_one_that_runs():
+    def lasting(**found):
+        programs = {host: {**PROGRAMS, **found} for host in HOSTS}
+        made = make_members(MEMBERS["plan"], GGUF, MEMBERS["tallies"], programs, MODEL, HEALS, DEPLOYMENTS)
+        return made["lasting"]
+
+    assert lasting(builds=["b1"], current="b1") == lasting(builds=["b1", "b2"], current="b2")
+    assert lasting(server="/opt/llama.cpp/b1/bin/llama-server") != lasting(server="/usr/bin/llama-server")
+
+
 def test_a_cluster_that_does_not_heal_has_no_members():
     tallies = MEMBERS["tallies"]
     deployments = deploy(MEMBERS["plan"], tallies, dict.fromkeys(HOSTS, PROGRAMS), MODEL, {})
