@@ -23,6 +23,7 @@ from typing import Any
 
 KEPT_OF_STALLED = 0.75
 BELIEVED = 2
+LEAST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class OwnerLimits:
     most_free_seconds: float = 6 * 3600.0
     # While nothing is served for want of memory, nobody is interrupted by taking it.
     waiting_free_seconds: float = 30.0
+    most_waiting_seconds: float = 300.0
     calm_seconds: float = 24 * 3600.0
 
 
@@ -94,7 +96,8 @@ def follow(
         if _lasts(one.very, limits.urgent_seconds, now) or _lasts(one.short, limits.need_seconds, now):
             needs[host] = Need(_lesser(memory, one.stalled >= BELIEVED), _lasts(one.very, limits.urgent_seconds, now))
         wait = limits.free_seconds if serving else limits.waiting_free_seconds
-        if _lasts(one.free, min(limits.most_free_seconds, wait * 2.0 ** min(max(0, one.times - 1), 30)), now):
+        most = limits.most_free_seconds if serving else limits.most_waiting_seconds
+        if _lasts(one.free, min(most, wait * 2.0 ** min(max(0, one.times - 1), 30)), now):
             free.append(host)
     return found, needs, frozenset(free)
 
@@ -103,6 +106,11 @@ def given_back(limits: OwnerLimits, known: Known, now: float) -> Known:
     """What is known of a host whose owner was given its memory at the moment ``now``."""
     in_a_row = known.gave is not None and now - known.gave < limits.calm_seconds
     return Known(gave=now, times=known.times + 1 if in_a_row else 1)
+
+
+def worth_it(reserve: int) -> float:
+    """How many bytes more or less than before are no accident on a host with that ``reserve``."""
+    return reserve / 2 or LEAST
 
 
 def planned_bytes(plan: Mapping[str, Any]) -> dict[str, int]:
@@ -122,7 +130,7 @@ def _looked_at(limits: OwnerLimits, known: Known, now: float, memory: HostMemory
     has_some = memory.planned > 0
     short = has_some and left < memory.reserve * (2 if known.stalled >= BELIEVED else 0.5)
     very = has_some and left < memory.reserve / 8
-    more = memory.lesser is not None and memory.lendable - memory.reserve >= memory.lesser + memory.reserve / 2
+    more = memory.lesser is not None and memory.lendable - memory.reserve >= memory.lesser + worth_it(memory.reserve)
     return replace(
         known,
         short=_since(known.short, now, short),

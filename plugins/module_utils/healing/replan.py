@@ -15,6 +15,7 @@ from ..placement.planner import make_plan
 from ..placement.policy import Policy
 from ..serving.deploy import deploy
 from ..text import size_text
+from .owner import worth_it
 
 SILENT = "it does not answer"
 # It takes connections, as a machine does that is too busy to say more.
@@ -132,7 +133,7 @@ def _lesser(
 def _has_more(tallies: list[dict[str, Any]], host: str, size: int) -> bool:
     """Whether ``host`` can have more than ``size`` bytes, by half of its reserve."""
     memories = [tally["memory"] for tally in tallies if tally["host"] == host and not tally["exclude"]]
-    return any(memory["usable_bytes"] > size + memory["reserve_bytes"] / 2 for memory in memories)
+    return any(memory["usable_bytes"] > size + worth_it(memory["reserve_bytes"]) for memory in memories)
 
 
 def _at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -32,6 +33,7 @@ class Agent:
         self.connection = http.client.HTTPConnection(address, port, timeout=seconds)
         # The connection forgets it before its last byte has come.
         self.socket: socket.socket | None = None
+        self.began: float | None = None
         self.given_up = False
 
     def state(self) -> dict[str, Any]:
@@ -63,6 +65,10 @@ class Agent:
         """Whether the host took the connection, which its kernel does however busy it is."""
         return self.socket is not None
 
+    def had_time(self, seconds: float) -> bool:
+        """Whether nearly ``seconds`` were spent on the connection, or this machine itself was too busy for that."""
+        return self.began is not None and time.monotonic() - self.began >= 0.8 * seconds
+
     def _ask(self, method: str, path: str, body: bytes = b"") -> Any:
         try:
             if not self.nonce:
@@ -79,9 +85,10 @@ class Agent:
             if status != 200:
                 raise DroverError(content.decode("utf-8", "replace").strip())
             return json.loads(content)
-        except socket.timeout as error:
-            kind = Slow if self.connected else Unreachable
-            raise kind(f"{self.host} does not answer ({error}).") from error
+        except (socket.timeout, ConnectionRefusedError) as error:
+            # Refused, its kernel answers: the agent is started anew.
+            there = self.connected or isinstance(error, ConnectionRefusedError)
+            raise (Slow if there else Unreachable)(f"{self.host} does not answer ({error}).") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.host} does not answer ({error or type(error).__name__}).") from error
         except (ValueError, LookupError, TypeError, RecursionError) as error:
@@ -89,6 +96,7 @@ class Agent:
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str, bytes]:
         if self.connection.sock is None:
+            self.began = time.monotonic()
             self.connection.connect()
             self.socket = self.connection.sock
         if self.given_up:
@@ -104,7 +112,7 @@ class Unreachable(DroverError):
 
 
 class Slow(DroverError):
-    """Somebody is there, and does not answer in time."""
+    """The machine is there, and does not answer in time."""
 
 
 def ask_all(
@@ -132,13 +140,14 @@ def ask_all(
     for host, said in found.items():
         if said is None:
             wanted[host].give_up()
-    return {host: _answer(said, wanted[host].connected) for host, said in found.items()}
+    late = {host: agent.connected or not agent.had_time(seconds) for host, agent in wanted.items()}
+    return {host: _answer(said, late[host]) for host, said in found.items()}
 
 
-def _answer(said: Answer | DroverError | None, connected: bool) -> Answer:
+def _answer(said: Answer | DroverError | None, late: bool) -> Answer:
     if isinstance(said, Answer):
         return said
-    if isinstance(said, Slow) or (said is None and connected):
+    if isinstance(said, Slow) or (said is None and late):
         return Answer(problem=SLOW)
     if said is None or isinstance(said, Unreachable):
         return Answer(problem=SILENT)

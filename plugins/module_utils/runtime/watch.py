@@ -53,6 +53,7 @@ END_SECONDS = 5.0
 # A plan with who is back is looked for again after so long, and later where an end did not bring it about.
 WEIGH_SECONDS = 60.0
 TRIED_SECONDS = 600.0
+MOST_TRIED_SECONDS = 6 * 3600.0
 # In place of the mark of an RPC server that is back.
 FREE = "its memory is free"
 _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
@@ -106,6 +107,8 @@ class Watch:
         self.memory = Memory()
         # Of those that are back: their mark, and when it is worked out again whether a plan with them is better.
         self.weighed: dict[str, tuple[str, float]] = {}
+        # How often such an end was tried for a host by its mark.
+        self.tries: dict[str, tuple[str, int]] = {}
         self.better = False
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
@@ -163,6 +166,10 @@ class Watch:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
             with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
+            if any(with_memory[host].lent is None for host in decided["workers"]):
+                # A plan without one that serves, and has but missed this one question, is no better one.
+                self.better = False
+                return
             memory = see_lent(self.tree, self.root)["memory"]
             owners, lesser = self.owners.at_most(), decided["lesser"]
             outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"], owners, lesser)
@@ -178,6 +185,14 @@ class Watch:
         """Whether it is news that ``host`` is back, or what it lends may be more by now."""
         before, again = self.weighed.get(host, ("", now))
         return before != mark or (not self.better and now >= again)
+
+    def _tried(self, host: str, mark: str) -> float:
+        """When the end that ``host`` may have been the reason for is tried for it again: one that answers and still
+        cannot take part, since its RPC port is blocked, say, would end a healthy cluster every few minutes."""
+        before, times = self.tries.get(host, ("", 0))
+        times = times + 1 if mark == before and mark != FREE else 1
+        self.tries[host] = (mark, times)
+        return time.monotonic() + min(MOST_TRIED_SECONDS, TRIED_SECONDS * 2.0 ** min(times - 1, 30))
 
     def _busy(self) -> bool:
         """Whether llama-server answers a request; so it is taken to be when it does not say."""
@@ -197,8 +212,7 @@ class Watch:
         say(f"Ends llama-server, since {what.reason}")
         self.better = False
         if not what.at_once:
-            again = time.monotonic() + TRIED_SECONDS
-            self.weighed = {host: (mark, again) for host, (mark, _again) in self.weighed.items()}
+            self.weighed = {host: (mark, self._tried(host, mark)) for host, (mark, _again) in self.weighed.items()}
         self.owners.ended()
         # Before it ends: the next start plans by it.
         self.written.heals(what.reason, self.owners.given)

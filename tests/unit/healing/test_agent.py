@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import io
 import json
@@ -13,6 +14,7 @@ import os
 import random
 import socket
 import threading
+import time
 
 import pytest
 from module_utils.errors import DroverError
@@ -176,12 +178,33 @@ def test_another_secret_is_told_by_name(port):
     other.close()
 
 
-def test_nobody_there_is_told_apart():
-    agent = Agent("pi-1", "127.0.0.1", 1, worker.SECRET, seconds=0.5)
+def cannot_be_reached(_connection):
+    raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+
+def test_nobody_there_is_told_apart(monkeypatch):
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", cannot_be_reached)
     with pytest.raises(Unreachable):
-        agent.state()
+        Agent("pi-1", "127.0.0.1", 1, worker.SECRET, seconds=0.5).state()
     answers = ask_all({"pi-1": {"address": "127.0.0.1", "port": 1}}, worker.SECRET)
     assert answers["pi-1"].problem == "it does not answer"
+
+
+def test_an_agent_that_is_started_anew_is_no_host_that_is_gone():
+    answers = ask_all({"pi-1": {"address": "127.0.0.1", "port": 1}}, worker.SECRET)
+    assert answers["pi-1"].problem == "it answers too slowly"
+
+
+@pytest.mark.parametrize(("connects_after", "problem"), [(0.0, "it does not answer"), (1.0, "it answers too slowly")])
+def test_a_leader_too_busy_to_ask_takes_nobody_for_gone(monkeypatch, connects_after, problem):
+    def ask(agent):
+        threading.Event().wait(connects_after)
+        agent.began = time.monotonic()
+        threading.Event().wait(2)
+
+    monkeypatch.setattr(Agent, "state", ask)
+    answers = ask_all({"pi-1": {"address": "127.0.0.1", "port": 1}}, worker.SECRET, seconds=1.1)
+    assert answers["pi-1"].problem == problem
 
 
 def test_one_that_takes_connections_and_says_nothing_is_slow():

@@ -482,6 +482,35 @@ def test_one_missed_answer_leaves_nobody_out(fleet, watched, process):
     assert process.signals == [15]
 
 
+def test_one_that_serves_and_misses_a_question_makes_no_plan_without_it_a_better_one(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    # Back, and of no use.
+    fleet.lent["pi-2"] = 1
+    answer = fleet.answer
+    fleet.answer = lambda host, lent=True: Answer(problem=SLOW) if lent and host == "pi-1" else answer(host, lent)
+    looks(fleet, watched, 60)
+    assert process.signals == []
+
+
+def test_who_answers_and_can_never_take_part_is_tried_ever_more_rarely(fleet, watched, process):
+    fleet.silent.add("pi-2")
+    start()
+    fleet.silent.clear()
+    fleet.refuses["pi-2"] = "no"
+    ends = []
+    for _ in range(6000):
+        looks(fleet, watched, 1)
+        if not process.alive:
+            ends.append(fleet.now)
+            process.alive = True
+            start()
+    waits = [after - before for before, after in zip(ends, ends[1:])]
+    assert len(ends) <= 6
+    assert all(later > 1.8 * earlier for earlier, later in zip(waits, waits[1:]))
+
+
 def test_who_lends_more_after_a_while_is_taken_in(fleet, watched, process):
     fleet.silent.add("pi-2")
     start()
