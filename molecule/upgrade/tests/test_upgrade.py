@@ -78,6 +78,9 @@ def test_a_broken_build_is_rolled_back_by_itself(api):
 
 
 def test_a_worker_left_on_another_build_is_named_before_the_leader_restarts(api):
+    # Or the cluster itself would start anew without that worker.
+    unhealed = {**BACK, "llama_server_heals": False}
+    succeeded(play("site", settings=unhealed))
     worker = host("pi-2")
     folder = "/etc/systemd/system/drover-rpc@main.service.d"
     program = worker.check_output("ls /usr/libexec/*/llama/bin/ggml-rpc-server")
@@ -90,7 +93,7 @@ def test_a_worker_left_on_another_build_is_named_before_the_leader_restarts(api)
     )
     worker.check_output("systemctl daemon-reload && systemctl restart drover-rpc@main")
     try:
-        failed(play("site", settings=BACK), "pi-2 runs /usr/libexec/", "The leader was not restarted.")
+        failed(play("site", settings=unhealed), "pi-2 runs /usr/libexec/", "The leader was not restarted.")
         assert process(LEADER, "drover-server@main") == leader
     finally:
         worker.check_output(f"rm -r {folder} && systemctl daemon-reload && systemctl restart drover-rpc@main")
