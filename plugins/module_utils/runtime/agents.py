@@ -66,7 +66,8 @@ class Agent:
         return self.socket is not None
 
     def had_time(self, seconds: float) -> bool:
-        """Whether nearly ``seconds`` were spent on the connection, or this machine itself was too busy for that."""
+        """Whether nearly ``seconds`` have passed since the connection was begun; where not, it is this machine that was
+        too busy to begin."""
         return self.began is not None and time.monotonic() - self.began >= 0.8 * seconds
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> Any:

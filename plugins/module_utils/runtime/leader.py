@@ -34,10 +34,9 @@ from .say import complain, say
 from .secret import read_secret
 
 LOOK_SECONDS = 2.0
-# After a power cut workers come back one by one: for so long a plan with all of them is waited for.
-PATIENCE_SECONDS = 6.0
-# One that is there, and too busy to answer, is given longer.
-SLOW_SECONDS = 20.0
+# After a power cut workers come back one by one: for so long a plan with all of them is waited for. One that is there,
+# and too busy to answer, is given longer.
+PATIENCE_SECONDS = {SILENT: 6.0, SLOW: 20.0}
 DEPLOY_SECONDS = 5.0
 READY_SECONDS = 20.0
 GREET_SECONDS = 3.0
@@ -105,13 +104,11 @@ class _Start:
         """The deployment to become."""
         began = time.monotonic()
         lost = self._known_as_lost()
-        planned = [endpoint["host"] for endpoint in self.plan["endpoints"]]
+        planned = {endpoint["host"] for endpoint in self.plan["endpoints"]}
         while True:
             answers = agents_of(self.members, ask_all(self.members["agents"], self.secret))
             now = time.monotonic()
-            patience = {SILENT: PATIENCE_SECONDS, SLOW: SLOW_SECONDS}
-            waits = [host for host in planned if now - began < patience.get(answers[host].problem, 0.0)]
-            missed = [host for host in waits if host not in lost]
+            missed = [host for host in planned - lost if now - began < PATIENCE_SECONDS.get(answers[host].problem, 0.0)]
             if missed:
                 self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)

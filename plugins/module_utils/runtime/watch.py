@@ -128,10 +128,10 @@ class Watch:
             self.owners.given = self.told["owners"]
         decided = decision(self.cluster, self.tree)
         mark = decided["leader"] if decided and not decided["waiting"] else None
-        run = mark if mark and marked_process(self.tree, mark) else None
+        pid = marked_process(self.tree, mark) if mark else None
+        run = mark if pid else None
         answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False, seconds=ASK_SECONDS))
         memories = {host: answer.state["memory"] for host, answer in answers.items() if answer.state}
-        pid = marked_process(self.tree, run) if run else None
         memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, [pid] if pid else [])
         self.owners.look(decided, run, memories, self.told["healthy"])
         started = decided["workers"] if decided and run else {}
@@ -166,7 +166,8 @@ class Watch:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
             with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
-            if any(with_memory[host].lent is None for host in decided["workers"]):
+            unheard = {host for host, answer in with_memory.items() if answer.lent is None}
+            if unheard & decided["workers"].keys():
                 # A plan without one that serves, and has but missed this one question, is no better one.
                 self.better = False
                 return
@@ -176,8 +177,8 @@ class Watch:
             mine = (outcome.deployments or {}).get(self.members["leader"])
             self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
             # Who missed this one question is weighed at the next look.
-            heard = {host: mark for host, mark in back.items() if host not in with_memory or with_memory[host].lent}
-            self.weighed.update({host: (mark, now + WEIGH_SECONDS) for host, mark in heard.items()})
+            again = now + WEIGH_SECONDS
+            self.weighed.update({host: (mark, again) for host, mark in back.items() if host not in unheard})
             if not self.better:
                 self.owners.take_back()
 
@@ -242,9 +243,9 @@ class Watch:
         sentence = self._problem(decided, run, answers, sights)
         workers = {}
         for host, answer in answers.items():
-            up = not answer.problem and bool(answer.state and answer.state["rpc"]) and sights.get(host, SAME) == SAME
-            # Nothing else is known of it yet.
-            up = up or answer.problem == SLOW_ANSWER
+            holds = not answer.problem and bool(answer.state and answer.state["rpc"])
+            # Of one that is slow nothing else is known yet.
+            up = answer.problem == SLOW_ANSWER or (holds and sights.get(host, SAME) == SAME)
             workers[host] = {"up": up, "problem": answer.problem, "takes_part": host in sights}
         # While it ends in an orderly way it may still say that it is well.
         self.written.tell(sentence, workers, self.owners.given, over=run != self.memory.ended_run)

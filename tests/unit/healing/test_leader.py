@@ -152,6 +152,13 @@ def start():
     return deployment, decisions.decision(MAIN)
 
 
+def start_without(fleet, host):
+    """A start that ``host`` misses, which is back right after it."""
+    fleet.silent.add(host)
+    start()
+    fleet.silent.clear()
+
+
 def hosts_of(decided):
     return [endpoint["host"] for endpoint in decided["plan"]["endpoints"]]
 
@@ -240,9 +247,7 @@ def test_a_worker_that_comes_while_it_is_looked_for_takes_part(fleet):
 
 
 def test_who_took_no_part_last_time_is_taken_in_when_it_is_back(fleet):
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     deployment, decided = start()
     assert (hosts_of(decided), decided["absent"]) == (ALL, {})
     assert deployment == DEPLOYMENTS["head"]
@@ -343,9 +348,7 @@ def test_nothing_is_held_against_a_worker_over_a_boot_of_the_leader(fleet, monke
 
 def test_who_rests_is_not_taken_for_back(fleet, watched, process):
     decided = decisions.decision(MAIN)
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     decided = decisions.decision(MAIN)
     until = fleet.now + 100
     resting = {**decided, "strikes": {"pi-2": {"count": 3, "until": until}}}
@@ -483,9 +486,7 @@ def test_one_missed_answer_leaves_nobody_out(fleet, watched, process):
 
 
 def test_one_that_serves_and_misses_a_question_makes_no_plan_without_it_a_better_one(fleet, watched, process):
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     # Back, and of no use.
     fleet.lent["pi-2"] = 1
     answer = fleet.answer
@@ -495,9 +496,7 @@ def test_one_that_serves_and_misses_a_question_makes_no_plan_without_it_a_better
 
 
 def test_who_answers_and_can_never_take_part_is_tried_ever_more_rarely(fleet, watched, process):
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     fleet.refuses["pi-2"] = "no"
     ends = []
     for _ in range(6000):
@@ -512,9 +511,7 @@ def test_who_answers_and_can_never_take_part_is_tried_ever_more_rarely(fleet, wa
 
 
 def test_who_lends_more_after_a_while_is_taken_in(fleet, watched, process):
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     fleet.lent["pi-2"] = 1
     looks(fleet, watched, 10)
     fleet.lent["pi-2"] = 700
@@ -523,9 +520,7 @@ def test_who_lends_more_after_a_while_is_taken_in(fleet, watched, process):
 
 
 def test_who_takes_no_part_after_an_end_for_it_is_left_alone_for_a_while(fleet, watched, process):
-    fleet.silent.add("pi-2")
-    start()
-    fleet.silent.clear()
+    start_without(fleet, "pi-2")
     fleet.refuses["pi-2"] = "no"
     for _ in range(4):
         looks(fleet, watched, 60)
