@@ -22,7 +22,7 @@ from ..hosts.listener import find_connections, find_listeners
 from ..hosts.memory import read_memory
 from ..hosts.pressure import read_pressure
 from ..hosts.process import process_mark, started_seconds
-from ..hosts.tree import Tree
+from ..hosts.tree import Once, Tree
 from ..serving.cluster import Cluster
 
 SCHEMA = 1
@@ -37,11 +37,13 @@ MEMORY = (
 )
 
 
-def see_state(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
-    """The ``state`` of the worker that ``deployment`` is of. The RPC port itself is never touched."""
+def see_state(tree: Tree, deployment: dict[str, Any], likely: int | None = None) -> dict[str, Any]:
+    """The ``state`` of the worker that ``deployment`` is of, whose RPC server was the process ``likely`` when it was
+    seen last. The RPC port itself is never touched."""
+    tree = Once(tree.root)  # the kernel goes through all of its sockets for each read
     port = deployment["listen"]["port"]
     rpc = None
-    for listener in find_listeners(tree, [port]):
+    for listener in find_listeners(tree, [port], likely):
         mark = process_mark(tree, listener["pid"]) if listener["pid"] else None
         if mark:
             rpc = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import checks
@@ -20,14 +20,15 @@ ESTABLISHED, LISTEN = "01", "0A"
 MAPPED = "::ffff:"  # before an IPv4 address that an IPv6 socket serves
 
 
-def find_listeners(tree: Tree, ports: Iterable[int]) -> list[dict[str, Any]]:
-    """List who listens on ``ports``: ``port``, ``address``, ``pid``, ``command`` and ``unit``.
+def find_listeners(tree: Tree, ports: Iterable[int], likely: int | None = None) -> list[dict[str, Any]]:
+    """List who listens on ``ports``: ``port``, ``address``, ``pid``, ``command`` and ``unit``. The process ``likely``
+    is looked at first: one that listened before spares a look at every descriptor of the machine.
 
     ``pid`` and ``command`` are None when the listener's process cannot be seen (another user's, without root), ``unit``
     when it belongs to none. Sorted by port and address. Raises DroverError for what is no port.
     """
     sockets = [(port, address, inode) for port, address, _peer, inode in _sockets(tree, LISTEN, ports)]
-    owners = _owners(tree, {inode for _port, _address, inode in sockets})
+    owners = _owners(tree, {inode for _port, _address, inode in sockets}, likely)
     listeners: list[dict[str, Any]] = []
     for port, address, inode in sorted(sockets):
         pid = owners.get(inode)
@@ -75,11 +76,11 @@ def _address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
 
 
-def _owners(tree: Tree, inodes: set[str]) -> dict[str, int]:
-    """Socket inode -> the lowest id of a process that has it open; systemd, which may hold it for it, comes last."""
+def _owners(tree: Tree, inodes: set[str], likely: int | None) -> dict[str, int]:
+    """Socket inode -> ``likely``, or the lowest id of a process that has it open; systemd, which may hold it for it,
+    comes last."""
     owners: dict[str, int] = {}
-    pids = sorted((int(name) for name in tree.names("/proc") if name.isdigit()), key=lambda pid: (pid == 1, pid))
-    for pid in pids if inodes else ():
+    for pid in _processes(tree, likely) if inodes else ():
         for descriptor in tree.names(f"/proc/{pid}/fd"):
             try:
                 target = os.readlink(tree.path(f"/proc/{pid}/fd/{descriptor}"))
@@ -92,6 +93,12 @@ def _owners(tree: Tree, inodes: set[str]) -> dict[str, int]:
         if len(owners) == len(inodes):
             break
     return owners
+
+
+def _processes(tree: Tree, likely: int | None) -> Iterator[int]:
+    if likely is not None:
+        yield likely
+    yield from sorted((int(name) for name in tree.names("/proc") if name.isdigit()), key=lambda pid: (pid == 1, pid))
 
 
 def _command(tree: Tree, pid: int) -> str | None:

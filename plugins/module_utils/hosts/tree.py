@@ -53,3 +53,16 @@ class Tree:
     def has(self, path: str) -> bool:
         """Tell whether there is a file or a folder ``path``, an empty one too."""
         return os.path.exists(self.path(path))
+
+
+class Once(Tree):
+    """The same files, each read at most once: one look that puts several answers together."""
+
+    def __init__(self, root: str = "/") -> None:
+        super().__init__(root)
+        self._read: dict[str, str | None] = {}
+
+    def text(self, path: str) -> str | None:
+        if path not in self._read:
+            self._read[path] = super().text(path)
+        return self._read[path]

@@ -74,6 +74,13 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
     its secret, which may be written anew."""
     seen = tree or Tree()
     gpus = GpuFigures(seen)
+    last: int | None = None
+
+    def state(root: dict[str, Any]) -> dict[str, Any]:
+        nonlocal last
+        found = see_state(seen, root, last)
+        last = found["rpc"]["pid"] if found["rpc"] else None
+        return found
 
     class AgentHandler(Handler):
         nonce = ""
@@ -87,10 +94,10 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
                 return 200, {"nonce": self.nonce}
             root = load_deployment(cluster)
             if (method, path) == ("GET", "/metrics"):
-                return 200, worker_metrics(root, see_state(seen, root), see_lent(seen, root), gpus.of(root))
+                return 200, worker_metrics(root, state(root), see_lent(seen, root), gpus.of(root))
             self._require_seal(root["host"], method, path, body)
             if (method, path) == ("GET", "/state"):
-                return 200, see_state(seen, root)
+                return 200, state(root)
             if (method, path) == ("GET", "/lent"):
                 return 200, see_lent(seen, root)
             if (method, path) == ("PUT", "/deployment"):

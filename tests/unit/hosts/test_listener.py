@@ -77,6 +77,17 @@ def test_nobody_listens(host):
     assert find_listeners(host, [9999]) == []
 
 
+@pytest.mark.parametrize(("likely", "folders"), [(811, 1), (600, 4), (4711, 4), (None, 3)])
+def test_who_listened_before_is_looked_at_first(host, likely, folders, monkeypatch):
+    """/proc itself and the descriptors of processes 600 and 811, after those of who is likely; a likely one that does
+    not listen any more is none."""
+    looked_at = []
+    names = Tree.names
+    monkeypatch.setattr(Tree, "names", lambda tree, path: looked_at.append(path) or names(tree, path))
+    assert [entry["pid"] for entry in find_listeners(host, [50052], likely)] == [811]
+    assert len(looked_at) == folders
+
+
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_no_port(host, port):
     for look in (find_listeners, find_connections):
