@@ -10,21 +10,29 @@ import datetime
 from ..errors import DroverError
 from ..healing.telling import heal_lines
 from ..healing.told import read_told
-from ..serving.cluster import Cluster
+from ..hosts.tree import Tree
+from ..serving.cluster import led
 from ..serving.deployment import REMEDY
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
 from .say import say
+from .standby import standing_by
 
 
 def print_status(name: str) -> bool:
     """Print it; tell whether all is well."""
-    cluster = Cluster(name)
+    cluster = led(name)
+    standby = standing_by(cluster, Tree())
+    if standby:
+        say(standby)
+        return True
     written, decided = read_document(cluster.watch_path), decision(cluster)
     if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
-    say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
+    others = [host for host in decided["plan"].get("leaders", []) if host != decided["plan"]["leader"]]
+    standbys = [f"Stands by: {', '.join(others)}"] if others else []
+    say("\n".join([*plan_lines(decided["plan"]), *standbys, "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 

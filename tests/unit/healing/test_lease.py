@@ -18,7 +18,6 @@ from module_utils.healing.lease import (
     held_until,
     holder,
     leads,
-    majority,
     vote,
 )
 
@@ -134,7 +133,7 @@ def test_who_is_not_granted_it_lets_others_try():
 
 TICK = 0.25
 # By so much clocks go wrong, which is a hundred times what they do; and so long a process takes to be killed.
-RATE, KILL_SECONDS = 0.05, 0.5
+RATE, KILL_SECONDS = 0.08, 0.5
 # A part of the time to which a watchdog of the service manager holds a process that is stuck.
 MOST_STUCK = 5.0
 
@@ -144,7 +143,7 @@ class Host:
 
     def __init__(self, world, name):
         self.world, self.name = world, name
-        self.rate, self.up = 1 + world.chance.uniform(-RATE, RATE), True
+        self.rate, self.up = 1 + world.chance.choice([-RATE, 0, RATE]), True
         self.boots_at(world.now)
 
     def boots_at(self, moment):
@@ -154,6 +153,13 @@ class Host:
 
     def clock(self):
         return (self.world.now - self.booted) * self.rate + 100.0
+
+    def begins_anew(self):
+        """Its agent is started anew, or all of it."""
+        if self.world.chance.random() < 0.5:
+            self.starts_voter()
+        else:
+            self.boots_at(self.world.now)
 
     def starts_voter(self):
         self.grant = begun_anew(TERMS, self.kept, self.clock())
@@ -193,7 +199,14 @@ class World:
 
     def fault(self):
         kind, host = self.chance.random(), self.hosts[self.chance.choice(self.names)]
-        if kind < 0.15:
+        if kind < 0.05:
+            # One is cut off, and all others begin anew.
+            lone = self.chance.choice(self.candidates)
+            self.side = {name: int(name == lone) for name in self.names}
+            for name in self.names:
+                if name != lone:
+                    self.hosts[name].begins_anew()
+        elif kind < 0.15:
             host.up = host.serving = False
         elif kind < 0.3:
             host.boots_at(self.now)
@@ -276,6 +289,10 @@ class World:
             takes = host.serving or host.memory.tries is not None
             for voter in self.voters:
                 self.send(voter, ("ask", host.name, takes, now, (host.booted, id(host.votes))))
+
+
+def test_a_leader_has_ended_before_a_grant_is_over_however_clocks_go():
+    assert TERMS.held_seconds / (1 - RATE) + KILL_SECONDS + TICK < TERMS.granted_seconds / (1 + RATE)
 
 
 PARTS = [*range(2), *(pytest.param(part, marks=pytest.mark.long) for part in range(2, 100))]
