@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from .. import checks
 from ..builds.known import known_problem
@@ -21,7 +22,8 @@ from .policy import Policy
 from .problem import Problem, named
 from .reasons import choice_reasons, unmeasured_speeds, why_spare
 from .running import running_plans
-from .shortfall import bad_build_plan, no_plan, split_plan, unservable_plan
+from .shortfall import bad_build_plan, no_plan, no_standby_plan, split_plan, unservable_plan
+from .standby import choose_leaders
 
 Planned = tuple[dict[str, Any], list[str], dict[str, str]]
 
@@ -48,7 +50,17 @@ def make_plan(
     model = read_gguf(gguf)
     fleet = checked_fleet(tallies, policy, choice, model_host)
     problem = Problem(model, policy, fleet.hosts, model_host)
-    plan, reasons, spare = _planned(problem, running_plans(previous, name), choice)
+    running = running_plans(previous, name)
+    plan, reasons, spare = _planned(problem, running, choice)
+    leaders, found = [], cast("list[dict[str, Any]]", tallies)  # as the fleet has found
+    if policy.standby and plan["feasible"]:
+        again = partial(_again, gguf, name, choice)
+        before = [host for each in running for host in each.get("leaders", [])]
+        try:
+            leaders = choose_leaders(plan, found, policy, again, before, model_host)
+            reasons = [*reasons, f"{', '.join(leaders[1:])} could lead best without {leaders[0]}, and stands by."]
+        except DroverError as error:
+            plan, reasons = no_standby_plan(problem, str(error))
     return {
         **plan,
         "cluster": name,
@@ -56,7 +68,19 @@ def make_plan(
         "spare": [{"host": host, "reason": spare[host]} for host in sorted(spare)],
         "warnings": [*(model.get("warnings") or []), *fleet.warnings],
         "reasons": [*problem.reasons, *fleet.reasons, *reasons],
+        **({"leaders": leaders} if leaders else {}),
     }
+
+
+def _again(
+    gguf: object,
+    cluster: str,
+    choice: dict[str, Any] | None,
+    tallies: Sequence[dict[str, Any]],
+    policy: Policy,
+    model_host: str | None,
+) -> dict[str, Any]:
+    return make_plan(gguf, tallies, policy, cluster=cluster, choice=choice, model_host=model_host)
 
 
 def checked_fleet(
