@@ -34,7 +34,7 @@ from .decisions import decision, read_document, write_document
 from .leader import load_members
 from .notify import SOCKET, notify, tell_status
 from .part import LEASED, load_deployment
-from .say import complain, say
+from .say import say
 from .secret import read_secret
 from .voter import TERMS, boot_clock
 
@@ -106,7 +106,7 @@ class Candidate:
         elif now >= until:
             self.child.kill()
             self.child.wait()
-            complain("The lease could not be renewed with most members, and another host may lead: stands by.")
+            say("The lease could not be renewed with most members, and another host may lead: stands by.")
             return EX_TEMPFAIL
         self.takes = self.child is not None or self.memory.tries is not None
         if self.child is None or until - now >= STUCK_SECONDS:

@@ -13,6 +13,7 @@ from ..healing.told import read_told
 from ..hosts.tree import Tree
 from ..serving.cluster import led
 from ..serving.deployment import REMEDY
+from ..telling.status import standby_lines
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
 from .say import say
@@ -30,9 +31,8 @@ def print_status(name: str) -> bool:
     if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
-    others = [host for host in decided["plan"].get("leaders", []) if host != decided["plan"]["leader"]]
-    standbys = [f"Stands by: {', '.join(others)}"] if others else []
-    say("\n".join([*plan_lines(decided["plan"]), *standbys, "", *heal_lines(told, _moment)]))
+    plan = decided["plan"]
+    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 
