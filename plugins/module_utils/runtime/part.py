@@ -21,7 +21,7 @@ from .command import NotYet
 from .documents import load_document
 from .workers import with_addresses
 
-# In the environment of a leader whose parent has the lease.
+# In the environment of a leader whose parent has the lease: what it is tied to it by, see ``tether``.
 LEASED = "DROVER_LEASED"
 
 
@@ -34,10 +34,14 @@ def become(name: str, part: str) -> int:
     cluster = led(name) if part == "leader" else Cluster(name)
     root = load_deployment(cluster)
     check_part(root, part)
-    if part == "leader" and root["healing"] and "leaders" in root["healing"] and LEASED not in os.environ:
-        from .standby import lead
+    if part == "leader" and root["healing"] and "leaders" in root["healing"]:
+        if LEASED not in os.environ:
+            from .standby import lead
 
-        return lead(cluster, root)
+            return lead(cluster, root)
+        from .tether import tie
+
+        tie(int(os.environ[LEASED]))
     deployment = _decided(cluster, root) if root["healing"] else root
     if deployment["cache"]:
         cache = deployment["cache"]

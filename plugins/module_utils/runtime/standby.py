@@ -5,8 +5,8 @@
 ``healing.lease``), starts the leader as in any other cluster as its child, and kills it before the lease can be
 another's.
 
-That it does so does not hang on this process alone. When it ends, the kernel kills the child (``setpriv
---pdeathsig``); and the service manager ends both when it is stuck (its watchdog, see sd_notify(3)).
+That it does so does not hang on this process alone. When it ends, the kernel kills the child (see ``tether``); and the
+service manager ends both when it is stuck (its watchdog, see sd_notify(3)).
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from ..healing.sight import SCHEMA, see_state
 from ..hosts.process import marked_process, process_mark
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
-from ..serving.deployment import REMEDY
 from .agents import Agent
 from .command import EX_TEMPFAIL
 from .decisions import decision, read_document, write_document
@@ -44,7 +43,6 @@ TELL_SECONDS = 2.0
 ASK_SECONDS = 5.0
 # For so long this process may be stuck, and so much of the lease must be left when it says that it is not.
 STUCK_SECONDS = 5.0
-SETPRIV = "setpriv"
 
 
 def lead(cluster: Cluster, root: dict[str, Any]) -> int:
@@ -78,6 +76,7 @@ class Candidate:
         self.votes: dict[str, Vote] = {}
         self.memory = Memory(boot_clock())
         self.takes = False
+        self.tether = -1
         self.child: subprocess.Popen[bytes] | None = None
         self.told, self.tell_at = "", 0.0
         self.written: dict[str, Any] = {}
@@ -121,16 +120,15 @@ class Candidate:
         say("Has the lease, and leads")
         if self.worker:
             self.let_go(self.worker)
-        environment = {**os.environ, LEASED: "1"}
+        # The other end is open for as long as this process lives.
+        tied, self.tether = os.pipe()
+        environment = {**os.environ, LEASED: str(tied)}
         # What it has to say goes to the journal, and the service manager listens to this process alone.
         environment.pop(SOCKET, None)
-        command = [SETPRIV, "--pdeathsig", "KILL", "--", sys.executable, sys.argv[0]]
-        try:
-            return subprocess.Popen([*command, "leader", "--cluster", self.cluster.name], env=environment)
-        except OSError as error:
-            raise DroverError(
-                f"{SETPRIV} cannot be started ({error.strerror}): install util-linux, and {REMEDY}."
-            ) from error
+        command = [sys.executable, sys.argv[0], "leader", "--cluster", self.cluster.name]
+        child = subprocess.Popen(command, env=environment, pass_fds=[tied])
+        os.close(tied)
+        return child
 
     def let_go(self, worker: dict[str, Any]) -> None:
         """End this host's own RPC server where it holds what the leader before gave it: its memory is needed."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 import types
 
 import pytest
 from module_utils.errors import DroverError
 from module_utils.healing.lease import Vote
+from module_utils.hosts.process import marked_process, process_mark
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import decisions, standby, watch
 from module_utils.runtime.command import EX_TEMPFAIL
@@ -202,3 +206,36 @@ def test_the_watch_of_a_standby_asks_nobody_and_says_who_leads(clock, monkeypatc
     watched = Watch(led("main"), Tree(), other.root, MEMBERS, b"s" * 48)
     watched.look()
     assert (watched.told["healthy"], watched.told["sentence"]) == (False, "Stands by; head leads.")
+
+
+PARENT = """
+import os, subprocess, sys, time
+read, write = os.pipe()
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(read)], pass_fds=[read])
+os.close(read)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+CHILD = """
+import os, sys
+from module_utils.runtime.tether import tie
+tie(int(sys.argv[1]))
+print("tied", flush=True)
+os.execv("/bin/sleep", ["sleep", "60"])
+"""
+
+
+def test_a_child_is_killed_with_its_parent_whatever_it_has_become():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        pid = int(parent.stdout.readline())
+        assert parent.stdout.readline() == "tied\n"
+        mark = process_mark(Tree(), pid)
+        assert marked_process(Tree(), mark) == pid
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while marked_process(Tree(), mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
