@@ -44,7 +44,7 @@ test: lab-setup ## Everything that CI runs
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		molecule-compile molecule-refusals molecule-controllers molecule-heal molecule-kubernetes molecule-k3s \
-		molecule-vulkan molecule-weights unit limits lab-emulated lab-kubernetes sanity galaxy site
+		molecule-vulkan molecule-weights unit limits oracle lab-emulated lab-kubernetes sanity galaxy site
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
