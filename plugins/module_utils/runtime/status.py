@@ -12,6 +12,7 @@ from ..healing.telling import heal_lines
 from ..healing.told import read_told
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
+from ..telling.measured import measured_lines
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
 from .say import say
@@ -24,7 +25,8 @@ def print_status(name: str) -> bool:
     if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
-    say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
+    measured = measured_lines(decided["plan"], [read_document(cluster.measured_path)])
+    say("\n".join([*plan_lines(decided["plan"]), "", *measured, "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 
