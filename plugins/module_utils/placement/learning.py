@@ -38,7 +38,7 @@ NOISE, FIXED_NOISE = 0.05, 0.3
 # Of what the factors of all devices of a kind have in common, and of what is one device's own. They are so far apart
 # that of two equal hosts, of which one was measured and found to be slow, the other does not look faster by as much as
 # a running plan would be given up for (``given.KEPT_WITHIN``).
-COMMON, OWN = 2.0, 0.5
+COMMON, OWN = 3.0, 0.75
 # A factor that is nearer to 1 is not told of.
 TOLD = 0.05
 

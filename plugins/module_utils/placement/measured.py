@@ -29,8 +29,8 @@ from . import cost
 from .document import model_of
 
 SCHEMA = 1
-WHAT = "What was measured"
-REMEDY = "remove the file, and the next start is measured anew"
+WHAT = "The document of what was measured"
+REMEDY = "remove measured.json on the host that leads, and the next start is measured anew"
 # Load by others only slows a start down, so of a few starts of a layout the fastest tells most. An older one may have
 # been on other cables.
 MOST_STARTS = 3
@@ -104,7 +104,7 @@ def known_runs(documents: Iterable[object], cluster: str) -> tuple[list[dict[str
         try:
             found = read_measured(value)
         except DroverError as error:
-            problems.append(f"It is planned without some of what was measured: {error}")
+            problems.append(str(error))
             continue
         if found["cluster"] == cluster:
             runs.update((json.dumps(run, sort_keys=True), run) for run in found["runs"])
