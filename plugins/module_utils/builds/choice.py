@@ -212,7 +212,7 @@ def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
         elif there["found"]:
             # Builds of Drover's may be left from before, to be removed.
             devices, in_force = there["devices"], not there["builds"]
-            known = {"backends": backends.of_devices(devices), "devices": devices, "build": there["build"]}
+            known = {"backends": backends.of_devices(devices), "devices": devices, "build": there.get("build")}
             served[host["host"]] = _way(installed=True, in_force=in_force, **known)
         elif packages and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way(

@@ -93,6 +93,11 @@ def test_what_several_leaders_have_kept_is_put_together():
     assert len(problems) == 1
 
 
+def test_of_a_document_that_is_too_long_the_latest_count():
+    runs, problems = known_runs([measured_of(*({**RUN, "at": at} for at in range(2 * MOST_RUNS)))], "main")
+    assert [run["at"] for run in runs] == list(range(MOST_RUNS, 2 * MOST_RUNS)) and not problems
+
+
 def test_a_document_stays_short():
     runs = []
     for at in range(60):
