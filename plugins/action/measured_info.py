@@ -22,7 +22,6 @@ class ActionModule(BrainAction):
             "choice": {"type": "dict"},
             "build": {"type": "int"},
             "completion": {"type": "dict", "required": True},
-            "ready_seconds": {"type": "float"},
             "workers": {"type": "list", "elements": "dict", "default": []},
             "found": {"type": "list", "elements": "raw", "default": []},
         }
@@ -40,6 +39,5 @@ class ActionModule(BrainAction):
             int(time.time()),
             choice=given["choice"],
             build=given["build"],
-            ready_seconds=given["ready_seconds"],
         )
         return {"measured": measured}

@@ -38,9 +38,6 @@ options:
         than a few tokens, since it tells how fast prompts are read.
     type: dict
     required: true
-  ready_seconds:
-    description: How long the start took.
-    type: float
   workers:
     description: What M(drover.llama.memory_info) returned on each worker after the completion.
     type: list
@@ -100,7 +97,7 @@ measured:
     runs:
       description:
         - The starts, the latest last. Each has when (C(at), seconds since 1970), of which model, build, machines and
-          C(layout) it was, C(measured) and C(predicted) speeds, C(ready_seconds) and C(held_bytes) of each worker.
+          C(layout) it was, C(measured) and C(predicted) speeds, and C(held_bytes) of each worker.
       returned: success
       type: list
       elements: dict

@@ -12,7 +12,7 @@ leader.
   layers, and of how many of them the leader's CPU keeps the experts, ``kept``) and whether it ``streams``,
 - ``prompt_tokens`` of the request that was timed, in an all but empty context, and ``measured`` and ``predicted``:
   ``tokens_per_second`` generated and ``prompt_tokens_per_second`` of that request,
-- ``ready_seconds`` from the start until it answered, or null, and ``held_bytes`` (worker -> what it held then).
+- ``held_bytes`` (worker -> what it held then).
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ _OF_RUN: checks.Fields = {
     "prompt_tokens": int,
     "measured": dict,
     "predicted": dict,
-    "ready_seconds": (float, type(None)),
     "held_bytes": dict,
 }
 _OF_LAYOUT: checks.Fields = {"leader": str, "leader_layers": int, "devices": list, "streams": bool}
@@ -68,8 +67,6 @@ def _check_run(value: object, what: str) -> None:
     run = _record(value, what, _OF_RUN)
     checks.whole(run["at"], f"{what}: at", 0, _MOST_SECONDS, REMEDY)
     checks.whole(run["prompt_tokens"], f"{what}: prompt_tokens", 1, MOST, REMEDY)
-    if run["ready_seconds"] is not None:
-        checks.number(run["ready_seconds"], f"{what}: ready_seconds", 0, _MOST_SECONDS, REMEDY)
     for kind in ("measured", "predicted"):
         for name in SPEEDS:
             # What no machine can be: it keeps hostile numbers out of the arithmetic.

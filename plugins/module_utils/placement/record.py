@@ -31,7 +31,6 @@ def recorded(
     at: int,
     choice: dict[str, Any] | None = None,
     build: int | None = None,
-    ready_seconds: float | None = None,
 ) -> dict[str, Any] | None:
     """The document ``measured`` with what the start of ``plan`` has shown; None where that tells no speed, as when the
     model ended its answer with the first token.
@@ -73,7 +72,6 @@ def recorded(
             "tokens_per_second": 1 / speeds.judge.seconds(planned, ONE_TOKEN),
             "prompt_tokens_per_second": prompt / speeds.judge.seconds(planned, request),
         },
-        "ready_seconds": ready_seconds,
         "held_bytes": dict(held),
     }
     return read_measured(with_run(runs, run, running["cluster"]))

@@ -29,8 +29,6 @@ def measured_lines(plan: Mapping[str, Any], found: Iterable[object]) -> list[str
         f"{predicted['tokens_per_second']:.1f}), {measured['prompt_tokens_per_second']:.0f} tokens/s of a prompt of "
         f"{run['prompt_tokens']} (predicted: {predicted['prompt_tokens_per_second']:.0f})"
     ]
-    if run["ready_seconds"] is not None:
-        lines.append(f"Ready {run['ready_seconds']:.0f} s after it was started")
     lines += [
         f"Memory of {host}: {size_text(run['held_bytes'][host])} held (planned: {size_text(planned)})"
         for host, planned in planned_bytes(plan).items()

@@ -30,7 +30,6 @@ def run_of(plan, tallies, at=0, tokens=2.0, prompt=20.0, **changes):
         "prompt_tokens": 64,
         "measured": {"tokens_per_second": tokens, "prompt_tokens_per_second": prompt},
         "predicted": {"tokens_per_second": 2.5, "prompt_tokens_per_second": 25.0},
-        "ready_seconds": 12.5,
         "held_bytes": {device["host"]: device["total_bytes"] for device in layout_devices(plan)},
         **changes,
     }

@@ -39,7 +39,7 @@ def planned(*documents, hosts=HOSTS, previous=(), choice=CHOICE, **policy):
 
 
 def test_a_document_comes_back_as_it_was_written():
-    document = measured_of(RUN, {**RUN, "at": 7, "ready_seconds": None})
+    document = measured_of(RUN, {**RUN, "at": 7})
     assert read_measured(json.loads(json.dumps(document))) == document
 
 
@@ -58,7 +58,6 @@ def test_a_document_comes_back_as_it_was_written():
         (("runs", 0, "measured", "prompt_tokens_per_second"), "fast", "prompt_tokens_per_second"),
         (("runs", 0, "predicted"), [], "predicted"),
         (("runs", 0, "predicted", "tokens_per_second"), 1e300, "tokens_per_second"),
-        (("runs", 0, "ready_seconds"), -0.5, "ready_seconds"),
         (("runs", 0, "held_bytes"), {"b": -1}, "held_bytes of b"),
         (("runs", 0, "machines"), {"b": 7}, "machine of b"),
         (("runs", 0, "layout", "leader"), None, "leader"),
@@ -191,13 +190,13 @@ def test_what_two_starts_agree_on_moves_a_plan_that_is_worse_by_more_than_the_ma
 
 def test_a_start_is_written_down():
     held = {device["host"]: 5 * MIB for device in PLAN["devices"]}
-    document = recorded(PLAN, GGUF, HOSTS, COMPLETION, held, [None], 1000, CHOICE, ready_seconds=3.0)
+    document = recorded(PLAN, GGUF, HOSTS, COMPLETION, held, [None], 1000, CHOICE)
     (run,) = document["runs"]
     # Of 24 tokens, 23 took the time that was measured of all.
     assert run["measured"] == {"tokens_per_second": 11.5, "prompt_tokens_per_second": 80.0}
     # With next to nothing in the context it is a little faster than what the plan says.
     assert 1 < run["predicted"]["tokens_per_second"] / PLAN["predicted"]["tokens_per_second"] < 1.1
-    assert (run["at"], run["build"], run["held_bytes"], run["ready_seconds"]) == (1000, BUILD, held, 3.0)
+    assert (run["at"], run["build"], run["held_bytes"]) == (1000, BUILD, held)
     assert run["layout"]["leader"] == "a" and run["machines"].keys() == {"a", *held}
     assert planned(document, leader="a")["predicted"] != PLAN["predicted"]
 

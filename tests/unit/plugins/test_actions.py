@@ -173,11 +173,11 @@ def test_a_start_is_written_down_and_planned_with():
         "prompt_tokens_per_second": 50.0,
     }
     workers = [{"tally": one} for one in hosts if one["host"] != plan["leader"]]
-    given = {"plan": plan, "model": GGUF, "hosts": hosts, "choice": CHOICE, "ready_seconds": 4}
+    given = {"plan": plan, "model": GGUF, "hosts": hosts, "choice": CHOICE}
     told = ask("measured_info", completion=completion, workers=workers, found=[None], **decorated(given))
     (run,) = told["measured"]["runs"]
     assert types_in(told) <= PLAIN
-    assert run["held_bytes"] == {worker["tally"]["host"]: 0 for worker in workers} and run["ready_seconds"] == 4
+    assert run["held_bytes"] == {worker["tally"]["host"]: 0 for worker in workers}
     again = ask("placement", model=GGUF, hosts=hosts, choice=CHOICE, measured=[told["measured"]], previous=[plan])
     assert again["places_the_same"]
     assert again["plan"]["predicted"]["tokens_per_second"] > plan["predicted"]["tokens_per_second"]

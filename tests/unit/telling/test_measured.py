@@ -17,7 +17,6 @@ RUN = run_of(PLAN, HOSTS, held_bytes={"b": 300 * MIB})
 def test_speed_memory_and_the_wait_are_held_against_the_plan():
     assert measured_lines(PLAN, [None, measured_of({**RUN, "measured": {}, "at": 0}), measured_of(RUN)])[1:] == [
         "Measured: 2.0 tokens/s generated (predicted: 2.5), 20 tokens/s of a prompt of 64 (predicted: 25)",
-        "Ready 12 s after it was started",
         f"Memory of b: 300 MiB held (planned: {PLAN['devices'][0]['total_bytes'] / MIB:.0f} MiB)",
     ]
 
@@ -39,7 +38,3 @@ def test_where_nothing_was_measured_nothing_is_told():
 def test_what_cannot_be_read_is_told():
     (line,) = measured_lines(PLAN, [{"schema": 7}])
     assert "schema 7" in line
-
-
-def test_a_start_that_nobody_waited_for_tells_no_wait():
-    assert not any("Ready" in line for line in measured_lines(PLAN, [measured_of({**RUN, "ready_seconds": None})]))
