@@ -28,9 +28,11 @@ class ActionModule(BrainAction):
                     "completion": {"type": "dict"},
                 },
             },
+            "measured": {"type": "list", "elements": "raw", "default": []},
         }
     )
 
     def answer(self, given):
         found = problems(given["plan"], given["states"])
-        return {"lines": status_lines(given["plan"], given["states"]), "problems": found, "healthy": not found}
+        lines = status_lines(given["plan"], given["states"], given["measured"])
+        return {"lines": lines, "problems": found, "healthy": not found}

@@ -10,7 +10,7 @@ from ansible_collections.drover.llama.plugins.module_utils.placement import plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 CACHE_TYPES = list(settings.CACHE_TYPES)
-NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host")
+NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host", "measured")
 
 
 class ActionModule(BrainAction):
@@ -36,6 +36,7 @@ class ActionModule(BrainAction):
             "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS},
             "standby": {"type": "int", "default": 0},
             "previous": {"type": "list", "elements": "dict", "default": []},
+            "measured": {"type": "list", "elements": "raw", "default": []},
             "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
         }
     )
@@ -53,6 +54,7 @@ class ActionModule(BrainAction):
             previous=given["previous"],
             choice=given["choice"],
             model_host=given["model_host"] or None,
+            measured=given["measured"],
         )
         known = running.running_under(running.running_plans(given["previous"], given["cluster"]), plan["leader"])
         return {"plan": plan, "running": known, "places_the_same": running.places_the_same(known, plan)}

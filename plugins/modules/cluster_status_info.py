@@ -53,6 +53,12 @@ options:
       completion:
         description: Of the leader, its proof, as RV(drover.llama.completion_info#module:completion) returned it.
         type: dict
+  measured:
+    description: What was measured of its starts, as RV(drover.llama.memory_info#module:measured) returned it on hosts.
+    version_added: "0.2.0"
+    type: list
+    elements: raw
+    default: []
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller
@@ -89,7 +95,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lines:
-  description: A head, a line for each host, and how fast the leader answered.
+  description:
+    - A head, a line for each host, how fast the leader answered, and what was measured when it was started, against
+      what was predicted.
   returned: success
   type: list
   elements: str
@@ -98,6 +106,9 @@ lines:
     - "pi-1             leader   up        11669      16.32 MB  blocks 0-5"
     - "pi-2             worker   up        11669      10.50 MB  blocks 6-7 + output"
     - "18.2 tokens per second in a completion of 8 tokens"
+    - "Measured: 19.1 tokens/s generated (predicted: 21.0), 83 tokens/s of a prompt of 68 (predicted: 95)"
+    - "Ready 4 s after it was started"
+    - "Memory of pi-2: 10.5 MiB held (planned: 11.2 MiB)"
 problems:
   description: What is wrong, a sentence each.
   returned: success

@@ -129,6 +129,7 @@ choice:
           in_force: true
           backends: [CPU]
           devices: []
+          build: null
           packages: []
           archive: null
           recipe: null

@@ -552,6 +552,14 @@ members:
   type: str
   sample: 0b5fd2e1a7c94f3d
   version_added: "0.2.0"
+measured:
+  description:
+    - What starts of O(cluster) that this host has led have shown, as RV(drover.llama.measured_info#module:measured)
+      returned it, or null. It is not checked here.
+  returned: success
+  type: raw
+  version_added: "0.2.0"
+  sample: null
 received_bytes:
   description: What has come over the connections in RV(connections), or null where the kernel does not tell.
   returned: success
@@ -661,6 +669,7 @@ def main():
             "tally": tally,
             "plan": (decided or {}).get("plan") or running_plan(cluster),
             "members": members.get("lasting") if isinstance(members, dict) else None,
+            "measured": read_document(Cluster(cluster).measured_path),
             "deployment": deployment,
             "runs": runs(Tree(), Cluster(cluster), deployment),
             "complete": complete(Tree(), Cluster(cluster), deployment),

@@ -122,6 +122,14 @@ options:
     type: list
     elements: dict
     default: []
+  measured:
+    description:
+      - What was measured of the cluster's starts, as RV(drover.llama.memory_info#module:measured) returned it on hosts.
+        It corrects what is predicted of these hosts, for this very model, build and hardware.
+    version_added: "0.2.0"
+    type: list
+    elements: raw
+    default: []
   margin:
     description: Share of the usable memory of each device that the plan leaves free, from 0 to 0.99.
     type: float

@@ -51,11 +51,11 @@ def status(name):
     return host(name).run("drover status --cluster main").stdout
 
 
-def moment(name, sentence):
-    """When ``name`` said so last, in seconds since 1970: all hosts have one clock, the machine's."""
+def moments(name, sentence):
+    """When ``name`` said so, in seconds since 1970: all hosts have one clock, the machine's."""
     log = host(name).check_output("journalctl --unit drover-server@main --output json --no-pager")
     said = [json.loads(line) for line in log.splitlines()]
-    return max(int(each["__REALTIME_TIMESTAMP"]) / 1e6 for each in said if sentence in str(each.get("MESSAGE")))
+    return [int(each["__REALTIME_TIMESTAMP"]) / 1e6 for each in said if sentence in str(each.get("MESSAGE"))]
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +149,8 @@ def test_a_leader_that_is_cut_off_ends_before_a_standby_leads(stream, standby):
     wait_until(lambda: status(LEADER) == f"Stands by; {standby} leads.\n", 60, "the leader stands by")
     assert (host(LEADER).run(SERVES).stdout.strip(), host(standby).run(SERVES).stdout.strip()) == ("0", "1")
     # By its watch, since no worker answered, or since the lease could not be renewed.
-    ended, began = moment(LEADER, "Main process exited"), moment(standby, "Has the lease")
+    led, began = moments(LEADER, "Has the lease")[-1], moments(standby, "Has the lease")[-1]
+    ended = min(at for at in moments(LEADER, "Main process exited") if at > led)
     print(f"\nleader cut off: it has ended {began - ended:.1f} s before {standby} began")
     assert ended < began
 

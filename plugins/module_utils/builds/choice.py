@@ -47,7 +47,8 @@ def choose(
     Returns ``method``, ``label`` (what the build is called, None for packages), ``hosts`` (for each host that can have
     it ``id``, ``installed``, ``in_force`` (nothing is to be done for it: it is the one that was found, and there are no
     more builds than are kept), ``backends`` (that drive its devices, see backends.py), ``devices`` (that the build
-    lists there, None before it is installed), ``packages`` to install, and ``archive``, ``recipe`` and ``build_host``,
+    lists there, None before it is installed), ``build`` (its number where it is the distribution's, None before it is
+    installed), ``packages`` to install, and ``archive``, ``recipe`` and ``build_host``,
     None where they do not apply), ``left_out`` (host to reason) and ``reasons`` (sentences).
 
     Raises ``DroverError`` when no host can have it.
@@ -105,6 +106,7 @@ def _way(**known: Any) -> dict:
         "in_force": False,
         "backends": [backends.CPU],
         "devices": None,
+        "build": None,
         "packages": [],
         "archive": None,
         "recipe": None,
@@ -210,7 +212,7 @@ def _by_package(hosts: Sequence[dict], _given: object, options: dict) -> dict:
         elif there["found"]:
             # Builds of Drover's may be left from before, to be removed.
             devices, in_force = there["devices"], not there["builds"]
-            known = {"backends": backends.of_devices(devices), "devices": devices}
+            known = {"backends": backends.of_devices(devices), "devices": devices, "build": there.get("build")}
             served[host["host"]] = _way(installed=True, in_force=in_force, **known)
         elif packages and (package["candidate"] or not package["known"]):
             served[host["host"]] = _way(

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..hosts.devices import drive_chosen
+from ..placement.measured import build_name
 from ..placement.planner import make_plan
 from ..placement.policy import Policy
 from ..serving.deploy import deploy
@@ -53,11 +54,13 @@ def replan(
     absent_before: Mapping[str, str],
     owners: Mapping[str, int] | None = None,
     lesser_before: Mapping[str, int] | None = None,
+    measured: object = None,
 ) -> Outcome:
     """Plan for those of ``members`` who answer. ``answers``: by worker; ``leader_memory``: of the leader itself, as
     ``lent`` has it; ``owners``: host -> the bytes that it is planned with at most, since its owner needs the rest.
     ``running`` is the plan that ran last, ``absent_before`` who took no part in it, and ``lesser_before`` who had less
-    memory for it than root's tally says: while it holds and nobody of these is back, it stays as it is."""
+    memory for it than root's tally says: while it holds and nobody of these is back, it stays as it is.
+    ``measured`` is the document of that name, or None."""
     owners, before = owners or {}, lesser_before or {}
     absent = {host: answers[host].problem for host in members["agents"] if answers[host].problem}
     lesser = dict(before)
@@ -71,7 +74,7 @@ def replan(
         returned += [host for host in before if _has_more(tallies, host, before[host]) and host not in owners]
         stays = not returned and holds(running, tallies, absent)
         lesser = {**before, **owners} if stays else found
-        plan = running if stays else _planned(members, tallies, running)
+        plan = running if stays else _planned(members, tallies, running, measured)
         if not plan["feasible"]:
             waiting = waiting_sentence(plan, tallies, absent, owners)
             return Outcome(None, None, absent, waiting, lesser)
@@ -146,7 +149,9 @@ def _at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
     return {**tally, "memory": {**tally["memory"], **least}, "devices": [{**cpu, **least}, *within]}
 
 
-def _planned(members: dict[str, Any], tallies: list[dict[str, Any]], running: dict[str, Any]) -> dict[str, Any]:
+def _planned(
+    members: dict[str, Any], tallies: list[dict[str, Any]], running: dict[str, Any], measured: object
+) -> dict[str, Any]:
     leader = members["leader"]
     wished = members["plan"]["policy"]
     plan = make_plan(
@@ -158,6 +163,8 @@ def _planned(members: dict[str, Any], tallies: list[dict[str, Any]], running: di
         previous=[running],
         choice=members["choice"],
         model_host=leader,
+        measured=[measured],
+        build=build_name(members["choice"], members["programs"].get(leader, {}).get("build")),
     )
     # With an address set on every host they share no network any more, and whom root lets in is by the one it chose.
     # Nor does it change who may lead.

@@ -150,9 +150,10 @@ class Visit:
 
 
 class Work:
-    """What one token takes in each layer of a ``gguf`` (bytes to read, operations), and what crosses a link."""
+    """What one token takes in each layer of a ``gguf`` (bytes to read, operations), and what crosses a link.
+    ``filled`` is the share of a slot's context that is read, too."""
 
-    def __init__(self, gguf: dict, memory: MemoryModel, settings: Settings) -> None:
+    def __init__(self, gguf: dict, memory: MemoryModel, settings: Settings, filled: float = CONTEXT_FILLED) -> None:
         block_count = gguf["block_count"]
         self.batch_tokens = settings.micro_batch
         self.activation_bytes = ACTIVATION_BYTES * gguf["embedding_length"]
@@ -161,7 +162,7 @@ class Work:
         active = [max(0, weight - unused) for weight, unused in zip(memory.layer_weight_bytes, idle)]
         # Only the slot that generates reads its cache.
         self.read_bytes: list[float] = [
-            weight + kv * CONTEXT_FILLED / settings.parallel for weight, kv in zip(active, memory.layer_kv_bytes)
+            weight + kv * filled / settings.parallel for weight, kv in zip(active, memory.layer_kv_bytes)
         ]
         operations_a_byte = 2 * gguf["parameter_count"] / max(1, gguf["weight_bytes"])
         self.operations: list[float] = [weight * operations_a_byte for weight in active]

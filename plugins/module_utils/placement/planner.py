@@ -17,6 +17,8 @@ from ..serving.cluster import Cluster
 from .fleet import Fleet, read_fleet
 from .given import kept_layout
 from .layout import Layout
+from .learning import NOTHING, EmptyContext, Learned, identity, learn
+from .measured import build_name, known_runs, machines_of
 from .plan import feasible_plan
 from .policy import Policy
 from .problem import Problem, named
@@ -26,6 +28,8 @@ from .shortfall import bad_build_plan, no_plan, no_standby_plan, split_plan, uns
 from .standby import choose_leaders
 
 Planned = tuple[dict[str, Any], list[str], dict[str, str]]
+# A plan that runs is given up for what was measured only when that many of its own starts were.
+STARTS_TO_MOVE = 2
 
 
 def make_plan(
@@ -36,22 +40,30 @@ def make_plan(
     previous: Sequence[object] = (),
     choice: dict[str, Any] | None = None,
     model_host: str | None = None,
+    measured: Sequence[object] = (),
+    build: str | None = None,
 ) -> dict[str, Any]:
     """Plan the model ``gguf`` onto the hosts of ``tallies`` by ``policy``; the document ``plan`` (see document.py).
 
     One that does not fit has ``feasible`` false and says in ``shortfall`` what is missing. ``previous`` are plans that
     were found on hosts, any of which may be None: the running one is kept if it is nearly as good. ``choice`` is what
     llama_cpp_choice returned, which says what the build drives and who cannot have it. ``model_host`` has the model's
-    file already and needs no disk space for it. The same input gives the same plan, in whatever order the hosts come.
+    file already and needs no disk space for it. ``measured`` are documents of that name that were found on hosts, any
+    of which may be None; what was measured with ``build`` counts (see ``measured.build_name``; by default the one of
+    ``choice``). The same input gives the same plan, in whatever order the hosts come.
     Raises ``DroverError`` for input that cannot be planned with.
     """
     policy = policy or Policy()
     name = Cluster(cluster).name
     model = read_gguf(gguf)
     fleet = checked_fleet(tallies, policy, choice, model_host)
-    problem = Problem(model, policy, fleet.hosts, model_host)
+    plain = Problem(model, policy, fleet.hosts, model_host)
+    runs, unread = known_runs(filter(None, measured), name)
+    machines = machines_of(tallies)
+    learned = learn(EmptyContext(plain), runs, build or build_name(choice), machines) if runs else NOTHING
+    problem = plain.changed(fleet=[learned.host(host) for host in fleet.hosts]) if learned.starts else plain
     running = running_plans(previous, name)
-    plan, reasons, spare = _planned(problem, running, choice)
+    plan, reasons, spare = _planned(problem, running, choice, plain, learned)
     leaders, found = [], cast("list[dict[str, Any]]", tallies)  # as the fleet has found
     if policy.standby and plan["feasible"]:
         again = partial(_again, gguf, name, choice)
@@ -66,7 +78,7 @@ def make_plan(
         "cluster": name,
         "network": fleet.network,
         "spare": [{"host": host, "reason": spare[host]} for host in sorted(spare)],
-        "warnings": [*(model.get("warnings") or []), *fleet.warnings],
+        "warnings": [*(model.get("warnings") or []), *fleet.warnings, *unread],
         "reasons": [*problem.reasons, *fleet.reasons, *reasons],
         **({"leaders": leaders} if leaders else {}),
     }
@@ -100,8 +112,14 @@ def checked_fleet(
     return fleet
 
 
-def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[str, Any] | None) -> Planned:
-    """The plan, its reasons, and who is spare and why."""
+def _planned(
+    problem: Problem,
+    running: Sequence[dict[str, Any]],
+    choice: dict[str, Any] | None,
+    plain: Problem,
+    learned: Learned,
+) -> Planned:
+    """The plan, its reasons, and who is spare and why. ``plain`` is the problem without what was ``learned``."""
     unservable = problem.model.get("unservable") or []
     if unservable:
         return (*unservable_plan(problem, unservable), problem.spare)
@@ -114,6 +132,9 @@ def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[s
     else:
         layouts = problem.layouts()
         layout, kept = kept_layout(problem, running, layouts[0] if layouts else None)
+        if layout is None and learned.starts and _measured_too_seldom(plain, running, learned):
+            layout, _reason = kept_layout(problem, running, None)
+            kept = "The running plan is kept: what speaks for another one was measured at too few of its own starts."
         if layout is None and layouts:
             layout = problem.judge.streaming(problem.preferred(layouts))
         if layout is None:
@@ -122,7 +143,15 @@ def _planned(problem: Problem, running: Sequence[dict[str, Any]], choice: dict[s
     bad = known_problem(_build_number(choice), _cpu_endpoints(problem, layout))
     if bad:
         return (*bad_build_plan(problem, bad), problem.spare)
-    return feasible_plan(problem, layout), [*reasons, *unmeasured_speeds(layout)], why_spare(problem, layouts, layout)
+    reasons = [*reasons, *learned.reasons(layout), *unmeasured_speeds(layout)]
+    return feasible_plan(problem, layout), reasons, why_spare(problem, layouts, layout)
+
+
+def _measured_too_seldom(plain: Problem, running: Sequence[dict[str, Any]], learned: Learned) -> bool:
+    """Whether a running plan would be kept but for what was learned, and its own starts have told too little of that:
+    one that others slowed down is no reason to move weights."""
+    layout, _reason = kept_layout(plain, running, next(iter(plain.layouts()), None))
+    return layout is not None and learned.starts.get(identity(layout), 0) < STARTS_TO_MOVE
 
 
 def _build_number(choice: dict[str, Any] | None) -> int | None:

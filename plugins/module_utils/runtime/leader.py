@@ -139,7 +139,8 @@ class _Start:
 
     def _replan(self, answers: Mapping[str, Answer], memory: dict[str, Any]) -> Outcome:
         owners = owners_at_most(self.cluster, self.grant)
-        return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser)
+        measured = read_document(self.cluster.measured_path)
+        return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser, measured)
 
     def _count_strikes(self, answers: Mapping[str, Answer], now: float) -> None:
         """Once: see whose RPC server has not outlived the run before."""

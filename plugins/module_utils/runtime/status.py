@@ -13,6 +13,7 @@ from ..healing.told import read_told
 from ..hosts.tree import Tree
 from ..serving.cluster import led
 from ..serving.deployment import REMEDY
+from ..telling.measured import measured_lines
 from ..telling.status import standby_lines
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
@@ -32,7 +33,8 @@ def print_status(name: str) -> bool:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
     plan = decided["plan"]
-    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *heal_lines(told, _moment)]))
+    measured = measured_lines(plan, [read_document(cluster.measured_path)])
+    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *measured, "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 

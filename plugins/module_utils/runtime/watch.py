@@ -37,7 +37,7 @@ from ..serving.completion import health, read_api_key
 from .agent import listen
 from .agents import ask_all
 from .command import EX_TEMPFAIL
-from .decisions import decision, granted
+from .decisions import decision, granted, read_document
 from .http_service import Handler, Refused
 from .leader import agents_of, load_members
 from .owners import Owners
@@ -180,7 +180,8 @@ class Watch:
                 return
             memory = see_lent(self.tree, self.root)["memory"]
             owners, lesser = self.owners.at_most(), decided["lesser"]
-            outcome = replan(self.members, with_memory, memory, decided["plan"], decided["absent"], owners, lesser)
+            plan, absent, measured = decided["plan"], decided["absent"], read_document(self.cluster.measured_path)
+            outcome = replan(self.members, with_memory, memory, plan, absent, owners, lesser, measured)
             mine = (outcome.deployments or {}).get(self.members["leader"])
             self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
             # Who missed this one question is weighed at the next look.

@@ -63,6 +63,11 @@ class Cluster:
         return f"{self.folder}/members.json"
 
     @property
+    def measured_path(self) -> str:
+        """What the starts of the leader have shown."""
+        return f"{self.folder}/measured.json"
+
+    @property
     def secret_path(self) -> str:
         """What the leader and the agents know each other by."""
         return f"{self.folder}/secret"

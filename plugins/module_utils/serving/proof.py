@@ -45,11 +45,20 @@ def missing_parts(
 
 def planned_weights(plan: Mapping[str, Any]) -> dict[str, int]:
     """Worker -> bytes of weights that ``plan`` puts on it."""
-    weights: dict[str, int] = {}
+    return _on_workers(plan, "weight_bytes")
+
+
+def planned_bytes(plan: Mapping[str, Any]) -> dict[str, int]:
+    """Worker -> all bytes that ``plan`` expects to be held there."""
+    return _on_workers(plan, "total_bytes")
+
+
+def _on_workers(plan: Mapping[str, Any], name: str) -> dict[str, int]:
+    sizes: dict[str, int] = {}
     for device in plan["devices"]:
         if device["host"] != plan["leader"]:
-            weights[device["host"]] = weights.get(device["host"], 0) + device["weight_bytes"]
-    return weights
+            sizes[device["host"]] = sizes.get(device["host"], 0) + device[name]
+    return sizes
 
 
 def peers_from_afar(peers: Iterable[str]) -> list[str]:

@@ -18,13 +18,14 @@ Both are told from the running ``plan`` and ``states``, one dictionary for each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import checks
 from ..placement.document import read_plan
 from ..serving.cluster import Cluster
 from ..text import columns, counted
+from .measured import measured_lines
 from .table import experts_texts, layers_text
 
 HEAD = ("host", "part", "state", "build", "memory", "layers")
@@ -33,8 +34,9 @@ REMEDY = "give a dictionary for each host, as playbooks/status.yml does"
 UNITS = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
-def status_lines(plan: object, states: object) -> list[str]:
-    """A head, a line for each host, and how fast the leader answered. Raises ``DroverError`` for bad input."""
+def status_lines(plan: object, states: object, measured: Iterable[object] = ()) -> list[str]:
+    """A head, a line for each host, how fast the leader answered, and what was measured of its start, by the documents
+    ``measured`` that were found. Raises ``DroverError`` for bad input."""
     running, hosts = read_plan(plan), _read(states)
     rows = [HEAD]
     for state in hosts:
@@ -43,17 +45,15 @@ def status_lines(plan: object, states: object) -> list[str]:
         build = _build(state)
         told = (state["host"], part, up, "none" if build is None else str(build), _size(_held(state)))
         rows.append((*told, _layers(running, state["host"])))
-    return [*columns(rows, right=(4,)), *standby_lines(running), _speed(running, hosts)]
+    told_of = [*standby_lines(running), _speed(running, hosts), *measured_lines(running, measured)]
+    return [*columns(rows, right=(4,)), *told_of]
 
 
 def standby_lines(plan: Mapping[str, Any]) -> list[str]:
     """Who leads and who stands by, where somebody does."""
     others = [host for host in plan.get("leaders", []) if host != plan["leader"]]
-    return (
-        [f"{plan['leader']} leads, {', '.join(others)} {'stands' if len(others) == 1 else 'stand'} by"]
-        if others
-        else []
-    )
+    stand = "stands" if len(others) == 1 else "stand"
+    return [f"{plan['leader']} leads, {', '.join(others)} {stand} by"] if others else []
 
 
 def problems(plan: object, states: object) -> list[str]:

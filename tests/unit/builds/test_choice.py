@@ -78,10 +78,17 @@ def test_without_any_setting_packages_are_taken():
     assert choice["hosts"]["a"]["backends"] == ["CPU"]
 
 
+def test_the_number_of_a_build_that_packages_have_put_there_is_known():
+    there = host("a", found=True)
+    there["llama_cpp"]["build"] = 11669
+    assert choose([there])["hosts"]["a"]["build"] == 11669
+
+
 def test_programs_that_are_there_are_used_as_they_are():
     choice = choose([host("a", found=True)])
     assert choice["hosts"]["a"] == {
         "id": None,
+        "build": None,
         "installed": True,
         "in_force": True,
         "backends": ["CPU"],

@@ -15,6 +15,7 @@ from module_utils.healing.replan import SILENT, Answer, holds, replan
 from module_utils.placement.document import places_the_same
 from module_utils.serving.deploy import deploy
 from unit.placement.fleets import GIB, MIB, model, network, plan_of, tally
+from unit.placement.starts import machine, measured_of, run_of
 from unit.serving.clusters import MODEL, PROGRAMS
 
 GGUF = model()
@@ -243,3 +244,19 @@ def test_members_that_are_none_are_refused_in_one_sentence(changes):
     with pytest.raises(DroverError) as refused:
         read_members({**MEMBERS, **changes})
     assert "\n" not in str(refused.value)
+
+
+def test_a_leader_plans_with_what_was_measured():
+    members, _deployments = members_of(700 * MIB, 700 * MIB, 700 * MIB)
+    members = {**members, "tallies": [machine(one) for one in members["tallies"]], "choice": {"label": "b11669"}}
+    slow = run_of(members["plan"], members["tallies"], tokens=members["plan"]["predicted"]["tokens_per_second"] / 1.8)
+    missing = {"pi_1": 900, "pi_2": None}
+
+    def predicted(measured):
+        found = replan(members, answers(**missing), memory(700 * MIB), members["plan"], {}, measured=measured)
+        return found.plan["predicted"]["tokens_per_second"]
+
+    assert predicted(measured_of(slow)) < 0.7 * predicted(None)
+    # What was measured of another build, and what cannot be read, changes nothing.
+    for other in (measured_of({**slow, "build": "b1"}), {"schema": 1}, [7], "no document"):
+        assert predicted(other) == predicted(None)

@@ -13,6 +13,7 @@ from module_utils.gateway.settings import Settings
 from module_utils.serving.deploy import deploy
 from module_utils.weights.outlook import outlook
 from unit.placement.fleets import MIB, model, plan_of, tally
+from unit.placement.starts import CHOICE, machine
 from unit.plugins.actions import PLAIN, ROOT, act, action_class, decorated, types_in
 from unit.serving.clusters import MODEL, PROGRAMS
 from unit.weights.plans import BLOCKS, gguf_of, manifest_of, planned, sizes
@@ -160,3 +161,28 @@ def test_a_gateway_that_cannot_be_is_refused():
     refused = ask("gateway", host="pi-1", plan=PLAN, deployments=deployments, tally=HOSTS[0], settings=wished)
     assert refused["failed"]
     assert "gateway_cors_origins has '*'" in refused["msg"]
+
+
+def test_a_start_is_written_down_and_planned_with():
+    hosts = [machine(one) for one in HOSTS]
+    plan = plan_of(GGUF, hosts, choice=CHOICE)
+    completion = {
+        "completion_tokens": 24,
+        "prompt_tokens": 70,
+        "tokens_per_second": 9.0,
+        "prompt_tokens_per_second": 50.0,
+    }
+    workers = [{"tally": one} for one in hosts if one["host"] != plan["leader"]]
+    given = {"plan": plan, "model": GGUF, "hosts": hosts, "choice": CHOICE}
+    told = ask("measured_info", completion=completion, workers=workers, found=[None], **decorated(given))
+    (run,) = told["measured"]["runs"]
+    assert types_in(told) <= PLAIN
+    assert run["held_bytes"] == {worker["tally"]["host"]: 0 for worker in workers}
+    again = ask("placement", model=GGUF, hosts=hosts, choice=CHOICE, measured=[told["measured"]], previous=[plan])
+    assert again["places_the_same"]
+    assert again["plan"]["predicted"]["tokens_per_second"] > plan["predicted"]["tokens_per_second"]
+    states = [{"host": one["host"], "completion": {**completion, "completion_tokens": 4}} for one in hosts]
+    lines = ask("cluster_status_info", plan=plan, states=states, measured=[told["measured"]])["lines"]
+    assert any(line.startswith("Measured: 8.6 tokens/s generated") for line in lines)
+    silent = {**completion, "tokens_per_second": None}
+    assert ask("measured_info", completion=silent, **given)["measured"] is None
