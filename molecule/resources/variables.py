@@ -89,6 +89,7 @@ REDEPLOY = "molecule/redeploy/converge.yml"
 SETTINGS = "molecule/resources/inventory/group_vars/llama_cluster.yml"
 GATEWAY = "molecule/gateway/tests/test_gateway.py"
 WEIGHTS = "molecule/weights/tests/test_weights.py"
+STANDBY = "molecule/standby/converge.yml"
 WALKED = "molecule/default/tests/test_variables.py"
 
 VARIABLES = {
@@ -160,6 +161,7 @@ VARIABLES = {
     "llama_server_model": refused("/srv/walked.gguf"),
     "llama_server_alias": deployed("walked", lambda seen: seen.argument(LEADER, "--alias") == "walked"),
     "llama_server_plan": refused({"schema": 1}),
+    "llama_server_standby": refused({"schema": 1}),
     "llama_server_members": refused({"schema": 1}),
     "llama_server_members_found": refused("walked"),
     "llama_server_heals": elsewhere("molecule/heal/off.yml"),
@@ -206,6 +208,7 @@ VARIABLES = {
     "placement_answer_tokens": deployed(320, lambda seen: seen.plan["policy"]["answer_tokens"] == 320),
     "placement_measure_links": elsewhere(REDEPLOY),
     "placement_max_devices": deployed(8, lambda seen: seen.plan["policy"]["max_devices"] == 8),
+    "placement_standby": elsewhere(STANDBY),
     "placement_margin": deployed(0.125, lambda seen: seen.plan["policy"]["margin"] == 0.125),
     "placement_model": refused({"schema": 1}),
     "placement_choice": refused({"schema": 1}),

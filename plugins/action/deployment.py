@@ -7,11 +7,12 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.healing.members import make_members
+from ansible_collections.drover.llama.plugins.module_utils.healing.standby import make_standbys
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
-from ansible_collections.drover.llama.plugins.module_utils.serving.due import hosts_due
+from ansible_collections.drover.llama.plugins.module_utils.serving.due import hosts_due, standbys_due
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
@@ -28,6 +29,7 @@ class ActionModule(BrainAction):
             "choice": {"type": "dict"},
             "gguf": {"type": "dict"},
             "model_host": {"type": "str"},
+            "standby_models": {"type": "dict", "default": {}},
             "gateways": {"type": "list", "elements": "dict", "default": []},
             "programs": {"type": "dict", "default": {}},
             "settings_of_hosts": SETTINGS,
@@ -44,6 +46,7 @@ class ActionModule(BrainAction):
                     "plan": {"type": "dict"},
                     "weights": {"type": "dict"},
                     "members": {"type": "str"},
+                    "standby": {"type": "dict"},
                 },
             },
             "spread": {"type": "int", "default": 0},
@@ -60,8 +63,32 @@ class ActionModule(BrainAction):
         digest = packed_runtime(given["collection_path"])["digest"] if given["collection_path"] else None
         members = make_the_members(given, deployments)
         lasting = members.get("lasting")
-        due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"], lasting)
-        return {"deployments": deployments, "members": members, "due": due}
+        standbys = standbys_due(the_standbys(given), given["found"])
+        due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"], lasting, standbys)
+        leaders = {host: each for host, each in deployments.items() if each["part"] == "leader"}
+        leaders.update({host: each["deployment"] for host, each in standbys.items()})
+        return {"deployments": deployments, "members": members, "standbys": standbys, "leaders": leaders, "due": due}
+
+
+def the_standbys(given):
+    """What hosts that stand by are to have, by the options of the module."""
+    plan = given["plan"]
+    if plan is None or given["gguf"] is None or "leaders" not in plan:
+        return {}
+    lacking = [host for host in plan["leaders"][1:] if host not in given["standby_models"]]
+    if lacking:
+        raise DroverError(f"{', '.join(lacking)} is to stand by, and standby_models does not say where its model is.")
+    return make_standbys(
+        plan,
+        given["gguf"],
+        [read_tally(tally) for tally in given["tallies"]],
+        given["programs"],
+        given["standby_models"],
+        settings_by_host(given["settings_of_hosts"]),
+        given["choice"],
+        given["model_host"] or None,
+        [read_tally(tally) for tally in given["gateways"]],
+    )
 
 
 def make_the_members(given, deployments):

@@ -34,6 +34,7 @@ class ActionModule(BrainAction):
             "split": {"type": "dict"},
             "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS},
             "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS},
+            "standby": {"type": "int", "default": 0},
             "previous": {"type": "list", "elements": "dict", "default": []},
             "measured": {"type": "list", "elements": "raw", "default": []},
             "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},

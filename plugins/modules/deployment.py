@@ -63,6 +63,13 @@ options:
     description: The host that has the model's file elsewhere, as O(drover.llama.placement#module:model_host).
     type: str
     version_added: "0.2.0"
+  standby_models:
+    description:
+      - Of each host that stands by in O(plan), the model there, as O(model) has it. Needed for a plan with standbys, of
+        which O(settings_of_hosts) also has what is wished of a leader.
+    type: dict
+    default: {}
+    version_added: "0.2.0"
   gateways:
     description:
       - What RV(drover.llama.memory_info#module:tally) returned on each host through which clients come. The leader's
@@ -112,6 +119,9 @@ options:
         type: str
       weights:
         description: The RV(drover.llama.memory_info#module:weights) there.
+        type: dict
+      standby:
+        description: The RV(drover.llama.memory_info#module:standby) there.
         type: dict
   spread:
     description:
@@ -202,6 +212,20 @@ members:
   description:
     - All that the leader needs to plan anew by itself, with C(lasting), a digest of what is not measured every time.
     - Empty for a cluster that does not heal itself, and without O(gguf).
+  returned: success
+  type: dict
+  sample: {}
+  version_added: "0.2.0"
+standbys:
+  description:
+    - By host that stands by, the C(deployment) by which it would lead, the C(members) with which it then plans, and
+      whether these are C(due), since what was found there by O(found) is another, and not just measured anew.
+  returned: success
+  type: dict
+  sample: {}
+  version_added: "0.2.0"
+leaders:
+  description: What the leader runs, and what would run on each host that stands by, by host.
   returned: success
   type: dict
   sample: {}

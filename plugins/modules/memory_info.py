@@ -582,6 +582,15 @@ weights:
       returned: success
       type: int
       sample: 0
+standby:
+  description:
+    - Of a host that stands by to lead O(cluster), the C(deployment) by which it would do so, if its service runs by it,
+      C(members) (a digest, as RV(members)), whether it is C(complete) and C(leads) now, and the C(plan) by which it
+      does. Null on any other.
+  returned: success
+  version_added: "0.2.0"
+  type: dict
+  sample:
 installed:
   description:
     - A digest of what the role C(host) has put on here for O(cluster), to be compared with that of
@@ -606,6 +615,7 @@ from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tree import Tree
 from ansible_collections.drover.llama.plugins.module_utils.placement.running import running_plan
 from ansible_collections.drover.llama.plugins.module_utils.runtime.decisions import decision, in_force, read_document
+from ansible_collections.drover.llama.plugins.module_utils.runtime.found_standby import found_standby
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
@@ -668,6 +678,7 @@ def main():
             "received_bytes": received_bytes(wanted["ports"]),
             "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
+            "standby": found_standby(Tree(), cluster),
         }
     except DroverError as error:
         module.fail_json(msg=str(error))

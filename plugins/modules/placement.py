@@ -108,6 +108,13 @@ options:
     version_added: "0.2.0"
     type: int
     default: 256
+  standby:
+    description:
+      - How many hosts stand by to lead when the leader dies. They are the ones that could lead best without it.
+      - With it, three hosts or more must take part.
+    version_added: "0.2.0"
+    type: int
+    default: 0
   previous:
     description:
       - The plans that were found on the hosts, as RV(drover.llama.memory_info#module:plan) returned them.
@@ -421,6 +428,13 @@ plan:
           returned: success
           type: int
           sample: 2748712960
+    leaders:
+      description: With O(standby), who may lead, in this order, RV(plan.leader) first.
+      returned: with O(standby)
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: ["pi-1", "pi-3"]
     policy:
       description: What the plan was made for, by the names of the options of this module.
       returned: success
@@ -454,7 +468,8 @@ plan:
           description:
             - V(memory) or V(disk) when there is too little; V(leader) when no host can lead; V(layer) when a layer is
               too large for a host, or memory is not what would help; V(split) when your split cannot be.
-            - V(model) when llama.cpp does not serve such a model; V(build) when the build does not work like this.
+            - V(model) when llama.cpp does not serve such a model; V(build) when the build does not work like this;
+              V(standby) when too few hosts could stand by.
           returned: success
           type: str
           sample: memory

@@ -158,7 +158,7 @@ def _planned(
         members["gguf"],
         tallies,
         # The model is here.
-        Policy.from_dict({**wished, "leader": leader}),
+        Policy.from_dict({**wished, "leader": leader, "standby": 0}),
         cluster=members["cluster"],
         previous=[running],
         choice=members["choice"],
@@ -167,7 +167,9 @@ def _planned(
         build=build_name(members["choice"], members["programs"].get(leader, {}).get("build")),
     )
     # With an address set on every host they share no network any more, and whom root lets in is by the one it chose.
-    return {**plan, "policy": wished, "network": members["plan"]["network"]}
+    # Nor does it change who may lead.
+    kept = {name: members["plan"][name] for name in ("network", "leaders") if name in members["plan"]}
+    return {**plan, "policy": wished, **kept}
 
 
 def _as_now(

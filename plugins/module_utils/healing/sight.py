@@ -106,6 +106,12 @@ def read_state(value: object, host: str) -> dict[str, Any]:
     return found
 
 
+def read_vote(value: object, host: str) -> dict[str, Any]:
+    """What the agent of ``host`` has told of the lease: ``granted`` and ``holder`` (see ``lease.Vote``). Raises
+    DroverError for what is nothing like it."""
+    return document(value, f"What {host} says of the lease", SCHEMA, {"granted": bool, "holder": (str, type(None))})
+
+
 def read_lent(value: object, host: str) -> dict[str, Any]:
     """What the agent of ``host`` has told that it could lend. Raises DroverError for what is nothing like it."""
     what = f"What {host} lends"

@@ -124,6 +124,8 @@ def read_plan(value: object) -> dict[str, Any]:
             # A plan that an earlier version wrote does not say it.
             checks.whole(entry.get("experts_on_cpu", 0), f"{what}: experts_on_cpu", 0)
     _check_record(plan["model"], "The plan's model", NEEDED_OF_MODEL)
+    for host in checks.document({"leaders": [], **plan}, "The plan", SCHEMA, {"leaders": list}, REMEDY)["leaders"]:
+        checks.text(host, "One who may lead by the plan", REMEDY)
     if plan["feasible"]:
         checks.text(plan["leader"], "The plan's leader", REMEDY)
         _check_record(plan["host"], "The plan's host", PART_FIELDS)
@@ -154,7 +156,9 @@ def places_the_same(before: object, after: dict[str, Any]) -> bool:
     """
     if not isinstance(before, dict) or before.keys() != after.keys():
         return False
-    return all(before[key] == after[key] for key in SAME) and _on_devices(before) == _on_devices(after)
+    return all(before.get(key) == after.get(key) for key in (*SAME, "leaders")) and _on_devices(before) == _on_devices(
+        after
+    )
 
 
 def _on_devices(plan: dict[str, Any]) -> list[Any]:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from .. import checks
 from ..builds.known import known_problem
@@ -23,7 +24,8 @@ from .policy import Policy
 from .problem import Problem, named
 from .reasons import choice_reasons, unmeasured_speeds, why_spare
 from .running import running_plans
-from .shortfall import bad_build_plan, no_plan, split_plan, unservable_plan
+from .shortfall import bad_build_plan, no_plan, no_standby_plan, split_plan, unservable_plan
+from .standby import choose_leaders
 
 Planned = tuple[dict[str, Any], list[str], dict[str, str]]
 # A plan that runs is given up for what was measured only when that many of its own starts were.
@@ -60,7 +62,17 @@ def make_plan(
     machines = machines_of(tallies)
     learned = learn(EmptyContext(plain), runs, build or build_name(choice), machines) if runs else NOTHING
     problem = plain.changed(fleet=[learned.host(host) for host in fleet.hosts]) if learned.starts else plain
-    plan, reasons, spare = _planned(problem, running_plans(previous, name), choice, plain, learned)
+    running = running_plans(previous, name)
+    plan, reasons, spare = _planned(problem, running, choice, plain, learned)
+    leaders, found = [], cast("list[dict[str, Any]]", tallies)  # as the fleet has found
+    if policy.standby and plan["feasible"]:
+        again = partial(_again, gguf, name, choice)
+        before = [host for each in running for host in each.get("leaders", [])]
+        try:
+            leaders = choose_leaders(plan, found, policy, again, before, model_host)
+            reasons = [*reasons, f"{', '.join(leaders[1:])} could lead best without {leaders[0]}, and stands by."]
+        except DroverError as error:
+            plan, reasons = no_standby_plan(problem, str(error))
     return {
         **plan,
         "cluster": name,
@@ -68,7 +80,19 @@ def make_plan(
         "spare": [{"host": host, "reason": spare[host]} for host in sorted(spare)],
         "warnings": [*(model.get("warnings") or []), *fleet.warnings, *unread],
         "reasons": [*problem.reasons, *fleet.reasons, *reasons],
+        **({"leaders": leaders} if leaders else {}),
     }
+
+
+def _again(
+    gguf: object,
+    cluster: str,
+    choice: dict[str, Any] | None,
+    tallies: Sequence[dict[str, Any]],
+    policy: Policy,
+    model_host: str | None,
+) -> dict[str, Any]:
+    return make_plan(gguf, tallies, policy, cluster=cluster, choice=choice, model_host=model_host)
 
 
 def checked_fleet(

@@ -22,6 +22,8 @@ DEFAULT_MARGIN = 0.05
 # tokens on average (LMSYS-Chat-1M) to 338 (ShareGPT), questions without what programs add to them 70 to 161.
 DEFAULT_PROMPT_TOKENS = 512
 DEFAULT_ANSWER_TOKENS = 256
+# Each keeps the model's file, too; and more than a few help nobody, who needs most members to be there.
+MOST_STANDBYS = 4
 # A context that long has nobody; it keeps hostile numbers out of the arithmetic.
 MOST_TOKENS = 1 << 30
 
@@ -33,7 +35,7 @@ class Policy:
     ``context_size`` to ``flash_attention`` are settings of ``llama-server`` (see ``footprint.settings``). ``margin`` is
     the share of every device's usable bytes that stays free, ``split`` the layers for each host by name, or None, and
     ``leader`` the host that must lead, or None. ``prompt_tokens`` and ``answer_tokens`` are those of the request whose
-    time is minimised. Raises ``DroverError`` for what cannot be.
+    time is minimised; ``standby`` how many hosts stand by to lead. Raises ``DroverError`` for what cannot be.
     """
 
     context_size: int = 4096
@@ -50,6 +52,7 @@ class Policy:
     leader: str | None = None
     prompt_tokens: int = DEFAULT_PROMPT_TOKENS
     answer_tokens: int = DEFAULT_ANSWER_TOKENS
+    standby: int = 0
 
     def __post_init__(self) -> None:
         _checked = self.settings  # which checks its own
@@ -63,6 +66,7 @@ class Policy:
             checks.text(self.leader, "leader", "give the host's name, or none to have one elected")
         checks.whole(self.prompt_tokens, "prompt_tokens", 0, MOST_TOKENS)
         checks.whole(self.answer_tokens, "answer_tokens", 1, MOST_TOKENS)
+        checks.whole(self.standby, "standby", 0, MOST_STANDBYS)
 
     @classmethod
     def from_dict(cls, value: object) -> Policy:
@@ -77,8 +81,9 @@ class Policy:
         return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
-        """The document."""
-        return asdict(self)
+        """The document; where nobody is to stand by, it is as it was before that could be wished."""
+        document = asdict(self)
+        return document if self.standby else {name: document[name] for name in document if name != "standby"}
 
     @cached_property
     def settings(self) -> Settings:

@@ -28,6 +28,11 @@ def bad_build_plan(problem: Problem, sentence: str) -> tuple[Plan, list[str]]:
     return infeasible_plan(problem, _shortfall("build", sentence)), [sentence]
 
 
+def no_standby_plan(problem: Problem, sentence: str) -> tuple[Plan, list[str]]:
+    """The plan and its reasons for hosts of which too few could stand by."""
+    return infeasible_plan(problem, _shortfall("standby", sentence)), [sentence]
+
+
 def no_plan(problem: Problem) -> tuple[Plan, list[str]]:
     """The plan that says what is missing, and its reasons, host by host."""
     if problem.fits():

@@ -8,6 +8,7 @@
 | ``GET /nonce`` | what the next request on this connection is to be sealed for |
 | ``GET /state``, ``GET /lent`` | see ``healing.sight`` |
 | ``PUT /deployment`` | has the RPC server run by the ``deployment`` in the body, as far as root granted it |
+| ``PUT /lease`` | whose the lease is, see ``healing.lease``; granted to the host in the body if it ``takes`` it |
 | ``GET /metrics`` | numbers for Prometheus |
 
 All but the first and the last are sealed, see ``healing.seal``.
@@ -39,6 +40,7 @@ from .decisions import granted, in_force, write_document
 from .http_service import Handler, Refused, Service
 from .part import load_deployment
 from .secret import read_secret
+from .voter import Voter
 
 # So that one that is written twice at a time is written one after the other.
 _WRITES = threading.Lock()
@@ -74,6 +76,7 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
     its secret, which may be written anew."""
     seen = tree or Tree()
     gpus = GpuFigures(seen)
+    voter = Voter(cluster, seen)
     last: int | None = None
 
     def state(root: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +105,8 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
                 return 200, see_lent(seen, root)
             if (method, path) == ("PUT", "/deployment"):
                 return 200, _take_over(cluster, seen, root, body)
+            if (method, path) == ("PUT", "/lease"):
+                return 200, voter.ask(_asked(body))
             raise Refused(404, "There is nothing of that name.")
 
         def _require_seal(self, host: str, method: str, path: str, body: bytes) -> None:
@@ -124,14 +129,21 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
     return AgentHandler
 
 
+def _asked(body: bytes) -> dict[str, Any]:
+    try:
+        return dictionary(json.loads(body), "The request")
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "The request is not JSON.") from error
+    except DroverError as error:
+        raise Refused(403, str(error)) from error
+
+
 def _take_over(cluster: Cluster, tree: Tree, root: dict[str, Any], body: bytes) -> dict[str, Any]:
     """Have the RPC server run by the deployment in ``body``: it ends when it runs by another one, or if ``fresh`` is
     asked for, and its service starts it anew."""
+    wanted = _asked(body)
     try:
-        wanted = dictionary(json.loads(body), "The request")
         deployment = within_grant(root, wanted.get("deployment"))
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "The request is not JSON.") from error
     except DroverError as error:
         raise Refused(403, str(error)) from error
     with _WRITES:

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import DroverError
 from ..healing import seal
 from ..healing.replan import SILENT, SLOW, Answer
-from ..healing.sight import read_lent, read_state
+from ..healing.sight import read_lent, read_state, read_vote
 from .at_once import all_at_once
 
 SECONDS = 2.0
@@ -48,6 +48,11 @@ class Agent:
         """Have the RPC server run by ``deployment``, and ``fresh``, without what it holds."""
         body = json.dumps({"deployment": deployment, "fresh": fresh}).encode()
         return dict(self._ask("PUT", "/deployment", body))
+
+    def lease(self, host: str, takes: bool) -> dict[str, Any]:
+        """Ask it for the lease for ``host``, or only whose it is, unless that ``takes`` it: see ``healing.sight``."""
+        body = json.dumps({"host": host, "takes": takes}).encode()
+        return read_vote(self._ask("PUT", "/lease", body), self.host)
 
     def close(self) -> None:
         """End the connection."""

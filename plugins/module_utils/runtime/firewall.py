@@ -21,7 +21,7 @@ from ..checks import dictionary, text, whole
 from ..errors import DroverError
 from ..hosts.listener import find_listeners
 from ..hosts.tree import Tree
-from ..serving.cluster import Cluster
+from ..serving.cluster import Cluster, led
 from ..serving.deployment import source_network
 from .documents import load_document
 from .foreign_firewalls import Opening
@@ -36,12 +36,12 @@ OFFER = "offer:"
 
 def open_firewall(name: str, run: Run = run_tool) -> None:
     """Let in whom this host's deployment in the cluster called ``name`` allows, and nobody else."""
-    cluster = Cluster(name)
-    deployment = load_deployment(cluster)
-    allow = deployment["allow"]
-    guard = guard_script(cluster.table, _ports(deployment), allow) if allow is not None else None
-    _guard(cluster, guard, run)
-    keep_open(_notes(cluster.name), openings(deployment), run)
+    cluster, led_as = Cluster(name), led(name)
+    # A worker that stands by has two.
+    deployments = [load_deployment(each) for each in dict.fromkeys([cluster, led_as])]
+    guarded = [(_ports(each), each["allow"]) for each in deployments if each["allow"] is not None]
+    _guard(cluster, guard_script(cluster.table, guarded) if guarded else None, run)
+    keep_open(_notes(cluster.name), [opening for each in deployments for opening in openings(each)], run)
     _close_ended_offers(run)
 
 
@@ -118,11 +118,20 @@ def _ports(deployment: dict[str, Any]) -> list[int]:
     return [deployment["listen"]["port"], *([deployment["healing"]["port"]] if deployment["healing"] else [])]
 
 
-def guard_script(table: str, ports: list[int], allow: list[str]) -> str:
-    """What to tell ``nft -f -`` so that ``ports`` answer the addresses in ``allow`` and this host itself only.
+def guard_script(table: str, guarded: Iterable[tuple[list[int], list[str]]]) -> str:
+    """What to tell ``nft -f -`` so that of each of the ``guarded`` its ports answer its addresses and this host itself
+    only.
 
     One transaction: there is no moment without a guard. Adding the table first makes deleting it right in any case.
     """
+    body = "\n".join(f"    {rule}" for ports, allow in guarded for rule in _rules(ports, allow))
+    return (
+        f"{_removal(table)}table inet {table} {{\n  chain input {{\n"
+        f"    type filter hook input priority -10; policy accept;\n{body}\n  }}\n}}\n"
+    )
+
+
+def _rules(ports: list[int], allow: list[str]) -> list[str]:
     networks = [source_network(address, "An address that may connect") for address in allow]
     guarded = f"tcp dport {ports[0]}" if len(ports) == 1 else f"tcp dport {{ {', '.join(map(str, sorted(ports)))} }}"
     rules = [f'{guarded} iifname "lo" accept']
@@ -130,12 +139,7 @@ def guard_script(table: str, ports: list[int], allow: list[str]) -> str:
         sources = [str(network) for network in networks if network.version == version]
         if sources:
             rules.append(f"{guarded} {family} saddr {{ {', '.join(sorted(sources))} }} accept")
-    rules.append(f"{guarded} drop")
-    body = "\n".join(f"    {rule}" for rule in rules)
-    return (
-        f"{_removal(table)}table inet {table} {{\n  chain input {{\n"
-        f"    type filter hook input priority -10; policy accept;\n{body}\n  }}\n}}\n"
-    )
+    return [*rules, f"{guarded} drop"]
 
 
 def _removal(table: str) -> str:

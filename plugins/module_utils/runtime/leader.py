@@ -23,7 +23,7 @@ from ..healing.told import told_before
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
-from ..serving.cluster import Cluster
+from ..serving.cluster import Cluster, led
 from .agents import Agent, ask_all
 from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
@@ -47,7 +47,7 @@ REFUSED_SECONDS = 60.0
 def decide(name: str, root: dict[str, Any]) -> dict[str, Any]:
     """What the leader of the cluster called ``name`` runs now, which its workers run by already: a deployment. ``root``
     is the one that it was granted. Waits as long as it takes. Raises DroverError for documents that are none."""
-    cluster, tree = Cluster(name), Tree()
+    cluster, tree = led(name), Tree()
     return _Start(cluster, tree, load_members(cluster), root).run()
 
 
@@ -97,8 +97,10 @@ class _Start:
         self.strikes: Strikes = self.before["strikes"] if self.before else {}
         self.told = ""
         self.refused: dict[str, tuple[float, str]] = {}
-        leader = next(tally for tally in members["tallies"] if tally["host"] == members["leader"])
-        self.own_addresses = {entry["address"] for entry in leader["network"]["addresses"]}
+        # While this host leads, no other does that could.
+        leaders = root["healing"].get("leaders", [members["leader"]])
+        able = [tally for tally in members["tallies"] if tally["host"] in leaders]
+        self.leaders_addresses = {entry["address"] for tally in able for entry in tally["network"]["addresses"]}
 
     def run(self) -> dict[str, Any]:
         """The deployment to become."""
@@ -228,10 +230,10 @@ class _Start:
         return rpc["mark"] if rpc and rpc["mark"] != ended and not self._stale(answer) else None
 
     def _stale(self, answer: Answer) -> bool:
-        """Whether an RPC server believes to serve this host, on which no llama-server runs: the cable was pulled, and
-        it was never told. It would hear of nobody else."""
+        """Whether an RPC server believes to serve a host on which no llama-server runs, this one or one that led
+        before: the cable was pulled, and it was never told. It would hear of nobody else."""
         rpc = answer.state["rpc"] if answer.state else None
-        return bool(rpc and self.own_addresses & set(rpc["clients"]))
+        return bool(rpc and self.leaders_addresses & set(rpc["clients"]))
 
     def _agent(self, host: str) -> Agent:
         place = self.members["agents"][host]

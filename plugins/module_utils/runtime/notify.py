@@ -9,12 +9,19 @@ import contextlib
 import os
 import socket
 
+SOCKET = "NOTIFY_SOCKET"
+
 
 def tell_status(sentence: str) -> None:
     """What the service does now, on one line."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
+    notify(f"STATUS={sentence}")
+
+
+def notify(line: str) -> None:
+    """Say ``line`` as sd_notify(3) has it."""
+    path = os.environ.get(SOCKET, "")
     if not path:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        server.sendto(f"STATUS={sentence}".encode(), address)
+        server.sendto(line.encode(), address)

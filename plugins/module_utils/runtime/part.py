@@ -14,12 +14,15 @@ import socket
 from typing import Any
 
 from ..errors import DroverError
-from ..serving.cluster import Cluster
+from ..serving.cluster import Cluster, led
 from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
 from ..weights.folder import prune_cache
 from .command import NotYet
 from .documents import load_document
 from .workers import with_addresses
+
+# In the environment of a leader whose parent has the lease: what it is tied to it by, see ``tether``.
+LEASED = "DROVER_LEASED"
 
 
 class Unfinished(DroverError):
@@ -28,9 +31,17 @@ class Unfinished(DroverError):
 
 def become(name: str, part: str) -> int:
     """Become the ``part`` of this host in the cluster called ``name``; comes back only by an error."""
-    cluster = Cluster(name)
+    cluster = led(name) if part == "leader" else Cluster(name)
     root = load_deployment(cluster)
     check_part(root, part)
+    if part == "leader" and root["healing"] and "leaders" in root["healing"]:
+        if LEASED not in os.environ:
+            from .standby import lead
+
+            return lead(cluster, root)
+        from .tether import tie
+
+        tie(int(os.environ[LEASED]))
     deployment = _decided(cluster, root) if root["healing"] else root
     if deployment["cache"]:
         cache = deployment["cache"]

@@ -10,23 +10,31 @@ import datetime
 from ..errors import DroverError
 from ..healing.telling import heal_lines
 from ..healing.told import read_told
-from ..serving.cluster import Cluster
+from ..hosts.tree import Tree
+from ..serving.cluster import led
 from ..serving.deployment import REMEDY
 from ..telling.measured import measured_lines
+from ..telling.status import standby_lines
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
 from .say import say
+from .standby import standing_by
 
 
 def print_status(name: str) -> bool:
     """Print it; tell whether all is well."""
-    cluster = Cluster(name)
+    cluster = led(name)
+    standby = standing_by(cluster, Tree())
+    if standby:
+        say(standby)
+        return True
     written, decided = read_document(cluster.watch_path), decision(cluster)
     if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
-    measured = measured_lines(decided["plan"], [read_document(cluster.measured_path)])
-    say("\n".join([*plan_lines(decided["plan"]), "", *measured, "", *heal_lines(told, _moment)]))
+    plan = decided["plan"]
+    measured = measured_lines(plan, [read_document(cluster.measured_path)])
+    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *measured, "", *heal_lines(told, _moment)]))
     return bool(told["healthy"])
 
 

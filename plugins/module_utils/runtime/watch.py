@@ -32,7 +32,7 @@ from ..healing.strikes import resting
 from ..hosts.pressure import read_pressure
 from ..hosts.process import marked_process
 from ..hosts.tree import Tree
-from ..serving.cluster import Cluster
+from ..serving.cluster import Cluster, led
 from ..serving.completion import health, read_api_key
 from .agent import listen
 from .agents import ask_all
@@ -44,6 +44,7 @@ from .owners import Owners
 from .part import load_deployment
 from .say import say
 from .secret import read_secret
+from .standby import standing_by
 from .written import Written
 
 LOOK_SECONDS = 2.0
@@ -62,7 +63,7 @@ _PROCESSING = re.compile(r"^llamacpp:requests_processing\s+(\S+)", re.MULTILINE)
 def watch(name: str) -> int:
     """Watch the cluster called ``name``, which this host leads, until its documents are written anew: EX_TEMPFAIL, for
     there is more to watch then. 0 where there is nothing to watch."""
-    cluster, tree = Cluster(name), Tree()
+    cluster, tree = led(name), Tree()
     root = load_deployment(cluster)
     if root["part"] != "leader" or not root["healing"]:
         return 0
@@ -126,6 +127,12 @@ class Watch:
         now = time.monotonic()
         if self.written.see_the_clock():
             self.owners.given = self.told["owners"]
+        standby = standing_by(self.cluster, self.tree) if "leaders" in self.root["healing"] else None
+        if standby:
+            # Whoever leads looks at the workers.
+            self.memory, self.looked = Memory(), now
+            self.written.tell(standby, {}, self.owners.given, over=False)
+            return
         decided = decision(self.cluster, self.tree)
         mark = decided["leader"] if decided and not decided["waiting"] else None
         pid = marked_process(self.tree, mark) if mark else None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -82,6 +83,16 @@ class Cluster:
         return f"{HEALING_FOLDER}/{self.name}/watch.json"
 
     @property
+    def lease_path(self) -> str:
+        """To whom this host's agent has granted the lease, see ``healing.lease``; the service user writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/lease.json"
+
+    @property
+    def leading_path(self) -> str:
+        """Who leads, by what this host knows which may; the service user writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/leading.json"
+
+    @property
     def gateway_folder(self) -> str:
         """What the cluster's gateway on a host needs."""
         return f"{self.folder}/gateway"
@@ -110,3 +121,29 @@ class Cluster:
     def table(self) -> str:
         """The nftables table (family inet) that guards the cluster's port."""
         return f"drover-{self.name}"
+
+
+@dataclass(frozen=True)
+class Standby(Cluster):
+    """The same cluster on a worker that stands by: what it runs, plans and decides when it leads."""
+
+    @property
+    def deployment_path(self) -> str:
+        """What this host runs while it leads."""
+        return f"{self.folder}/standby/deployment.json"
+
+    @property
+    def members_path(self) -> str:
+        """What it needs to plan without the leader."""
+        return f"{self.folder}/standby/members.json"
+
+    @property
+    def running_path(self) -> str:
+        """What it runs by a decision of its own; the service user writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/standby.json"
+
+
+def led(name: str) -> Cluster:
+    """The cluster called ``name`` as this host leads it, or may lead it when it stands by."""
+    standby = Standby(name)
+    return standby if os.path.exists(standby.deployment_path) else Cluster(name)

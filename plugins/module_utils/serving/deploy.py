@@ -63,7 +63,15 @@ def deploy(
     cluster = Cluster(plan["cluster"])
     # What is started anew by Kubernetes, or with it, is no business of ours.
     heals = wishes[leader].llama_server_heals and pods is None
+    if "leaders" in plan and not heals:
+        raise DroverError(
+            "placement_standby is set, and a standby takes over only in a cluster that heals itself on hosts: set "
+            "llama_server_heals to true, or placement_standby to 0 (Kubernetes starts a leader that is gone anew by "
+            "itself)."
+        )
     pods = pods or {}
+    # Whoever may lead.
+    leaders = plan.get("leaders", [leader])
     deployments = {
         leader: _leader(
             cluster,
@@ -77,7 +85,11 @@ def deploy(
             gateways=gateways,
         )
     }
-    let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
+    let_in = (
+        pods[leader]
+        if leader in pods
+        else [address for host in leaders for address in source_addresses(hosts[host], plan["network"])]
+    )
     for host, place in plan["addresses"].items():
         if host != leader:
             deployments[host] = _worker(
@@ -251,7 +263,11 @@ def _leader(
         ],
         memory_bytes=_memory_bytes(plan, tally),
         healing=(
-            {"port": wishes.llama_server_health_port, "drain_seconds": wishes.llama_server_drain_seconds}
+            {
+                "port": wishes.llama_server_health_port,
+                "drain_seconds": wishes.llama_server_drain_seconds,
+                **({"leaders": plan["leaders"]} if "leaders" in plan else {}),
+            }
             if heals
             else None
         ),

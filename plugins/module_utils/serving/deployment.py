@@ -96,6 +96,9 @@ def read_deployment(value: object) -> dict[str, Any]:
                 f"{_WHAT} has dcgm {found['healing']['dcgm']!r} where true or false was expected: {REMEDY}."
             )
         whole(found["healing"].get("drain_seconds", 0), f"{_WHAT}'s drain_seconds", 0, remedy=REMEDY)
+        leaders = found["healing"].get("leaders", [found["host"]])
+        if not isinstance(leaders, list) or found["host"] not in leaders:
+            raise DroverError(f"{_WHAT} has leaders {leaders!r} where {found['host']} was expected among: {REMEDY}.")
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..healing.granted import VARIES_ON_LEADER
 from ..placement.document import places_the_same
 
 
@@ -18,6 +19,7 @@ def hosts_due(
     installed: str | None,
     spread: int = 0,
     members: str | None = None,
+    standbys: Mapping[str, dict[str, Any]] | None = None,
 ) -> list[str]:
     """The sorted hosts on which something is to be written, started or stopped before all run what ``deployments``
     (host -> deployment) say.
@@ -27,8 +29,9 @@ def hosts_due(
     by), ``complete``, ``listeners``, ``members``, ``plan`` and ``weights``, as memory_info returns them, or empty.
 
     A host that nothing was found on is due; so is one that leads no longer, a leader whose members are others than
-    ``members`` (see healing/members.py, ``lasting``), and one whose tensor cache lacks what ``spread`` (on how many
-    workers each tensor is to be; 0: none are placed) asks for.
+    ``members`` (see healing/members.py, ``lasting``), one of the ``standbys`` that is due (see ``standbys_due``), one
+    that stands by no longer, or leads in the leader's place, and one whose tensor cache lacks what ``spread`` (on how
+    many workers each tensor is to be; 0: none are placed) asks for.
     """
     known = {each["host"]: each for each in found}
     placing = spread if plan and plan["feasible"] and saves(plan["predicted"]) else 0
@@ -40,7 +43,30 @@ def hosts_due(
         or not _stands(deployment, plan, known[host], installed, members)
         or not _has_its_weights(deployment, known[host], placing)
     }
-    return sorted(led | unlike)
+    standbys = standbys or {}
+    standing = {host for host, each in standbys.items() if each["due"]}
+    standing |= {
+        host
+        for host, each in known.items()
+        if each.get("standby") and (host not in standbys or each["standby"].get("leads"))
+    }
+    return sorted(led | unlike | standing)
+
+
+def standbys_due(standbys: Mapping[str, dict[str, Any]], found: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """``standbys`` (see healing/standby.py), each with whether it is ``due``: what was ``found`` of its ``standby``
+    (see memory_info) differs by more than what is measured anew every time."""
+    known = {each["host"]: each.get("standby") or {} for each in found}
+    return {host: {**each, "due": not _stands_by(each, known.get(host, {}))} for host, each in standbys.items()}
+
+
+def _stands_by(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    deployment, before = wanted["deployment"], found.get("deployment") or {}
+    return (
+        bool(found.get("complete"))
+        and found.get("members") == wanted["members"]["lasting"]
+        and all(before.get(name) == deployment[name] for name in deployment if name not in VARIES_ON_LEADER)
+    )
 
 
 def saves(predicted: Mapping[str, Any]) -> bool:

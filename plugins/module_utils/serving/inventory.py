@@ -24,6 +24,7 @@ DECIDED = {
     "llama_server_members": None,
     "llama_server_members_found": None,
     "llama_server_plan": None,
+    "llama_server_standby": None,
     "placement_api_port": "llama_server_port",
     "placement_builds_path": "llama_cpp_directory",
     "placement_choice": None,
@@ -61,7 +62,7 @@ SHARED = (
         )
     ),
     *("placement_leader", "placement_spread", "placement_split", "placement_prompt_tokens", "placement_answer_tokens"),
-    *("placement_max_devices", "placement_margin", "placement_report"),
+    *("placement_max_devices", "placement_margin", "placement_standby", "placement_report"),
     *("tensor_cache_spread", "tensor_cache_urls", "tensor_cache_port", "tensor_cache_offer_seconds"),
 )
 

@@ -18,7 +18,7 @@ Both are told from the running ``plan`` and ``states``, one dictionary for each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import checks
@@ -45,7 +45,22 @@ def status_lines(plan: object, states: object, measured: Iterable[object] = ()) 
         build = _build(state)
         told = (state["host"], part, up, "none" if build is None else str(build), _size(_held(state)))
         rows.append((*told, _layers(running, state["host"])))
-    return [*columns(rows, right=(4,)), _speed(running, hosts), *measured_lines(running, measured)]
+    return [
+        *columns(rows, right=(4,)),
+        *standby_lines(running),
+        _speed(running, hosts),
+        *measured_lines(running, measured),
+    ]
+
+
+def standby_lines(plan: Mapping[str, Any]) -> list[str]:
+    """Who leads and who stands by, where somebody does."""
+    others = [host for host in plan.get("leaders", []) if host != plan["leader"]]
+    return (
+        [f"{plan['leader']} leads, {', '.join(others)} {'stands' if len(others) == 1 else 'stand'} by"]
+        if others
+        else []
+    )
 
 
 def problems(plan: object, states: object) -> list[str]:

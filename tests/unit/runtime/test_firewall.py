@@ -133,7 +133,7 @@ RICH_RULE = (
 
 
 def test_the_guard_is_one_transaction():
-    assert guard_script("drover-main", [50052], ["10.0.0.2", "fd00::1", "10.0.0.1"]) == (
+    assert guard_script("drover-main", [([50052], ["10.0.0.2", "fd00::1", "10.0.0.1"])]) == (
         "table inet drover-main\n"
         "delete table inet drover-main\n"
         "table inet drover-main {\n"
@@ -149,20 +149,20 @@ def test_the_guard_is_one_transaction():
 
 
 def test_a_port_that_nobody_may_reach_is_still_guarded():
-    script = guard_script("drover-main", [50052], [])
+    script = guard_script("drover-main", [([50052], [])])
     assert "saddr" not in script and "tcp dport 50052 drop" in script
 
 
 @pytest.mark.parametrize("address", ["pi-1", "10.0.0.1; accept", "10.0.0.256", ""])
 def test_only_addresses_are_let_in(address):
     with pytest.raises(DroverError, match=r"An address that may connect is .* but must be"):
-        guard_script("drover-main", [50052], [address])
+        guard_script("drover-main", [([50052], [address])])
 
 
 def test_without_a_foreign_firewall_the_guard_is_all(host):
     tools = Tools()
     open_firewall("main", tools)
-    assert tools.said == [guard_script("drover-main", [50052], ["10.0.0.1"])]
+    assert tools.said == [guard_script("drover-main", [([50052], ["10.0.0.1"])])]
     close_firewall("main", tools)
     assert tools.tables == {}
     assert not host.notes.exists()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from module_utils.serving.due import hosts_due
+from module_utils.serving.due import hosts_due, standbys_due
 from unit.placement.fleets import MIB, model, plan_of, tally
 
 DIGEST = "6f1ed002"
@@ -139,3 +139,36 @@ def test_a_cache_that_lacks_weights_is_due(weights, spread, plan, is_due):
 def test_a_worker_without_a_cache_lacks_nothing():
     hosts = [found(LEADER, plan=GAIN), found(WORKER, weights={"spread": 1, "lacking_bytes": 5})]
     assert hosts_due(DEPLOYMENTS, GAIN, hosts, DIGEST, 1) == []
+
+
+STANDBY = {"deployment": {"part": "leader", "listen": {"port": 8080}, "arguments": ["7"]}, "members": {"lasting": "1"}}
+STANDING = {
+    "deployment": {**STANDBY["deployment"], "arguments": ["8"]},
+    "members": "1",
+    "complete": True,
+    "leads": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("standby", "expected"),
+    [
+        # How many layers go where is measured anew every time.
+        (STANDING, []),
+        ({**STANDING, "deployment": None}, [WORKER]),
+        ({**STANDING, "deployment": {**STANDBY["deployment"], "listen": {"port": 8081}}}, [WORKER]),
+        ({**STANDING, "members": "2"}, [WORKER]),
+        ({**STANDING, "complete": False}, [WORKER]),
+        # The leader is to lead again.
+        ({**STANDING, "leads": True}, [WORKER]),
+        (None, [WORKER]),
+    ],
+)
+def test_a_standby_is_due_where_it_differs_or_leads(standby, expected):
+    hosts = [found(LEADER), found(WORKER, standby=standby)]
+    standbys = standbys_due({WORKER: STANDBY}, hosts)
+    assert hosts_due(DEPLOYMENTS, PLAN, hosts, DIGEST, standbys=standbys) == expected
+
+
+def test_one_that_stands_by_no_longer_is_due():
+    assert due(found(LEADER), found(WORKER, standby=STANDING)) == [WORKER]
