@@ -58,7 +58,7 @@ def lend(
     total = min(memory["total_bytes"], entry["allocatable"]["memory_bytes"])
     reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
-    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes) + settings.healer_bytes
     sight = look(entry, measured, programs or {}, settings)
     overhead += settings.gpu_overhead_bytes if sight.gpus else 0
     reserve = max(reserve, overhead + ASIDE.memory_bytes)
@@ -112,6 +112,14 @@ def read_log(log: str, node: str) -> dict[str, Any]:
             "image of this version of Drover."
         ) from error
     return dictionary(found, f"The tally of {node}")
+
+
+def most_bytes(entry: Mapping[str, Any], settings: Settings, reserve: int) -> int:
+    """What any plan may put into the memory of the node with that ``reserve`` (bytes), also if others' pods request
+    more of it by now than they use: what is available is asked for whenever there is a new plan."""
+    room = max(0, int(entry["allocatable"]["memory_bytes"]) - reserve)
+    wished = settings.of_node(entry["node"]).memory_bytes
+    return room if wished is None else min(room, wished)
 
 
 def sources(entry: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -44,6 +44,10 @@ def _run(given: argparse.Namespace, version: str) -> int:
         from .part import become
 
         return become(given.cluster, given.command)
+    if given.command == "keep":
+        from .keep import keep
+
+        return keep(given.part, given.cluster)
     if given.command == "agent":
         from .agent import serve
 
@@ -160,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
     firewall.add_argument("--gateway", action="store_true", help="for the gateway on this host, in place of its part")
+    keep = commands.add_parser("keep", help="run a part, and start it anew whenever it ends; a pod's program")
+    keep.add_argument("part", choices=("leader", "worker"), help="what to run")
     agent = commands.add_parser(
         "agent", help="answer this worker's leader: how it is, what it lends, what it is to run"
     )
@@ -174,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
     )
     held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
-    for command in (worker, leader, agent, watch, status, firewall, ready, alive, waiting, complete, held):
+    for command in (worker, leader, keep, agent, watch, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     launchd = commands.add_parser("launchd", help="print the launchd job by which a Mac would run a deployment")
     launchd.add_argument("--deployment", required=True, metavar="FILE", help="what it is to run, as JSON")

@@ -33,7 +33,7 @@ def deploy(
     programs: dict[str, dict[str, Any]],
     model: dict[str, Any],
     settings: dict[str, dict[str, Any]],
-    pods: Mapping[str, list[str]] | None = None,
+    pods: Mapping[str, Mapping[str, Any]] | None = None,
     choice: dict[str, Any] | None = None,
     gateways: Iterable[dict[str, Any]] = (),
 ) -> dict[str, dict[str, Any]]:
@@ -41,10 +41,10 @@ def deploy(
 
     ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
     its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
-    ``Settings``. ``pods``: the hosts whose part runs in a pod, with the addresses and networks that it comes from for
-    hosts outside. ``choice``: what llama_cpp_choice returned, by which the plan was made. ``gateways``: tallies of the
-    hosts through which clients come; then the leader's API lets in nobody else. Raises DroverError, one sentence, for a
-    wish that cannot be had.
+    ``Settings``. ``pods``: the hosts whose part runs in a pod, each with its ``sources``, the addresses and networks
+    that it comes from for hosts outside, and ``most_bytes``, see ``deployment``. ``choice``: what llama_cpp_choice
+    returned, by which the plan was made. ``gateways``: tallies of the hosts through which clients come; then the
+    leader's API lets in nobody else. Raises DroverError, one sentence, for a wish that cannot be had.
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
@@ -61,8 +61,7 @@ def deploy(
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
-    # What is started anew by Kubernetes, or with it, is no business of ours.
-    heals = wishes[leader].llama_server_heals and pods is None
+    heals = wishes[leader].llama_server_heals
     pods = pods or {}
     deployments = {
         leader: _leader(
@@ -72,12 +71,12 @@ def deploy(
             programs.get(leader, {}),
             model,
             wishes[leader],
-            in_pod=leader in pods,
+            pod=pods.get(leader),
             heals=heals,
             gateways=gateways,
         )
     }
-    let_in = pods[leader] if leader in pods else source_addresses(hosts[leader], plan["network"])
+    let_in = pods[leader]["sources"] if leader in pods else source_addresses(hosts[leader], plan["network"])
     for host, place in plan["addresses"].items():
         if host != leader:
             deployments[host] = _worker(
@@ -93,6 +92,7 @@ def deploy(
                 wishes[host],
                 _memory_bytes(plan, hosts[host]),
                 heals,
+                pods.get(host),
             )
     return {host: deployments[host] for host in sorted(deployments)}
 
@@ -153,6 +153,7 @@ def _worker(
     wishes: Settings,
     memory_bytes: int = 0,
     heals: bool = False,
+    pod: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     host = tally["host"]
     if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
@@ -180,8 +181,12 @@ def _worker(
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
         cache=_cache(wishes) if cache else None,
-        healing={"port": wishes.rpc_server_agent_port, **dcgm} if heals else None,
+        healing={"port": wishes.rpc_server_agent_port, **dcgm, **_bound(pod)} if heals else None,
     )
+
+
+def _bound(pod: Mapping[str, Any] | None) -> dict[str, int]:
+    return {"most_bytes": pod["most_bytes"]} if pod else {}
 
 
 def _cache(wishes: Settings) -> dict[str, Any]:
@@ -196,17 +201,17 @@ def _leader(
     programs: dict[str, Any],
     model: dict[str, Any],
     wishes: Settings,
-    in_pod: bool,
+    pod: Mapping[str, Any] | None,
     heals: bool,
     gateways: Iterable[dict[str, Any]],
 ) -> dict[str, Any]:
     host = plan["leader"]
-    if in_pod and wishes.llama_server_address:
+    if pod and wishes.llama_server_address:
         raise DroverError(
             f"llama_server_address of {host} is {wishes.llama_server_address}, and it leads in a pod, which listens on "
             "the address that Kubernetes gives it: take the setting back, and choose the Service's type and port."
         )
-    address = None if in_pod else wishes.llama_server_address or plan["addresses"][host]["address"]
+    address = None if pod else wishes.llama_server_address or plan["addresses"][host]["address"]
     if not (address is None or wishes.llama_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The API of {host} would listen on {address}, which is not a private address, over plain HTTP; set "
@@ -251,7 +256,11 @@ def _leader(
         ],
         memory_bytes=_memory_bytes(plan, tally),
         healing=(
-            {"port": wishes.llama_server_health_port, "drain_seconds": wishes.llama_server_drain_seconds}
+            {
+                "port": wishes.llama_server_health_port,
+                "drain_seconds": wishes.llama_server_drain_seconds,
+                **_bound(pod),
+            }
             if heals
             else None
         ),

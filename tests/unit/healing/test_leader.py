@@ -127,7 +127,7 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "see_lent", lambda _tree, _root: {"memory": memory(made.leader * MIB)})
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
-    monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids: made.pressure("head"))
+    monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids, _in_pod: made.pressure("head"))
     # Every start is a process of its own.
     marks = (f"{boot(leader.Tree())}:{number}:1" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))

@@ -81,6 +81,10 @@ NODES = [
 ]
 
 
+# With room for all layers where one of them is lost.
+ROOMY = [node(f"kube-{number}", memory="2Gi", address=f"10.0.0.{number}") for number in (1, 2, 3)]
+
+
 class Cluster:
     """Three nodes, what is wished of them, and everything that is made of it."""
 
@@ -100,7 +104,7 @@ class Cluster:
         self.gguf = model(blocks=20, block_bytes=100 * MIB)
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         if self.plan["feasible"]:
-            self.deployments = deploy_pods(
+            self.deployments, self.members = deploy_pods(
                 self.plan,
                 self.tallies,
                 {each["host"]: PROGRAMS for each in self.tallies},
@@ -111,4 +115,5 @@ class Cluster:
                 },
                 self.stock,
                 self.settings,
+                self.gguf,
             )
