@@ -51,8 +51,7 @@ def deploy_pods(
         given[host]["rpc_server_cache"] = settings.cache is not None
         given[host]["rpc_server_cache_max_bytes"] = (settings.cache and settings.cache.bytes) or 0
         given[host]["rpc_server_agent_port"] = settings.agent_port
-    if plan["leader"] in pods:
-        given[plan["leader"]]["llama_server_heals"] = heals
+    given[plan["leader"]]["llama_server_heals"] = heals
     made = deploy(plan, tallies, programs, model, given, pods)
     found = {host: programs.get(host, {}) for host in made}
     members = make_members(plan, gguf, tallies, found, model, given, made, model_host=plan["leader"], pods=pods)

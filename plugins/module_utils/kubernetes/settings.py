@@ -137,7 +137,7 @@ class Settings:
     host_network: bool = False
     cache: Cache | None = None
     rpc_port: int = 50052
-    healing: bool = False
+    healing: bool = True
     service_type: str = "ClusterIP"
     port: int = 8080
     node_port: int | None = None

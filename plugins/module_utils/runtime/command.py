@@ -59,7 +59,7 @@ def _run(given: argparse.Namespace, version: str) -> int:
     if given.command == "status":
         from .status import print_status
 
-        return 0 if print_status(given.cluster) else NO
+        return 0 if print_status(given.cluster, given.json) else NO
     if given.command == "firewall":
         from .firewall import close_firewall, close_gateway, open_firewall, open_gateway
 
@@ -171,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch = commands.add_parser("watch", help="watch this leader's workers, and heal the cluster")
     status = commands.add_parser("status", help="print how the cluster is that this host leads")
+    status.add_argument("--json", action="store_true", help="as JSON, and with 0 whether or not all is well")
     ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
     alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
     waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")

@@ -5,28 +5,26 @@
 
 from __future__ import annotations
 
-import datetime
-
 from ..errors import DroverError
-from ..healing.telling import heal_lines
+from ..healing.telling import heal_lines, moment
 from ..healing.told import read_told
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
+from .documents import print_document
 from .say import say
 
 
-def print_status(name: str) -> bool:
-    """Print it; tell whether all is well."""
+def print_status(name: str, as_json: bool = False) -> bool:
+    """Print it, for people or as JSON; tell whether all is well."""
     cluster = Cluster(name)
     written, decided = read_document(cluster.watch_path), decision(cluster)
     if written is None or decided is None:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
-    say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, _moment)]))
+    if as_json:
+        print_document({"plan": decided["plan"], "told": told})
+        return True
+    say("\n".join([*plan_lines(decided["plan"]), "", *heal_lines(told, moment)]))
     return bool(told["healthy"])
-
-
-def _moment(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

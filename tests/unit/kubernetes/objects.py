@@ -60,7 +60,8 @@ def own_pod(node_name, *containers, part="worker", cluster="main", namespace="dr
 
 
 def settings(**changes):
-    return Settings.from_dict({"image": IMAGE, "model": {"file": "small.gguf"}, **changes})
+    """What is wished; test_healing.py is about clusters that heal themselves."""
+    return Settings.from_dict({"image": IMAGE, "model": {"file": "small.gguf"}, "healing": False, **changes})
 
 
 def stock_of(given, pods=(), /, cluster="main", architectures=None, **wishes):
