@@ -22,10 +22,9 @@ AGENTS_SECRET = "secret"
 MOST_MILLICORES = 1000
 FOLDER_BYTES = 64 * MIB
 HEALTH_SECONDS = 2
-
-
 # Of a pod's spec.
 SHARED_PROCESSES = {"shareProcessNamespace": True}
+_PORTS = {AGENT: "agent", WATCH: "health"}
 
 
 def program(part: str, deployment: Mapping[str, Any], names: Names) -> list[str]:
@@ -77,6 +76,3 @@ def true_health(deployment: Mapping[str, Any]) -> dict[str, Any]:
         "timeoutSeconds": HEALTH_SECONDS,
         "failureThreshold": 1,
     }
-
-
-_PORTS = {AGENT: "agent", WATCH: "health"}
