@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-long lint unit sanity galaxy site release lab lab-emulated lab-kubernetes oracle limits molecule molecule-source \
-	molecule-default molecule-mixed molecule-compile molecule-refusals molecule-controllers molecule-heal \
+	molecule-default molecule-mixed molecule-networks molecule-compile molecule-refusals molecule-controllers molecule-heal \
 	molecule-kubernetes molecule-k3s molecule-vulkan molecule-weights bench clean lab-setup
 
 VENV := .venv
@@ -32,19 +32,19 @@ demo: lab-setup ## Three hosts on this machine, the demo model over all of them,
 demo-down: $(READY) ## Remove the demo's hosts
 	@$(LAB) down tests/lab/specs/demo.yml
 
-# Each waits for its hosts now and then, so two at a time keep two processors busy. What takes longest from nothing
-# begins at once, since it compiles llama.cpp, and beside it what fails soonest.
+# Each waits for its hosts now and then, so two at a time keep two processors busy. What takes longest begins first, so
+# that both end together, and beside it what fails soonest.
 test: lab-setup ## Everything that CI runs
 	@echo "Two checks run at a time, and each prints when it has ended: the longest takes about half an hour."
 	@$(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
-		lint molecule-source unit molecule-default molecule-mixed molecule-heal limits lab oracle
+		lint molecule-source molecule-mixed unit molecule-default molecule-networks molecule-heal limits lab oracle
 
 # The tests that hold the same promises more widely: what is marked `long`, and the scenarios that are too long for
 # `make test`. tests/tier.py has the rule.
 test-long: lab-setup ## What `make test` leaves out, by hand before a release
 	@DROVER_TIER=long $(MAKE) SETUP= --no-print-directory --jobs=2 --output-sync=target \
 		molecule-compile molecule-refusals molecule-controllers molecule-heal molecule-kubernetes molecule-k3s \
-		molecule-vulkan molecule-weights unit limits lab-emulated lab-kubernetes sanity galaxy site
+		molecule-vulkan molecule-weights unit limits oracle lab-emulated lab-kubernetes sanity galaxy site
 
 lint: $(READY) ## Style, specifications, documentation and licence headers
 	@tests/checks/lint
@@ -83,7 +83,7 @@ oracle: $(SETUP) ## The memory model and the RPC probe against the real llama.cp
 limits: $(SETUP) ## The planner's word on what fits against the kernel's
 	@tests/checks/limits
 
-molecule: molecule-source molecule-default molecule-mixed ## Tests of playbooks and roles on real hosts
+molecule: molecule-source molecule-mixed molecule-default molecule-networks ## Tests of playbooks and roles on real hosts
 
 # These use what the first of them compiles,
 molecule-source: $(SETUP)
@@ -94,7 +94,10 @@ molecule-default: $(SETUP)
 	@tests/checks/molecule default two-clusters refusals redeploy roles-alone
 
 molecule-mixed: $(SETUP)
-	@tests/checks/molecule mixed networks gateway images
+	@tests/checks/molecule mixed
+
+molecule-networks: $(SETUP)
+	@tests/checks/molecule networks gateway images
 
 # These are whole in the long tier only: every kind of host compiles, every refusal is seen, both ends of ansible-core.
 molecule-compile: $(SETUP)

@@ -21,6 +21,7 @@ class ActionModule(BrainAction):
                     "host": {"type": "str", "required": True},
                     "tally": {"type": "dict", "default": {}},
                     "programs": {"type": "dict", "default": {}},
+                    "deployed": {"type": "str"},
                     "listens": {"type": "bool", "default": False},
                     "held_bytes": {"type": "int"},
                     "problem": {"type": "str"},

@@ -35,6 +35,11 @@ options:
         description: Its build, as RV(drover.llama.llama_cpp_info#module:llama_cpp) returned it.
         type: dict
         default: {}
+      deployed:
+        description: >-
+          The part that its deployment gives it, V(worker) say. A worker that is down has none in the running plan of a
+          cluster that heals itself.
+        type: str
       listens:
         description: Whether its RPC server listens.
         type: bool

@@ -164,6 +164,8 @@ class Deployment:
             "placement_leader": "first",
             "placement_reserve_bytes": RESERVE,
             "placement_margin": MARGIN,
+            # A cluster that heals itself plans anew with what is left before the kernel ends anything.
+            "llama_server_heals": False,
         }
         done = subprocess.run(
             ["ansible-playbook", "playbooks/site.yml", "--inventory", str(own), "--extra-vars", json.dumps(settings)],

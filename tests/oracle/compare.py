@@ -26,21 +26,28 @@ from oracle.host import OracleError, configured  # noqa: E402
 RECORDED = HERE / "recorded.json"
 
 
-def ask(oracle, profiles):
-    """Put every case of every model to the oracle: ``{"build": number, "answers": [record, ...]}``."""
+def ask(oracle, profiles, step=1):
+    """Put every case of every model to the oracle, or every ``step``-th: ``{"build": number, "answers": [record,
+    ...]}``."""
     answers = []
-    for name, (path, header_bytes, gguf) in profiles.items():
-        with open(path, "rb") as file:
-            remote = oracle.put(path.name, file.read(header_bytes), path.stat().st_size)
-        for case in cases.fit_cases(name, gguf["block_count"]):
-            rows = oracle.memory(remote, case.arguments(), len(case.layers))
-            answers.append({**case.as_record(), "mib": rows})
-        for case in cases.expert_cases(name, gguf):
-            rows = oracle.memory(remote, case.arguments(), len(case.layers))
-            answers.append({**case.as_record(), "mib": rows})
-        for case in cases.server_cases(name, gguf["block_count"]):
-            rows = oracle.server_compute(remote, case.arguments(), len(case.layers))
-            answers.append({**case.as_record(), "compute_mib": rows})
+    questions = [
+        (name, case, key)
+        for name, (_path, _bytes, gguf) in profiles.items()
+        for key, some in (
+            ("mib", cases.fit_cases(name, gguf["block_count"])),
+            ("mib", cases.expert_cases(name, gguf)),
+            ("compute_mib", cases.server_cases(name, gguf["block_count"])),
+        )
+        for case in some
+    ]
+    there = {}
+    for name, case, key in questions[::step]:
+        if name not in there:
+            path, header_bytes, _gguf = profiles[name]
+            with open(path, "rb") as file:
+                there[name] = oracle.put(path.name, file.read(header_bytes), path.stat().st_size)
+        answer = oracle.memory if key == "mib" else oracle.server_compute
+        answers.append({**case.as_record(), key: answer(there[name], case.arguments(), len(case.layers))})
     return {"build": oracle.build(), "answers": answers}
 
 

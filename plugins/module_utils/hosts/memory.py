@@ -32,8 +32,9 @@ def read_memory(
     - ``available_bytes`` is the kernel's MemAvailable, free memory and page cache it can take back, and ``arc_bytes``.
       Swap, zram and huge pages are no part of it and are never lent.
     - ``arc_bytes`` is what ZFS would give back of its cache: see ``arc_bytes``.
-    - ``held_bytes`` is the anonymous and shared memory of the processes of ``units``, and ``held_by_gpu``, which a GPU
-      without memory of its own has taken for them: it comes back when they restart, so it counts as available.
+    - ``held_bytes`` is the anonymous, shared and locked memory of the processes of ``units``, and ``held_by_gpu``,
+      which a GPU without memory of its own has taken for them: it comes back when they restart, so it counts as
+      available.
     - ``others_bytes`` is ``others``: what other clusters have planned here and do not hold yet.
     - ``limit_bytes`` is the cgroup limit with the least room, or None (as with ``units`` None, see ``memory_rooms``).
       ``limit_used_bytes`` is what the processes within that limit, ``units`` among them, hold for good.
@@ -94,6 +95,12 @@ def arc_bytes(tree: Tree) -> int:
 
 
 def held_bytes(tree: Tree, pids: Iterable[int]) -> int:
-    """Anonymous and shared memory of the processes ``pids``. Their page cache is not theirs alone, and reclaimable."""
-    statuses = [tree.table(f"/proc/{pid}/status") for pid in pids]
-    return sum(status.get("RssAnon", 0) + status.get("RssShmem", 0) for status in statuses) * KIB
+    """Anonymous and shared memory of the processes ``pids``, and what they have locked of files (``--mlock``; the
+    kernel tells only all together what is locked, so no more than is resident). Their other page cache is not theirs
+    alone, and reclaimable."""
+    return sum(_held_kib(tree.table(f"/proc/{pid}/status")) for pid in pids) * KIB
+
+
+def _held_kib(status: dict[str, int]) -> int:
+    own = status.get("RssAnon", 0) + status.get("RssShmem", 0)
+    return min(own + status.get("VmLck", 0), max(own, status.get("VmRSS", 0)))

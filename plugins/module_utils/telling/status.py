@@ -8,7 +8,9 @@ Both are told from the running ``plan`` and ``states``, one dictionary for each 
 - ``host``: its name;
 - ``tally``: what memory_info said, of which ``memory.held_bytes`` is told unless ``held_bytes`` is given;
 - ``programs``: what llama_cpp_info said, of which ``build`` is told;
-- ``listens``: whether its RPC server listens (for the leader and for spare hosts it does not matter);
+- ``deployed``: the part that its deployment gives it, if any: a cluster that heals itself goes on without a worker that
+  is down, which then has no layers in the running plan;
+- ``listens``: whether its RPC server listens (of the leader, and of a host that has no part, it does not matter);
 - ``held_bytes``: memory that the cluster's units hold there, or null;
 - ``problem``: what is wrong with its part, in one sentence, or null;
 - ``completion``: of the leader, what completion_info returned as completion, or null.
@@ -90,7 +92,7 @@ def _problem(plan: dict[str, Any], state: dict[str, Any]) -> str | None:
     if part == "leader" and not state.get("completion"):
         unit = Cluster(plan["cluster"]).server_unit
         return f'{host} leads but completed nothing; look with "journalctl -u {unit}" on it, and run site.yml again.'
-    if part == "worker" and not state.get("listens"):
+    if "worker" in (part, state.get("deployed")) and not state.get("listens"):
         unit = Cluster(plan["cluster"]).rpc_unit
         return (
             f'{host} should lend its memory, but its RPC server does not listen; look with "journalctl -u {unit}" on '

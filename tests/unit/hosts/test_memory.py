@@ -209,6 +209,20 @@ def test_a_cache_of_another_machine_or_none_does_not_count(machine, path, text):
     assert (tally["arc_bytes"], tally["usable_bytes"]) == (0, 4 * GIB)
 
 
+@pytest.mark.parametrize(
+    ("status", "kib"),
+    [
+        ("VmLck: 0 kB\nVmRSS: 900 kB\nRssAnon: 200 kB\nRssFile: 600 kB\nRssShmem: 100 kB", 300),
+        ("VmLck: 500 kB\nVmRSS: 900 kB\nRssAnon: 200 kB\nRssFile: 600 kB\nRssShmem: 100 kB", 800),  # of a file
+        ("VmLck: 300 kB\nVmRSS: 310 kB\nRssAnon: 300 kB\nRssFile: 10 kB\nRssShmem: 0 kB", 310),  # its own
+        ("RssAnon: 200 kB\nRssShmem: 100 kB", 300),
+        ("", 0),
+    ],
+)
+def test_what_a_process_has_locked_is_held(machine, status, kib):
+    assert memory.held_bytes(machine(files={"/proc/7/status": status}), [7]) == kib * 1024
+
+
 def test_what_others_planned_and_what_a_gpu_took(machine):
     tally = memory.read_memory(machine("server_v2"), UNITS, 0, others=3 * GIB, held_by_gpu=GIB)
     assert (tally["others_bytes"], tally["held_bytes"]) == (3 * GIB, 5 * GIB)

@@ -83,6 +83,13 @@ def test_what_is_down_is_named(changes, down, sentence):
     assert (lines[-1] == "No completion") == (found[0]["completion"] is None)
 
 
+def test_a_worker_that_the_cluster_goes_on_without_is_down_too():
+    plan, found = running(**TWO), states(pi_3={"listens": False, "deployed": "worker"})
+    assert status_lines(plan, found)[3].split()[:3] == ["pi-3", "spare", "DOWN"]
+    assert [told.partition(",")[0] for told in problems(plan, found)] == ["pi-3 should lend its memory"]
+    assert problems(plan, states(pi_3={"listens": True, "deployed": "worker"})) == []
+
+
 def test_another_cluster_has_other_units():
     plan = plan_of(model(), [tally("a", 600 * MIB), tally("b", 600 * MIB)], leader="a", cluster="second")
     (told,) = problems(plan, [state("a", completion=COMPLETION), state("b", listens=False)])
