@@ -84,7 +84,9 @@ def test_what_the_owners_firewalls_let_in_is_what_nodes_need():
     own, other = address("agent-1"), address(SERVER)
     rules = owners_rules("agent-1")
     for port, source in (("10250/tcp", other), ("8472/udp", other), ("Anywhere", "10.42.0.0/16")):
-        assert any(line.split()[-1:] == ["k3s"] and port in line and source in line for line in rules.splitlines()), rules
+        assert any(line.split()[-1:] == ["k3s"] and port in line and source in line for line in rules.splitlines()), (
+            rules
+        )
     rules = owners_rules(SERVER)
     assert "sources: 10.42.0.0/16 10.43.0.0/16" in rules
     assert rules.count(f'source address="{own}" port port="10250" protocol="tcp" accept') == 2

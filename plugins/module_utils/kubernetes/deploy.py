@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..healing.members import make_members
+from ..healing.owner import planned_bytes
 from ..placement.document import places_the_same
 from ..serving.deploy import deploy
 from .lend import most_bytes, sources
@@ -36,11 +37,14 @@ def deploy_pods(
     stays while all in it that lasts is the same, whatever was measured since. Raises DroverError as ``serving.deploy``
     does.
     """
-    reserves = {tally["host"]: tally["memory"]["reserve_bytes"] for tally in tallies}
+    by_host = {tally["host"]: tally for tally in tallies}
+    planned = planned_bytes(plan)
     pods = {
         entry["node"]: {
             "sources": sources(entry, settings),
-            "most_bytes": most_bytes(entry, settings, reserves[entry["node"]]),
+            "most_bytes": most_bytes(
+                by_host[entry["node"]], planned.get(entry["node"], 0), _most_before(before, entry["node"])
+            ),
         }
         for entry in stock
         if entry["node"] in plan["addresses"]
@@ -56,6 +60,13 @@ def deploy_pods(
     found = {host: programs.get(host, {}) for host in made}
     members = make_members(plan, gguf, tallies, found, model, given, made, model_host=plan["leader"], pods=pods)
     return made, _lasting(before, members) if members else None
+
+
+def _most_before(before: object, node: str) -> int | None:
+    pods = before.get("pods") if isinstance(before, dict) else None
+    pod = pods.get(node) if isinstance(pods, dict) else None
+    found = pod.get("most_bytes") if isinstance(pod, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def _lasting(before: object, members: dict[str, Any]) -> dict[str, Any]:

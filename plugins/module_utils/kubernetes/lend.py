@@ -12,6 +12,7 @@ from typing import Any
 
 from ..checks import dictionary
 from ..errors import DroverError
+from ..healing.owner import worth_it
 from ..hosts.devices import drive
 from ..hosts.document import MOST, SCHEMA
 from ..hosts.memory import default_reserve
@@ -114,12 +115,14 @@ def read_log(log: str, node: str) -> dict[str, Any]:
     return dictionary(found, f"The tally of {node}")
 
 
-def most_bytes(entry: Mapping[str, Any], settings: Settings, reserve: int) -> int:
-    """What any plan may put into the memory of the node with that ``reserve`` (bytes), also if others' pods request
-    more of it by now than they use: what is available is asked for whenever there is a new plan."""
-    room = max(0, int(entry["allocatable"]["memory_bytes"]) - reserve)
-    wished = settings.of_node(entry["node"]).memory_bytes
-    return room if wished is None else min(room, wished)
+def most_bytes(tally: Mapping[str, Any], planned: int, before: int | None) -> int:
+    """What any plan may put into the memory of the node with that ``tally``, into which ``planned`` bytes go first: all
+    that it lends, or what it was ``before``, as long as that would take no more than half of the reserve, nor leave a
+    whole one unused. What a node has available is another number at every run."""
+    usable, reserve = tally["memory"]["usable_bytes"], tally["memory"]["reserve_bytes"]
+    if before is not None and max(planned, usable - reserve) <= before <= usable + worth_it(reserve):
+        return before
+    return max(usable, planned)
 
 
 def sources(entry: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -98,7 +98,8 @@ def planned(
     millicores = lasting_millicores(threads, entry, settings)
     found = guaranteed(deployment["memory_bytes"] + overhead, millicores, settings.ephemeral_bytes)
     if deployment["healing"]:
-        found["limits"]["memory"] = str(deployment["healing"]["most_bytes"] + overhead)
+        most = max(deployment["memory_bytes"], deployment["healing"]["most_bytes"])
+        found["limits"]["memory"] = str(most + overhead)
     return found
 
 
