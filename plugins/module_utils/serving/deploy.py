@@ -62,7 +62,7 @@ def deploy(
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     heals = wishes[leader].llama_server_heals
-    if "leaders" in plan and not (heals and pods is None):
+    if "leaders" in plan and (pods or not heals):
         raise DroverError(
             "placement_standby is set, and a standby takes over only in a cluster that heals itself on hosts: set "
             "llama_server_heals to true, or placement_standby to 0 (Kubernetes starts a leader that is gone anew by "
