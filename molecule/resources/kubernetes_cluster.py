@@ -82,7 +82,12 @@ def parts(part=""):
 
 def starts():
     """Node -> how often its program was started again in its pod."""
-    return {node: pod["status"]["containerStatuses"][0]["restartCount"] for node, pod in parts().items()}
+    return {
+        node: each["restartCount"]
+        for node, pod in parts().items()
+        for each in pod["status"]["containerStatuses"]
+        if each["name"] == pod["metadata"]["labels"]["app.kubernetes.io/component"]
+    }
 
 
 def in_pod(pod, part, *command):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.gguf.document import read_gguf
 from ansible_collections.drover.llama.plugins.module_utils.hosts.document import read_tally
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy import deploy_pods
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import give
@@ -23,6 +24,8 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     CLUSTER,
     CONNECTION,
     connect,
+    document_in,
+    named,
     names_of,
     place,
     present_objects,
@@ -43,6 +46,7 @@ class ActionModule(BrainAction):
             "stock": {"type": "list", "elements": "dict", "required": True},
             "settings_of_hosts": SETTINGS,
             "secret_version": {"type": "str", "default": ""},
+            "gguf": {"type": "dict", "required": True},
         }
     )
 
@@ -50,18 +54,21 @@ class ActionModule(BrainAction):
         settings, plan = read_settings(given), read_plan(given["plan"])
         tallies = [read_tally(tally) for tally in given["tallies"]]
         stock = give(given["stock"], plan, tallies)
-        deployments = deploy_pods(
+        api, names = connect(given), names_of(given, settings)
+        present = [each for each in present_objects(api, names) if each["kind"] != "Pod"]
+        deployments, members = deploy_pods(
             plan,
             tallies,
             given["programs"],
             given["model"],
             stock,
             settings,
+            read_gguf(given["gguf"]),
             settings_by_host(given["settings_of_hosts"]),
+            document_in(named("ConfigMap", names.members, present), "members.json"),
         )
         speeds = to_keep(stock, tallies, given["programs"])
-        wanted = manifests(plan, deployments, stock, settings, given["secret_version"], speeds)
-        api, names = connect(given), names_of(given, settings)
+        wanted = manifests(plan, deployments, stock, settings, given["secret_version"], speeds, members)
         folder = f"/api/v1/namespaces/{settings.namespace}"
         faults = quota_faults(
             api.list(f"{folder}/resourcequotas"), api.list(place("Pod", settings.namespace)), wanted, names
@@ -70,7 +77,6 @@ class ActionModule(BrainAction):
         faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)
         if faults:
             raise DroverError(" ".join(faults))
-        present = [each for each in present_objects(api, names) if each["kind"] != "Pod"]
         return {
             "deployments": deployments,
             "manifests": wanted,

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect
@@ -21,6 +21,7 @@ class ActionModule(BrainAction):
             "plan": {"type": "dict", "required": True},
             "states": {"type": "list", "elements": "dict", "required": True},
             "timeout": {"type": "int", "default": 600},
+            "patience": {"type": "int", "default": 0},
         }
     )
 
@@ -33,7 +34,10 @@ class ActionModule(BrainAction):
         if leader:
             wait = ["complete", "--cluster", cluster, "--timeout", str(given["timeout"])]
             completion = ask(api, namespace, leader, wait, given["timeout"])
-        faults = held_faults(plan, held_by(api, namespace, cluster, states), [state["host"] for state in states])
-        if faults:
-            raise DroverError(" ".join(faults))
+
+        def look():
+            faults = held_faults(plan, held_by(api, namespace, cluster, states), [state["host"] for state in states])
+            return None if faults else True, {}, " ".join(faults)
+
+        wait_for(look, given["patience"])
         return {"completion": completion}

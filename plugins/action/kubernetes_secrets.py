@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.secret import api_secret, token_secret
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.secret import (
+    agents_secret,
+    api_secret,
+    token_secret,
+)
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CLUSTER, read_settings
 
@@ -16,6 +20,7 @@ class ActionModule(BrainAction):
             **CLUSTER,
             "keys": {"type": "list", "elements": "str", "default": []},
             "token": {"type": "str", "default": ""},
+            "agents": {"type": "str", "default": ""},
         }
     )
 
@@ -25,4 +30,6 @@ class ActionModule(BrainAction):
             made.append(api_secret(settings, given["cluster"], given["keys"]))
         if given["token"]:
             made.append(token_secret(settings, given["cluster"], given["token"]))
+        if given["agents"]:
+            made.append(agents_secret(settings, given["cluster"], given["agents"]))
         return {"secrets": made}

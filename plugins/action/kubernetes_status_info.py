@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.healing.telling import heal_lines, moment
+from ansible_collections.drover.llama.plugins.module_utils.healing.told import read_told
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import Names
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
@@ -19,7 +21,7 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     document_in,
     place,
 )
-from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, healing_of, held_by
 
 COMPLETION_SECONDS = 120
 
@@ -51,12 +53,20 @@ class ActionModule(BrainAction):
         elsewhere = {state["host"] for state in given["outside"]}
         nodes = [host for host in plan["addresses"] if host not in elsewhere]
         states = part_states(plan, pods, namespace, nodes, events)
+        healing = healing_of(api, namespace, given["cluster"], states)
+        if healing:
+            # Who takes part is for the cluster itself to say.
+            plan = read_plan(healing["plan"])
+            states = part_states(plan, pods, namespace, nodes, events)
         held = held_by(api, namespace, given["cluster"], states)
         told = [describe(api, namespace, names, by_name, state, held) for state in states]
         told += [state for state in given["outside"] if state["host"] in plan["addresses"]]
         weak = [] if any(state["problem"] for state in told) else held_faults(plan, held, nodes)
         found = [*problems(plan, told), *weak]
-        return {"lines": status_lines(plan, told), "problems": found, "healthy": not found, "states": states}
+        lines = status_lines(plan, told)
+        if healing:
+            lines += ["", *heal_lines(read_told(healing["told"]), moment)]
+        return {"lines": lines, "problems": found, "healthy": not found, "states": states}
 
 
 def describe(api, namespace, names, by_name, state, held):

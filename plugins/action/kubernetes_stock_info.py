@@ -114,6 +114,7 @@ class ActionModule(BrainAction):
             "previous": restorable(present),
             "plan": document_in(named("ConfigMap", names.plan, present), "plan.json"),
             "has_key": bool(read_keys(secret)),
+            "has_agents_secret": named("Secret", names.agents, present) is not None,
             "secret_version": (secret or {}).get("metadata", {}).get("resourceVersion", ""),
             "claim_bytes": claim_bytes(claim),
         }

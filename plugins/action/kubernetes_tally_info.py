@@ -23,6 +23,7 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
     place,
     read_settings,
 )
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import held_on_nodes
 
 
 class ActionModule(BrainAction):
@@ -46,6 +47,8 @@ class ActionModule(BrainAction):
         if given["measured"] and usable:
             api = connect(given)
             logs = collect(api, settings.namespace, {node: names.tally(node) for node in usable}, given["timeout"])
+        # Beyond what they request, pods of a cluster that heals itself may hold what those had who are lost.
+        held = held_on_nodes(connect(given), names) if settings.healing and logs else {}
         tallies, programs = [], {}
         for entry in given["stock"]:
             node = entry["node"]
@@ -55,7 +58,15 @@ class ActionModule(BrainAction):
             # What they list on the node is told there alone.
             known = {**known, "devices": (told or {}).get("devices", [])} if known else {}
             tallies.append(
-                lend(entry, measured, settings, given["cluster"], claim_bytes=given["claim_bytes"], programs=known)
+                lend(
+                    entry,
+                    measured,
+                    settings,
+                    given["cluster"],
+                    held_bytes=max(entry["held"]["memory_bytes"], held.get(node, 0)),
+                    claim_bytes=given["claim_bytes"],
+                    programs=known,
+                )
             )
             programs[node] = with_devices(entry, measured, known, settings)
         return {"tallies": tallies, "programs": programs}

@@ -48,6 +48,10 @@ options:
     type: list
     elements: dict
     required: true
+  gguf:
+    description: The model, as M(drover.llama.gguf_info) returned it.
+    type: dict
+    required: true
   secret_version:
     description: A text that changes with the keys of the API.
     type: str
@@ -77,6 +81,7 @@ EXAMPLES = r"""
       path: /var/lib/drover/models/model.gguf
       alias: model
       files: []
+    gguf: "{{ model.gguf }}"
   register: made
 """
 

@@ -29,6 +29,12 @@ options:
     description: How many seconds to wait.
     type: int
     default: 600
+  patience:
+    description:
+      - How many seconds to wait for workers that do not take part. Where a cluster heals itself one that was lost may
+        be about to be taken in again.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

@@ -9,7 +9,8 @@ module: kubernetes_secrets
 short_description: Make the manifests of Secrets
 version_added: "0.2.0"
 description:
-  - Of the keys of the API, and of the token that a model is fetched with. Run it with C(no_log), since it returns them.
+  - Of the keys of the API, of the token that a model is fetched with, and of what the leader and the agents know each
+    other by. Run it with C(no_log), since it returns them.
 options:
   keys:
     description: The keys that clients may send.
@@ -18,6 +19,10 @@ options:
     default: []
   token:
     description: A bearer token for the address of the model.
+    type: str
+    default: ""
+  agents:
+    description: What the leader and the agents of a cluster that heals itself know each other by.
     type: str
     default: ""
 extends_documentation_fragment:

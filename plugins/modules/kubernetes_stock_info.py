@@ -109,6 +109,11 @@ has_key:
   returned: success
   type: bool
   sample: true
+has_agents_secret:
+  description: Whether there is what the leader and the agents of a cluster that heals itself know each other by.
+  returned: success
+  type: bool
+  sample: true
 secret_version:
   description: Changes with the keys of the API.
   returned: success

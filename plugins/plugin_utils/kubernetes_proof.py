@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import WORKER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
 MORE_SECONDS = 30
@@ -43,3 +46,32 @@ def held_by(api, namespace, cluster, states):
             except DroverError:
                 continue  # who tells nothing takes no part, which is told of then
     return held
+
+
+def held_on_nodes(api, names):
+    """Node -> bytes that the RPC servers of the cluster hold there, as far as their pods tell."""
+    pods = api.list(place("Pod", names.namespace), labelSelector=selector_text(names.selector(WORKER)))
+    states = [
+        {
+            "host": pod["spec"].get("nodeName"),
+            "part": WORKER,
+            "pod": pod["metadata"]["name"],
+            "ready": (pod.get("status") or {}).get("phase") == "Running",
+            "problem": None,
+        }
+        for pod in pods
+    ]
+    found = held_by(api, names.namespace, names.cluster.name, states)
+    return {host: told["held_bytes"] for host, told in found.items()}
+
+
+def healing_of(api, namespace, cluster, states):
+    """What the leader's watch tells of a cluster that heals itself: the ``plan`` that it runs, and what was ``told``
+    (see ``healing.told``); None where it does not, or tells nothing now."""
+    for state in states:
+        if state["part"] == "leader":
+            try:
+                return ask(api, namespace, state, ["status", "--cluster", cluster, "--json"])
+            except DroverError:
+                return None
+    return None

@@ -9,7 +9,7 @@ import json
 
 import pytest
 import yaml
-from cluster import INVENTORY, answers
+from cluster import INVENTORY, answers, scenario_lab
 from kubernetes_cluster import (
     DROVER,
     EPHEMERAL,
@@ -44,7 +44,8 @@ def test_every_node_takes_part_as_planned():
         assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == (
             "leader" if node == made["leader"] else "worker"
         )
-        assert pod["status"]["qosClass"] == "Guaranteed"
+        # What is planned is theirs; what heals the cluster may be more, see test_healing.py.
+        assert pod["status"]["qosClass"] == "Burstable"
 
 
 def test_the_api_refuses_without_the_key(api):
@@ -65,7 +66,7 @@ def test_pods_hold_what_the_plan_puts_there():
 
 def through(stranger, pod):
     """Whether the stranger gets through to the port of a pod's program."""
-    (container,) = pod["spec"]["containers"]
+    container = pod["spec"]["containers"][0]
     return stranger(pod["status"]["podIP"], container["ports"][0]["containerPort"])
 
 
@@ -95,7 +96,8 @@ def test_the_key_is_in_the_secret_only(api):
 
 def test_what_takes_more_than_its_pod_may_is_killed_and_nothing_else_is(api):
     before = starts()
-    node, pod = sorted(parts("worker").items())[0]
+    # Not the one of the control plane, which requests less than it takes.
+    node, pod = sorted(parts("worker").items())[-1]
     grow = "held = []\nwhile True: held.append(bytearray(16 << 20))"
     assert in_pod(pod, "worker", DROVER[0], "-c", grow).returncode == 137
     # Whether all of the container ends or the one process is the kubelet's to say; what ends is found again.
@@ -123,7 +125,7 @@ def test_a_replaced_worker_is_found_again(api):
 
 def test_a_lost_node_is_left_out_and_comes_back(api):
     lost = sorted(parts("worker"))[-1]
-    lab("kill", f"kubernetes/{lost}")
+    lab("kill", f"{scenario_lab()}/{lost}")
     try:
         waited = kubectl("wait", f"node/{lost}", "--for=condition=Ready=Unknown", "--timeout=180s")
         assert waited.returncode == 0, waited.stderr
@@ -132,7 +134,7 @@ def test_a_lost_node_is_left_out_and_comes_back(api):
         assert lost not in plan()["addresses"]
         assert api.ask(QUESTION) == ANSWER
     finally:
-        lab("start", f"kubernetes/{lost}")
+        lab("start", f"{scenario_lab()}/{lost}")
     waited = kubectl("wait", f"node/{lost}", "--for=condition=Ready", "--timeout=180s")
     assert waited.returncode == 0, waited.stderr
     succeeded(kubernetes())

@@ -16,7 +16,7 @@ from ..checks import Fields, dictionary, document, number, text, whole
 from ..errors import DroverError
 from ..hosts.document import MOST
 from ..placement.document import read_plan
-from ..serving.deployment import read_deployment
+from ..serving.deployment import at_address, read_deployment
 
 SCHEMA = 1
 VARIES = ("arguments", "memory_bytes")
@@ -37,13 +37,13 @@ def grant_of(*documents: bytes | None) -> str:
 
 def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
     """The worker's deployment ``wanted``, as far as ``root`` lets it differ. Raises DroverError, one sentence, for one
-    that goes further."""
-    found = read_deployment(wanted)
+    that goes further. A leader leaves the address to a pod, whose ``root`` tells it."""
+    found = at_address(read_deployment(wanted), root["listen"]["address"])
     for name in root:
         if name not in VARIES and found.get(name) != root[name]:
             raise DroverError(
                 f"The deployment has {name} {found.get(name)!r}, and this host was granted {root[name]!r}: run "
-                "site.yml again, which grants another."
+                "site.yml again (kubernetes.yml for pods), which grants another."
             )
     if _frame(found["arguments"]) != _frame(root["arguments"]):
         raise DroverError(
@@ -82,7 +82,9 @@ def as_decided(root: dict[str, Any], decided: object, grant: str) -> dict[str, A
 
 
 def of_leader(root: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
-    """What a leader runs by a plan of its own, which made ``planned``: whom it lets in, say, is ``root``'s to tell."""
+    """What a leader runs by a plan of its own, which made ``planned``: whom it lets in, say, is ``root``'s to tell, and
+    in a pod its address."""
+    planned = at_address(planned, root["listen"]["address"])
     return {**root, **{name: planned[name] for name in VARIES_ON_LEADER}}
 
 

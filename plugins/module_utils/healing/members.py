@@ -8,7 +8,8 @@
 - ``model_host``: who has the model already, or null; ``choice``: what llama_cpp_choice returned, or null,
 - ``plan``: the one that was deployed, which has the policy,
 - ``tallies``: of all hosts, as they were then; ``programs``, ``settings``: by host, as ``deploy`` takes them,
-- ``agents``: host -> ``address`` and ``port`` of each worker's agent,
+- ``agents``: host -> ``address`` (of a pod its name) and ``port`` of each worker's agent,
+- ``pods``: of hosts whose part runs in a pod, as ``deploy`` takes them (empty: there are none),
 - ``lasting``: a digest of all in it but what is measured anew every time.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ..checks import choice, dictionary, document, text, whole
@@ -25,7 +27,7 @@ from ..placement.document import read_plan
 from ..serving.cluster import Cluster
 
 SCHEMA = 1
-REMEDY = "run site.yml again, which writes it anew"
+REMEDY = "run site.yml again (kubernetes.yml for pods), which writes it anew"
 _WHAT = "The document of members"
 _FIELDS: dict[str, Any] = {
     "cluster": str,
@@ -39,6 +41,7 @@ _FIELDS: dict[str, Any] = {
     "programs": dict,
     "settings": dict,
     "agents": dict,
+    "pods": dict,
     "lasting": str,
 }
 # Of a tally: what is its owner's word, or the machine's for good.
@@ -66,13 +69,14 @@ def make_members(
     deployments: dict[str, dict[str, Any]],
     choice: dict[str, Any] | None = None,
     model_host: str | None = None,
+    pods: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any] | None:
     """The members of a cluster that runs ``deployments`` by ``plan``; None for one that does not heal itself."""
     leader = plan["leader"]
     if not deployments[leader]["healing"]:
         return None
     agents = {
-        host: {"address": deployment["listen"]["address"], "port": deployment["healing"]["port"]}
+        host: {"address": plan["addresses"][host]["address"], "port": deployment["healing"]["port"]}
         for host, deployment in deployments.items()
         if host != leader and deployment["healing"]
     }
@@ -86,6 +90,7 @@ def make_members(
         "agents": agents,
         "model_host": model_host,
         "tallies": [{name: tally[name] for name in _LASTING_OF_TALLY} for tally in tallies],
+        **({"pods": pods} if pods else {}),
     }
     return {
         "schema": SCHEMA,
@@ -100,13 +105,15 @@ def make_members(
         "programs": programs,
         "settings": settings,
         "agents": agents,
+        "pods": dict(pods or {}),
         "lasting": hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest(),
     }
 
 
 def read_members(value: object) -> dict[str, Any]:
     """The members in ``value``. Raises DroverError, one sentence, for what is none."""
-    found = document(value, _WHAT, SCHEMA, _FIELDS, REMEDY)
+    # An earlier release knew no pods.
+    found = document({"pods": {}, **value} if isinstance(value, dict) else value, _WHAT, SCHEMA, _FIELDS, REMEDY)
     Cluster(found["cluster"])
     text(found["leader"], f"{_WHAT}: leader", REMEDY)
     read_gguf(found["gguf"])
@@ -119,6 +126,10 @@ def read_members(value: object) -> dict[str, Any]:
     for name in ("programs", "settings"):
         for host, each in found[name].items():
             dictionary(each, f"{_WHAT}: {name} of {host}", REMEDY)
+    for host, pod in found["pods"].items():
+        pod = dictionary(pod, f"{_WHAT}: the pod of {host}", REMEDY)
+        whole(pod.get("most_bytes"), f"{_WHAT}: most_bytes of {host}", 0, remedy=REMEDY)
+        document({**pod, "schema": SCHEMA}, _WHAT, SCHEMA, {"sources": list}, REMEDY)
     for name in ("path", "alias"):
         text(found["served"].get(name), f"{_WHAT}: {name} of what is served", REMEDY)
     document({**found["served"], "schema": SCHEMA}, _WHAT, SCHEMA, {"files": list}, REMEDY)

@@ -79,7 +79,13 @@ def replan(
             waiting = waiting_sentence(plan, tallies, absent, owners)
             return Outcome(None, None, absent, waiting, lesser)
         deployments = deploy(
-            plan, tallies, members["programs"], members["served"], members["settings"], choice=members["choice"]
+            plan,
+            tallies,
+            members["programs"],
+            members["served"],
+            members["settings"],
+            pods=members["pods"],
+            choice=members["choice"],
         )
     except DroverError as error:
         return Outcome(None, None, absent, _and_absent(str(error).rstrip("."), absent, owners), lesser)
@@ -180,8 +186,8 @@ def _as_now(
     absent: Mapping[str, str],
 ) -> dict[str, Any]:
     """``tally`` with the memory that its host has now, by the address that it was deployed with."""
-    host = tally["host"]
-    if host == members["leader"]:
+    host, pod = tally["host"], members["pods"].get(tally["host"])
+    if host == members["leader"] or pod:
         tally = _with_granted_gpus(tally, members)
     if host in absent:
         return {**tally, "exclude": absent[host]}
@@ -197,6 +203,8 @@ def _as_now(
         return tally
     reserve = tally["memory"]["reserve_bytes"]
     usable = max(0, memory["usable_bytes"] - reserve)
+    if pod:
+        usable = min(usable, pod["most_bytes"])
     cpu, *others = tally["devices"]
     return {
         **tally,
@@ -206,8 +214,8 @@ def _as_now(
 
 
 def _with_granted_gpus(tally: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
-    """The leader's ``tally`` with no room on GPUs that its first plan had no use for: their files of /dev are not given
-    to its service."""
+    """The ``tally`` of a leader, or of a host whose part runs in a pod, with no room on GPUs that the first plan had no
+    use for: their files of /dev are not given to its service, and they are not given to the pod."""
     used = {device["id"] for device in members["plan"]["devices"] if device["host"] == tally["host"]}
     devices = drive_chosen(tally, members["choice"])["devices"]
     granted = {device["gpu"] for device in devices if device["id"] in used} | {None}

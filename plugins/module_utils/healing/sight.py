@@ -19,11 +19,12 @@ from ..checks import Fields, document, number, text, whole
 from ..hosts.deployments import others_bytes, read_deployments, units_of
 from ..hosts.document import MOST
 from ..hosts.listener import find_connections, find_listeners
-from ..hosts.memory import read_memory
+from ..hosts.memory import held_bytes, memory_beside, read_memory
 from ..hosts.pressure import read_pressure
 from ..hosts.process import process_mark, started_seconds
 from ..hosts.tree import Once, Tree
 from ..serving.cluster import Cluster
+from ..serving.deployment import in_pod
 
 SCHEMA = 1
 MEMORY = (
@@ -58,14 +59,12 @@ def see_state(tree: Tree, deployment: dict[str, Any], likely: int | None = None)
         "cluster": deployment["cluster"],
         "build": deployment["build"],
         "rpc": rpc,
-        "memory": read_pressure(tree, deployment["cluster"], [rpc["pid"]] if rpc else []),
+        "memory": read_pressure(tree, deployment["cluster"], [rpc["pid"]] if rpc else [], in_pod(deployment)),
     }
 
 
 def see_lent(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
     """What the worker or leader that ``deployment`` is of could lend now."""
-    cluster = deployment["cluster"]
-    others = others_bytes(tree, read_deployments(tree), cluster)
     files = count = 0
     for folder, _folders, names in os.walk(tree.path(deployment["cache"]["directory"]) if deployment["cache"] else ""):
         for name in names:
@@ -76,9 +75,20 @@ def see_lent(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
                 continue
     return {
         "schema": SCHEMA,
-        "memory": read_memory(tree, units_of(Cluster(cluster)), reserve=0, others=others),
+        "memory": _memory(tree, deployment),
         "cache": {"files": count, "bytes": files},
     }
+
+
+def _memory(tree: Tree, deployment: dict[str, Any]) -> dict[str, Any]:
+    cluster = deployment["cluster"]
+    if not in_pod(deployment):
+        others = others_bytes(tree, read_deployments(tree), cluster)
+        return read_memory(tree, units_of(Cluster(cluster)), reserve=0, others=others)
+    # Of the node; what the pod may have of it is in the leader's document of members. There are no units.
+    listeners = find_listeners(tree, [deployment["listen"]["port"]])
+    held = held_bytes(tree, {listener["pid"] for listener in listeners if listener["pid"]})
+    return memory_beside(tree, None, held, reserve=0)
 
 
 def read_state(value: object, host: str) -> dict[str, Any]:

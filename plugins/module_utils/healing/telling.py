@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..text import size_text
 
 LAST = 5
+
+
+def moment(seconds: float) -> str:
+    """A time in seconds since 1970 as people read it here."""
+    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def heal_lines(told: Mapping[str, Any], moment: Callable[[float], str]) -> list[str]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..healing.members import make_members
+from ..healing.owner import planned_bytes
+from ..placement.document import places_the_same
 from ..serving.deploy import deploy
-from .lend import sources
+from .lend import most_bytes, sources
 from .settings import Settings
 
 
@@ -20,21 +23,54 @@ def deploy_pods(
     model: dict[str, Any],
     stock: Iterable[Mapping[str, Any]],
     settings: Settings,
+    gguf: dict[str, Any],
     wishes: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Host -> deployment, for every node and every host outside that takes part in ``plan``.
+    before: object = None,
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any] | None]:
+    """Host -> deployment, for every node and every host outside that takes part in ``plan``; and what the leader needs
+    to plan anew (see ``healing.members``), None for a cluster that does not heal itself. Nor does one of which a host
+    outside is a part: nobody gives that the secret.
 
     ``programs`` of a node are those of the image; ``model`` is told as its leader has it (in a pod
-    ``settings.model.path``). ``wishes``: host -> what its owner wishes, by the names of the roles' variables (see
-    ``serving.settings``). Raises DroverError as ``serving.deploy`` does.
+    ``settings.model.path``), and ``gguf`` is its header. ``wishes``: host -> what its owner wishes, by the names of the
+    roles' variables (see ``serving.settings``). ``before``: what the leader has been told to plan anew with, which
+    stays while all in it that lasts is the same, whatever was measured since. Raises DroverError as ``serving.deploy``
+    does.
     """
-    pods = {entry["node"]: sources(entry, settings) for entry in stock if entry["node"] in plan["addresses"]}
+    by_host = {tally["host"]: tally for tally in tallies}
+    planned = planned_bytes(plan)
+    pods = {
+        entry["node"]: {
+            "sources": sources(entry, settings),
+            "most_bytes": most_bytes(
+                by_host[entry["node"]], planned.get(entry["node"], 0), _most_before(before, entry["node"])
+            ),
+        }
+        for entry in stock
+        if entry["node"] in plan["addresses"]
+    }
+    heals = settings.healing and pods.keys() == plan["addresses"].keys()
     given = {host: dict((wishes or {}).get(host, {})) for host in plan["addresses"]}
     for host in pods:
         given[host]["rpc_server_cache"] = settings.cache is not None
+        given[host]["rpc_server_cache_max_bytes"] = (settings.cache and settings.cache.bytes) or 0
+        given[host]["rpc_server_agent_port"] = settings.agent_port
+    given[plan["leader"]]["llama_server_heals"] = heals
     made = deploy(plan, tallies, programs, model, given, pods)
-    if settings.cache and settings.cache.bytes is not None:
-        for host in pods:
-            if made[host]["cache"]:
-                made[host]["cache"]["bytes"] = settings.cache.bytes
-    return made
+    found = {host: programs.get(host, {}) for host in made}
+    members = make_members(plan, gguf, tallies, found, model, given, made, model_host=plan["leader"], pods=pods)
+    return made, _lasting(before, members) if members else None
+
+
+def _most_before(before: object, node: str) -> int | None:
+    pods = before.get("pods") if isinstance(before, dict) else None
+    pod = pods.get(node) if isinstance(pods, dict) else None
+    found = pod.get("most_bytes") if isinstance(pod, dict) else None
+    return found if isinstance(found, int) else None
+
+
+def _lasting(before: object, members: dict[str, Any]) -> dict[str, Any]:
+    """``members``, or those ``before`` where a leader has nothing to learn from what is new."""
+    if not isinstance(before, dict) or before.get("lasting") != members["lasting"]:
+        return members
+    return before if places_the_same(before.get("plan"), members["plan"]) else members

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .gpus import given
-from .names import DEPLOYMENT_ANNOTATION, LEADER, SECRET_ANNOTATION, Names, digest
+from .healers import SHARED_PROCESSES, WATCH, folder, folder_volume, healer, program, secret_source, true_health
+from .names import DEPLOYMENT_ANNOTATION, LEADER, MEMBERS_ANNOTATION, SECRET_ANNOTATION, Names, digest
 from .pods import (
     DROVER,
     PROBE_PERIOD,
@@ -38,24 +39,27 @@ def leader(
     settings: Settings,
     names: Names,
     secret_version: str,
+    members: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The Deployment of the leader that ``deployment`` says, on the node whose stock is ``entry``.
 
     ``secret_version`` is any text that changes with the keys of the API, since llama-server reads them when it starts.
+    ``members``: see ``healing.members``; None where the cluster does not heal itself.
     """
     node, cluster = entry["node"], names.cluster.name
     resources = planned(deployment, settings.leader_overhead_bytes, threads, entry, settings)
     mounts: list[Mount] = [("documents", names.cluster.folder, True), ("model", MODEL_FOLDER, True)]
-    volumes = [
-        documents(
-            [
-                (names.leader, "configMap", "deployment.json"),
-                (names.plan, "configMap", "plan.json"),
-                (names.secret, "secret", API_KEY),
-            ]
-        ),
-        model_volume(settings),
+    files = [
+        (names.leader, "configMap", "deployment.json"),
+        (names.plan, "configMap", "plan.json"),
+        (names.secret, "secret", API_KEY),
     ]
+    volumes = [model_volume(settings)]
+    if members:
+        files += [(names.members, "configMap", "members.json"), secret_source(names)]
+        mounts.append(folder(names))
+        volumes.append(folder_volume())
+    volumes.insert(0, documents(files))
     steps = [
         *fetching(settings, resources),
         # A pod that ended for want of its workers would be tried again later and later.
@@ -64,19 +68,24 @@ def leader(
     server = container(
         settings,
         LEADER,
-        [*DROVER, "leader", "--cluster", cluster],
+        program(LEADER, deployment, names),
         resources,
         mounts,
         [own_address()],
         ports=[{"name": "api", "containerPort": deployment["listen"]["port"], "protocol": "TCP"}],
-        startupProbe=probe("ready", cluster, -(-settings.start_seconds // PROBE_PERIOD)),
-        readinessProbe=probe("ready", cluster, 2),
-        livenessProbe=probe("alive", cluster, 3),
+        **_probes(deployment, settings, cluster),
     )
-    server = with_gpus(server, entry, given(entry))
-    spec = pod_spec(names, settings, entry, [server], volumes, steps, **network(settings))
+    containers = [with_gpus(server, entry, given(entry))]
+    if members:
+        # The model is none of its business.
+        containers.append(
+            healer(WATCH, deployment, settings, names, [mount for mount in mounts if mount[0] != "model"])
+        )
+    shared = SHARED_PROCESSES if members else {}
+    spec = pod_spec(names, settings, entry, containers, volumes, steps, **shared, **network(settings))
     spec["tolerations"] += STAY
     annotations = {DEPLOYMENT_ANNOTATION: digest(deployment), SECRET_ANNOTATION: secret_version}
+    annotations.update({MEMBERS_ANNOTATION: digest(members)} if members else {})
     return pinned(
         metadata(names, names.leader, names.labels(LEADER)),
         names.selector(LEADER),
@@ -84,6 +93,17 @@ def leader(
         # While the model loads, nothing is wrong.
         progressDeadlineSeconds=settings.start_seconds + 600,
     )
+
+
+def _probes(deployment: Mapping[str, Any], settings: Settings, cluster: str) -> dict[str, Any]:
+    if deployment["healing"]:
+        # It may wait for a node for days, and the watch ends what hangs.
+        return {"readinessProbe": true_health(deployment)}
+    return {
+        "startupProbe": probe("ready", cluster, -(-settings.start_seconds // PROBE_PERIOD)),
+        "readinessProbe": probe("ready", cluster, 2),
+        "livenessProbe": probe("alive", cluster, 3),
+    }
 
 
 def fetching(settings: Settings, resources: Mapping[str, Any]) -> list[dict[str, Any]]:

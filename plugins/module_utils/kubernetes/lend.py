@@ -12,6 +12,7 @@ from typing import Any
 
 from ..checks import dictionary
 from ..errors import DroverError
+from ..healing.owner import worth_it
 from ..hosts.devices import drive
 from ..hosts.document import MOST, SCHEMA
 from ..hosts.memory import default_reserve
@@ -58,7 +59,7 @@ def lend(
     total = min(memory["total_bytes"], entry["allocatable"]["memory_bytes"])
     reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
-    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes) + settings.healer_bytes
     sight = look(entry, measured, programs or {}, settings)
     overhead += settings.gpu_overhead_bytes if sight.gpus else 0
     reserve = max(reserve, overhead + ASIDE.memory_bytes)
@@ -112,6 +113,16 @@ def read_log(log: str, node: str) -> dict[str, Any]:
             "image of this version of Drover."
         ) from error
     return dictionary(found, f"The tally of {node}")
+
+
+def most_bytes(tally: Mapping[str, Any], planned: int, before: int | None) -> int:
+    """What any plan may put into the memory of the node with that ``tally``, into which ``planned`` bytes go first: all
+    that it lends, or what it was ``before``, as long as that would take no more than half of the reserve, nor leave a
+    whole one unused. What a node has available is another number at every run."""
+    usable, reserve = tally["memory"]["usable_bytes"], tally["memory"]["reserve_bytes"]
+    if before is not None and max(planned, usable - reserve) <= before <= usable + worth_it(reserve):
+        return before
+    return max(usable, planned)
 
 
 def sources(entry: Mapping[str, Any], settings: Settings) -> list[str]:

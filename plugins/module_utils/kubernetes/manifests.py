@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import DroverError
+from ..text import size_text
 from . import policies, security, services
 from .leader import leader
 from .names import LEADER, WORKER, Names
@@ -18,6 +19,8 @@ from .settings import Settings
 from .workers import worker
 
 Manifest = dict[str, Any]
+# Kubernetes' documentation "ConfigMaps": 1 MiB, of which the rest is for what is around it.
+MOST_CONFIG_MAP_BYTES = 1_000_000
 # What a cluster may have in its namespace; in the order in which it is taken off, what would come back first.
 KINDS = (
     ("apps/v1", "Deployment"),
@@ -70,13 +73,14 @@ def manifests(
     settings: Settings,
     secret_version: str = "",
     speeds: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> list[Manifest]:
-    """All objects of the cluster that runs ``plan`` but the Secret with the keys of the API (see ``secret``);
-    ``secret_version`` is any text that changes with it, such as its resourceVersion.
+    """All objects of the cluster that runs ``plan`` but its Secrets (see ``secret``); ``secret_version`` is any text
+    that changes with that of the keys of the API, such as its resourceVersion.
 
     ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``; ``speeds``: what
-    to remember of them, see ``speeds``. Hosts that are no nodes are outside of the cluster, and run their part
-    themselves. Raises DroverError for what cannot work.
+    to remember of them, see ``speeds``; ``members``: of a cluster that heals itself, see ``deploy``. Hosts that are no
+    nodes are outside of the cluster, and run their part themselves. Raises DroverError for what cannot work.
     """
     names = Names(plan["cluster"], settings.namespace)
     nodes = {entry["node"]: entry for entry in stock}
@@ -86,7 +90,9 @@ def manifests(
     port = deployments[leads]["listen"]["port"]
     made = foundation(settings, plan["cluster"])
     if not settings.host_network:
-        made += _open(names, settings, port, leads in nodes, [deployments[host] for host in workers], outside)
+        made += _open(
+            names, settings, deployments[leads], leads in nodes, [deployments[host] for host in workers], outside
+        )
     if speeds:
         made.append(_config_map(names, names.speeds, None, speeds))
     for host in workers:
@@ -94,6 +100,8 @@ def manifests(
     if leads in nodes:
         made.append(_documents(names, names.plan, LEADER, {"plan.json": plan}))
         made.append(_documents(names, names.leader, LEADER, {"deployment.json": deployments[leads]}))
+        if members:
+            made.append(_members(names, members))
     else:
         _require_reachable(leads, workers, settings)
     made.append(services.workers_service(names, settings))
@@ -106,7 +114,7 @@ def manifests(
         made.append(worker(deployments[host], threads[host], nodes[host], settings.on(nodes[host]["machine"]), names))
     if leads in nodes:
         own = settings.on(nodes[leads]["machine"])
-        made.append(leader(deployments[leads], threads[leads], nodes[leads], own, names, secret_version))
+        made.append(leader(deployments[leads], threads[leads], nodes[leads], own, names, secret_version, members))
     if settings.ingress:
         made.append(services.ingress(names, settings.ingress))
     if settings.http_route:
@@ -141,14 +149,16 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, str]:
 def _open(
     names: Names,
     settings: Settings,
-    port: int,
+    leader: Mapping[str, Any],
     leads: bool,
     workers: Iterable[Mapping[str, Any]],
     outside: Iterable[Mapping[str, Any]],
 ) -> list[Manifest]:
     sources = sorted({source for deployment in workers for source in deployment["allow"] or ()})
-    made = [policies.of_workers(names, settings, leads, sources)]
-    return [*made, policies.of_leader(names, settings, port, outside)] if leads else made
+    health = (leader["healing"] or {}).get("port")
+    made = [policies.of_workers(names, settings, leads, sources, health is not None)]
+    port = leader["listen"]["port"]
+    return [*made, policies.of_leader(names, settings, port, outside, health)] if leads else made
 
 
 def _require_reachable(leads: str, workers: Sequence[str], settings: Settings) -> None:
@@ -163,6 +173,16 @@ def _documents(names: Names, name: str, part: str, contents: Mapping[str, Any]) 
     # As JSON that is the same whenever the document is.
     texts = {key: json.dumps(document, indent=2, sort_keys=True) + "\n" for key, document in contents.items()}
     return _config_map(names, name, part, texts)
+
+
+def _members(names: Names, members: Mapping[str, Any]) -> Manifest:
+    text = json.dumps(members, separators=(",", ":"), sort_keys=True) + "\n"
+    if len(text) > MOST_CONFIG_MAP_BYTES:
+        raise DroverError(
+            f"What the leader must know to heal the cluster has {size_text(len(text))}, and a ConfigMap holds "
+            f"{size_text(MOST_CONFIG_MAP_BYTES)}: set kubernetes_healing to false, or lend fewer nodes."
+        )
+    return _config_map(names, names.members, LEADER, {"members.json": text})
 
 
 def _config_map(names: Names, name: str, part: str | None, texts: Mapping[str, str]) -> Manifest:

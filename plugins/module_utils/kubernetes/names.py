@@ -24,6 +24,7 @@ HOST_LABEL = "drover.llama/host"
 NODE_ANNOTATION = "drover.llama/node"
 DEPLOYMENT_ANNOTATION = "drover.llama/deployment"
 SECRET_ANNOTATION = "drover.llama/secret"
+MEMBERS_ANNOTATION = "drover.llama/members"
 DROVER = "drover"
 
 
@@ -39,6 +40,9 @@ class Names:
         self.workers_service = f"{self.prefix}-workers"
         self.token = f"{self.prefix}-token"
         self.plan = f"{self.prefix}-plan"
+        self.members = f"{self.prefix}-members"
+        # The Secret that the leader and the agents know each other by.
+        self.agents = f"{self.prefix}-agents"
         self.speeds = f"{self.prefix}-speeds"
         self.leader = f"{self.prefix}-leader"
 

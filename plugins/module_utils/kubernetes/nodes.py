@@ -123,9 +123,10 @@ def left_over(entry: Mapping[str, Any]) -> Amount:
     return Amount(*(max(0, allocatable[key] - others[key]) for key in ("memory_bytes", "millicores")))
 
 
-def lasting_millicores(threads: int, entry: Mapping[str, Any]) -> int:
-    """The CPU that the planned pod with so many ``threads`` takes of a node: all but what is left aside at most."""
-    return max(1, min(threads * 1000, left_over(entry).millicores - ASIDE.millicores))
+def lasting_millicores(threads: int, entry: Mapping[str, Any], settings: Settings) -> int:
+    """The CPU that the program of the planned pod with so many ``threads`` takes of a node: all but what is left aside
+    at most, and what is beside it in the pod."""
+    return max(1, min(threads * 1000, left_over(entry).millicores - ASIDE.millicores - settings.healer_millicores))
 
 
 def _total(pods: Iterable[Mapping[str, Any]]) -> Amount:

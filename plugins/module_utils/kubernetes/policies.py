@@ -25,23 +25,30 @@ def closed(names: Names) -> dict[str, Any]:
     return _policy(names, names.prefix, None, [], [])
 
 
-def of_workers(names: Names, settings: Settings, from_leader: bool, sources: Iterable[str]) -> dict[str, Any]:
-    """The RPC port is open to the leader's pod (``from_leader``) and to ``sources``, addresses and networks outside. A
-    worker connects to nobody."""
+def of_workers(
+    names: Names, settings: Settings, from_leader: bool, sources: Iterable[str], heals: bool = False
+) -> dict[str, Any]:
+    """The RPC port, and where the cluster ``heals`` itself the agent's, are open to the leader's pod (``from_leader``)
+    and to ``sources``, addresses and networks outside. A worker connects to nobody."""
     peers = [_pods(names, LEADER)] if from_leader else []
     peers += [_block(source) for source in sources]
     # No peers at all would stand for everyone.
-    ingress = [{"from": peers, "ports": [_port(settings.rpc_port)]}] if peers else []
+    ingress = [{"from": peers, "ports": _of_worker(settings, heals)}] if peers else []
     return _policy(names, names.workers_service, WORKER, ingress, [])
 
 
 def of_leader(
-    names: Names, settings: Settings, port: int, workers_outside: Iterable[Mapping[str, Any]]
+    names: Names,
+    settings: Settings,
+    port: int,
+    workers_outside: Iterable[Mapping[str, Any]],
+    health_port: int | None = None,
 ) -> dict[str, Any]:
-    """The API's ``port`` is open to everyone, who needs a key. The leader connects to its workers' pods, to
+    """The API's ``port`` is open to everyone, who needs a key, and so is the ``health_port`` of a cluster that heals
+    itself, which tells nothing secret. The leader connects to its workers' pods, to
     ``workers_outside`` (``address``, ``port``), asks for names, and gets its model from the web if it is to."""
     egress: Rules = [
-        {"to": [_pods(names, WORKER)], "ports": [_port(settings.rpc_port)]},
+        {"to": [_pods(names, WORKER)], "ports": _of_worker(settings, health_port is not None)},
         *({"to": [_block(each["address"])], "ports": [_port(each["port"])]} for each in workers_outside),
         # Where names are asked differs from cluster to cluster: a pod, or an address of the node.
         {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]},
@@ -50,7 +57,8 @@ def of_leader(
         # A server may send on to another one.
         own = urlsplit(settings.model.url).port
         egress.append({"ports": [_port(each) for each in sorted({*WEB_PORTS, *([own] if own else [])})]})
-    return _policy(names, names.leader, LEADER, [{"ports": [_port(port)]}], egress)
+    ports = [_port(each) for each in (port, health_port) if each]
+    return _policy(names, names.leader, LEADER, [{"ports": ports}], egress)
 
 
 def budget(names: Names) -> dict[str, Any]:
@@ -81,6 +89,10 @@ def _policy(names: Names, name: str, part: str | None, ingress: Rules, egress: R
             **({"egress": egress} if egress else {}),
         },
     }
+
+
+def _of_worker(settings: Settings, heals: bool) -> Rules:
+    return [_port(settings.rpc_port), *([_port(settings.agent_port)] if heals else [])]
 
 
 def _pods(names: Names, part: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import DroverError
+from .healers import AGENTS_SECRET
 from .leader import API_KEY
 from .names import Names
 from .pods import metadata
@@ -35,6 +36,12 @@ def token_secret(settings: Settings, cluster: str, token: str) -> dict[str, Any]
     """The Secret with the ``token`` that the step which fetches the model sends; see ``Model.token_secret``."""
     names = Names(cluster, settings.namespace)
     return _secret(names, names.token, "token", token)
+
+
+def agents_secret(settings: Settings, cluster: str, secret: str) -> dict[str, Any]:
+    """The Secret with what the leader and the agents know each other by; see ``healing.seal``."""
+    names = Names(cluster, settings.namespace)
+    return _secret(names, names.agents, AGENTS_SECRET, f"{secret}\n")
 
 
 def _secret(names: Names, name: str, key: str, content: str) -> dict[str, Any]:

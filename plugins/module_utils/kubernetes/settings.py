@@ -23,6 +23,9 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 # vocabulary and the requests.
 WORKER_OVERHEAD = 128 * MIB
 LEADER_OVERHEAD = 256 * MIB
+# The agent beside an RPC server, and the watch beside llama-server: Python with the brain, and what a plan takes.
+HEALER_BYTES = 96 * MIB
+HEALER_MILLICORES = 25
 # What a driver and its libraries hold of main memory in a process that uses a GPU. Not measured yet, and meant to be
 # ample: whoever finds less may lower it.
 GPU_OVERHEAD = 512 * MIB
@@ -108,6 +111,7 @@ class Settings:
     - ``workers``: one workload a node (``pinned``), as only that carries numbers of each node.
     - ``host_network``: pods use the node's network, and no NetworkPolicy holds for them.
     - ``model``, ``cache`` (None: no tensor cache), ``rpc_port``.
+    - ``healing``: whether the cluster heals itself, unless hosts outside take part.
     - The API: ``service_type``, ``port``, ``node_port``, ``service_annotations``, ``ingress``, ``http_route``.
     - ``priority_class``, ``labels`` and ``annotations`` of pods, ``service_account`` (None: one of Drover's own).
     - For pods with GPUs: ``runtime_class`` (None: found), ``gpu_groups`` (numbers of groups that may use them), and
@@ -133,6 +137,7 @@ class Settings:
     host_network: bool = False
     cache: Cache | None = None
     rpc_port: int = 50052
+    healing: bool = True
     service_type: str = "ClusterIP"
     port: int = 8080
     node_port: int | None = None
@@ -162,6 +167,21 @@ class Settings:
                 "nodes: set the type to NodePort, or take the port back."
             )
         return found
+
+    @property
+    def agent_port(self) -> int:
+        """Where a worker's agent answers."""
+        return self.rpc_port + 1000 if self.rpc_port <= 64535 else self.rpc_port - 1000
+
+    @property
+    def healer_bytes(self) -> int:
+        """The memory of a pod's part of the healing."""
+        return HEALER_BYTES if self.healing else 0
+
+    @property
+    def healer_millicores(self) -> int:
+        """The CPU of the same, in thousandths of a core."""
+        return HEALER_MILLICORES if self.healing else 0
 
     def on(self, machine: str) -> Settings:
         """The settings with the image for nodes of this ``machine``."""
@@ -272,6 +292,7 @@ _RULES: dict[str, check.Check] = {
     "host_network": check.boolean,
     "cache": check.optional(check.recorded(Cache, _CACHE)),
     "rpc_port": check.whole(1024, 65535),
+    "healing": check.boolean,
     "service_type": check.one_of(*SERVICE_TYPES),
     "port": check.whole(1, 65535),
     "node_port": check.optional(check.whole(1, 65535)),

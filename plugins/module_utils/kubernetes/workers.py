@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .gpus import given
+from .healers import AGENT, SHARED_PROCESSES, folder, folder_volume, healer, program, secret_source
 from .names import DEPLOYMENT_ANNOTATION, WORKER, Names, digest, host_label
 from .nodes import lasting_millicores
 from .pods import (
-    DROVER,
     STAY,
+    Mount,
     container,
     guaranteed,
     handing_over,
@@ -38,17 +39,22 @@ def worker(
     """The Deployment of the worker that ``deployment`` says, on the node whose stock is ``entry``."""
     node, cluster = entry["node"], names.cluster.name
     resources = planned(deployment, settings.worker_overhead_bytes, threads, entry, settings)
-    mounts = [("documents", names.cluster.folder, True)]
-    volumes = [documents([(names.worker(node), "configMap", "deployment.json")])]
+    heals = bool(deployment["healing"])
+    shared: list[Mount] = [("documents", names.cluster.folder, True), *([folder(names)] if heals else [])]
+    mounts = list(shared)
+    files = [(names.worker(node), "configMap", "deployment.json"), *([secret_source(names)] if heals else [])]
+    volumes = [documents(files), *([folder_volume()] if heals else [])]
     steps = []
     if deployment["cache"] and settings.cache:
         mounts.append(("cache", CACHE_FOLDER, False))
+        # The agent tells what is in it.
+        shared.append(("cache", CACHE_FOLDER, True))
         volumes.append(node_folder("cache", settings.cache.host_path))
         steps.append(handing_over(settings, "cache", CACHE_FOLDER, resources))
     server = container(
         settings,
         WORKER,
-        [*DROVER, "worker", "--cluster", cluster],
+        program(WORKER, deployment, names),
         resources,
         mounts,
         [own_address()],
@@ -59,13 +65,17 @@ def worker(
         names,
         settings,
         entry,
-        [with_gpus(server, entry, given(entry))],
+        [
+            with_gpus(server, entry, given(entry)),
+            *([healer(AGENT, deployment, settings, names, shared)] if heals else []),
+        ],
         volumes,
         steps,
         hostname=host_label(node),
         subdomain=names.workers_service,
         # As process 1 the RPC server is told to end in vain, and it has nothing to save.
         terminationGracePeriodSeconds=1,
+        **(SHARED_PROCESSES if heals else {}),
         **network(settings),
     )
     spec["tolerations"] += STAY
@@ -82,13 +92,15 @@ def worker(
 def planned(
     deployment: Mapping[str, Any], overhead: int, threads: int, entry: Mapping[str, Any], settings: Settings
 ) -> dict[str, dict[str, str]]:
-    """The resources of a pod: what the plan puts there and the ``overhead`` (bytes), a core for each thread. A driver
-    takes main memory, too."""
-    return guaranteed(
-        deployment["memory_bytes"] + overhead + (settings.gpu_overhead_bytes if given(entry) else 0),
-        lasting_millicores(threads, entry),
-        settings.ephemeral_bytes,
-    )
+    """The resources of a program: what the plan puts there and the ``overhead`` (bytes), a core for each thread. A
+    driver takes main memory, too. Where the cluster heals itself the limit is for any plan that may come."""
+    overhead += settings.gpu_overhead_bytes if given(entry) else 0
+    millicores = lasting_millicores(threads, entry, settings)
+    found = guaranteed(deployment["memory_bytes"] + overhead, millicores, settings.ephemeral_bytes)
+    if deployment["healing"]:
+        most = max(deployment["memory_bytes"], deployment["healing"]["most_bytes"])
+        found["limits"]["memory"] = str(most + overhead)
+    return found
 
 
 def pinned(

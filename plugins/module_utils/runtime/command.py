@@ -44,6 +44,10 @@ def _run(given: argparse.Namespace, version: str) -> int:
         from .part import become
 
         return become(given.cluster, given.command)
+    if given.command == "keep":
+        from .keep import keep
+
+        return keep(given.part, given.cluster)
     if given.command == "agent":
         from .agent import serve
 
@@ -55,7 +59,7 @@ def _run(given: argparse.Namespace, version: str) -> int:
     if given.command == "status":
         from .status import print_status
 
-        return 0 if print_status(given.cluster) else NO
+        return 0 if print_status(given.cluster, given.json) else NO
     if given.command == "firewall":
         from .firewall import close_firewall, close_gateway, open_firewall, open_gateway
 
@@ -160,11 +164,14 @@ def _parser() -> argparse.ArgumentParser:
     firewall = commands.add_parser("firewall", help="let in whom the deployment allows, or take that back; as root")
     firewall.add_argument("action", choices=("open", "close"), help="open before a start, close after the end")
     firewall.add_argument("--gateway", action="store_true", help="for the gateway on this host, in place of its part")
+    keep = commands.add_parser("keep", help="run a part, and start it anew whenever it ends; a pod's program")
+    keep.add_argument("part", choices=("leader", "worker"), help="what to run")
     agent = commands.add_parser(
         "agent", help="answer this worker's leader: how it is, what it lends, what it is to run"
     )
     watch = commands.add_parser("watch", help="watch this leader's workers, and heal the cluster")
     status = commands.add_parser("status", help="print how the cluster is that this host leads")
+    status.add_argument("--json", action="store_true", help="as JSON, and with 0 whether or not all is well")
     ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
     alive = commands.add_parser("alive", help="tell whether a leader must be started anew; its pod's liveness probe")
     waiting = commands.add_parser("await", help="end when all is there that the deployment needs; a pod's init step")
@@ -174,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
     )
     held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
-    for command in (worker, leader, agent, watch, status, firewall, ready, alive, waiting, complete, held):
+    for command in (worker, leader, keep, agent, watch, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     launchd = commands.add_parser("launchd", help="print the launchd job by which a Mac would run a deployment")
     launchd.add_argument("--deployment", required=True, metavar="FILE", help="what it is to run, as JSON")

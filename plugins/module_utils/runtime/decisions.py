@@ -28,7 +28,9 @@ MOST_BYTES = 16 << 20
 def granted(cluster: Cluster, tree: Tree | None = None) -> str:
     """By which a decision is known to be of what root's documents say now."""
     tree = tree or Tree()
-    return grant_of(*(_content(tree.path(path)) for path in (cluster.deployment_path, cluster.members_path)))
+    # Where Kubernetes puts them they are links.
+    paths = (cluster.deployment_path, cluster.members_path)
+    return grant_of(*(_content(tree.path(path), follow=True) for path in paths))
 
 
 def in_force(cluster: Cluster, root: dict[str, Any], tree: Tree | None = None) -> dict[str, Any]:
@@ -82,10 +84,12 @@ def _decided(cluster: Cluster, tree: Tree) -> Any:
     return read_document(tree.path(cluster.running_path))
 
 
-def _content(path: str) -> bytes | None:
+def _content(path: str, follow: bool = False) -> bytes | None:
+    """What is in the file; a link is followed only to where root keeps its documents."""
     try:
         # A pipe would make whoever opens it wait, and a link could lead anywhere.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        links = 0 if follow else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | links | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

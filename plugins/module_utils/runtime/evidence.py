@@ -7,16 +7,13 @@ way to them need be open."""
 from __future__ import annotations
 
 from ..errors import DroverError
-from ..hosts.listener import find_connections
+from ..hosts.listener import find_connections, find_listeners
 from ..hosts.memory import held_bytes
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.completion import complete, read_api_key
 from .documents import print_document
 from .part import load_deployment
-
-# In a pod the part's program is the first process.
-PROGRAM = 1
 
 
 def print_completion(name: str, max_tokens: int, timeout: float) -> None:
@@ -35,4 +32,5 @@ def print_held(name: str, tree: Tree | None = None) -> None:
     """Print ``held_bytes`` of the RPC server that runs in this pod for the cluster called ``name``, and the
     ``connections`` to its port."""
     port, seen = load_deployment(Cluster(name))["listen"]["port"], tree or Tree()
-    print_document({"held_bytes": held_bytes(seen, [PROGRAM]), "connections": find_connections(seen, [port])})
+    pids = {listener["pid"] for listener in find_listeners(seen, [port]) if listener["pid"]}
+    print_document({"held_bytes": held_bytes(seen, pids), "connections": find_connections(seen, [port])})

@@ -24,12 +24,14 @@ from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
 from ..rpc.wire import probe
 from ..serving.cluster import Cluster, led
+from ..serving.deployment import in_pod
 from .agents import Agent, ask_all
 from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
 from .notify import tell_status
 from .owners import owners_at_most
+from .places import Places
 from .say import complain, say
 from .secret import read_secret
 
@@ -101,6 +103,7 @@ class _Start:
         leaders = root["healing"].get("leaders", [members["leader"]])
         able = [tally for tally in members["tallies"] if tally["host"] in leaders]
         self.leaders_addresses = {entry["address"] for tally in able for entry in tally["network"]["addresses"]}
+        self.places = Places(members["agents"])
 
     def run(self) -> dict[str, Any]:
         """The deployment to become."""
@@ -108,7 +111,8 @@ class _Start:
         lost = self._known_as_lost()
         planned = {endpoint["host"] for endpoint in self.plan["endpoints"]}
         while True:
-            answers = agents_of(self.members, ask_all(self.members["agents"], self.secret))
+            answers = agents_of(self.members, ask_all(self.places.now(), self.secret))
+            self.places.heard(answers)
             now = time.monotonic()
             missed = [host for host in planned - lost if now - began < PATIENCE_SECONDS.get(answers[host].problem, 0.0)]
             if missed:
@@ -174,7 +178,8 @@ class _Start:
         None when one of these did not come along."""
         needed = [endpoint["host"] for endpoint in plan["endpoints"]]
         others = [host for host in deployments if host in answers and not answers[host].problem]
-        agents = {host: self._agent(host) for host in others}
+        places = self.places.now()
+        agents = {host: Agent(host, places[host]["address"], places[host]["port"], self.secret) for host in others}
         said = all_at_once(
             {host: _sending(agents[host], deployments[host], self._stale(answers[host])) for host in others},
             DEPLOY_SECONDS,
@@ -194,7 +199,7 @@ class _Start:
     def _ready(self, needed: list[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            answers = ask_all(self.members["agents"], self.secret, needed, lent=False)
+            answers = ask_all(self.places.now(), self.secret, needed, lent=False)
             marks = {host: self._free_mark(answers[host], ended.get(host)) for host in needed}
             found = {host: mark for host, mark in marks.items() if mark}
             if len(found) == len(marks):
@@ -231,13 +236,10 @@ class _Start:
 
     def _stale(self, answer: Answer) -> bool:
         """Whether an RPC server believes to serve a host on which no llama-server runs, this one or one that led
-        before: the cable was pulled, and it was never told. It would hear of nobody else."""
-        rpc = answer.state["rpc"] if answer.state else None
-        return bool(rpc and self.leaders_addresses & set(rpc["clients"]))
-
-    def _agent(self, host: str) -> Agent:
-        place = self.members["agents"][host]
-        return Agent(host, place["address"], place["port"], self.secret)
+        before: the cable was pulled, and it was never told. It would hear of nobody else. A pod may have had any
+        address before."""
+        clients = set(answer.state["rpc"]["clients"]) if answer.state and answer.state["rpc"] else set()
+        return bool(clients if in_pod(self.root) else clients & self.leaders_addresses)
 
     def _refuse(self, host: str, reason: str) -> None:
         say(f"{host} takes no part: {reason}.")

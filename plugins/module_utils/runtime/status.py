@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import datetime
-
 from ..errors import DroverError
-from ..healing.telling import heal_lines
+from ..healing.telling import heal_lines, moment
 from ..healing.told import read_told
 from ..hosts.tree import Tree
 from ..serving.cluster import led
@@ -17,12 +15,13 @@ from ..telling.measured import measured_lines
 from ..telling.status import standby_lines
 from ..telling.table import plan_lines
 from .decisions import decision, read_document
+from .documents import print_document
 from .say import say
 from .standby import standing_by
 
 
-def print_status(name: str) -> bool:
-    """Print it; tell whether all is well."""
+def print_status(name: str, as_json: bool = False) -> bool:
+    """Print it, for people or as JSON; tell whether all is well."""
     cluster = led(name)
     standby = standing_by(cluster, Tree())
     if standby:
@@ -33,10 +32,9 @@ def print_status(name: str) -> bool:
         raise DroverError(f"This host leads no cluster {name} that heals itself: ask its leader, or {REMEDY}.")
     told = read_told(written)
     plan = decided["plan"]
+    if as_json:
+        print_document({"plan": plan, "told": told})
+        return True
     measured = measured_lines(plan, [read_document(cluster.measured_path)])
-    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *measured, "", *heal_lines(told, _moment)]))
+    say("\n".join([*plan_lines(plan), *standby_lines(plan), "", *measured, "", *heal_lines(told, moment)]))
     return bool(told["healthy"])
-
-
-def _moment(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

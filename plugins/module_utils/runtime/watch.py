@@ -22,6 +22,7 @@ import time
 from typing import Any
 
 from ..errors import DroverError
+from ..healing.granted import of_leader
 from ..healing.metrics import watch_metrics
 from ..healing.policy import ANOTHER, SAME, SILENT, SLOW, Decision, Limits, Look, Memory, decide
 from ..healing.replan import SILENT as NO_ANSWER
@@ -34,6 +35,7 @@ from ..hosts.process import marked_process
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster, led
 from ..serving.completion import health, read_api_key
+from ..serving.deployment import in_pod
 from .agent import listen
 from .agents import ask_all
 from .command import EX_TEMPFAIL
@@ -42,6 +44,7 @@ from .http_service import Handler, Refused
 from .leader import agents_of, load_members
 from .owners import Owners
 from .part import load_deployment
+from .places import Places
 from .say import say
 from .secret import read_secret
 from .standby import standing_by
@@ -113,6 +116,7 @@ class Watch:
         self.better = False
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
+        self.places = Places(members["agents"])
         self.written = Written(cluster, tree, self.grant)
         self.owners = Owners(members, self.told["owners"])
 
@@ -137,9 +141,11 @@ class Watch:
         mark = decided["leader"] if decided and not decided["waiting"] else None
         pid = marked_process(self.tree, mark) if mark else None
         run = mark if pid else None
-        answers = agents_of(self.members, ask_all(self.members["agents"], self.secret, lent=False, seconds=ASK_SECONDS))
+        answers = agents_of(self.members, ask_all(self.places.now(), self.secret, lent=False, seconds=ASK_SECONDS))
+        self.places.heard(answers)
         memories = {host: answer.state["memory"] for host, answer in answers.items() if answer.state}
-        memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, [pid] if pid else [])
+        pids, is_pod = [pid] if pid else [], in_pod(self.root)
+        memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, pids, is_pod)
         self.owners.look(decided, run, memories, self.told["healthy"])
         started = decided["workers"] if decided and run else {}
         sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
@@ -172,7 +178,7 @@ class Watch:
         if not back:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
-            with_memory = agents_of(self.members, ask_all(self.members["agents"], self.secret))
+            with_memory = agents_of(self.members, ask_all(self.places.now(), self.secret))
             unheard = {host for host, answer in with_memory.items() if answer.lent is None}
             if unheard & decided["workers"].keys():
                 # A plan without one that serves, and has but missed this one question, is no better one.
@@ -182,8 +188,9 @@ class Watch:
             owners, lesser = self.owners.at_most(), decided["lesser"]
             plan, absent, measured = decided["plan"], decided["absent"], read_document(self.cluster.measured_path)
             outcome = replan(self.members, with_memory, memory, plan, absent, owners, lesser, measured)
-            mine = (outcome.deployments or {}).get(self.members["leader"])
-            self.better = mine is not None and mine["arguments"] != decided["deployment"]["arguments"]
+            planned = (outcome.deployments or {}).get(self.members["leader"])
+            mine = of_leader(self.root, planned) if planned else decided["deployment"]
+            self.better = mine["arguments"] != decided["deployment"]["arguments"]
             # Who missed this one question is weighed at the next look.
             again = now + WEIGH_SECONDS
             self.weighed.update({host: (mark, again) for host, mark in back.items() if host not in unheard})

@@ -83,7 +83,7 @@ def look_up(hosts: Iterable[str], seconds: float) -> dict[str, Addresses]:
     None stands for a name of which nothing was heard within ``seconds``, or that the name servers cannot tell now.
     """
     # The C library's resolver takes no deadline, so a thread that waits for it is left behind.
-    names = [host for host in hosts if not _is_address(host)]
+    names = [host for host in hosts if not is_address(host)]
     found = all_at_once({name: partial(_addresses, name) for name in names}, seconds)
     return {name: told if isinstance(told, list) else None for name, told in found.items()}
 
@@ -136,7 +136,8 @@ def _host(entry: str) -> str:
     return entry.partition(":")[0]  # llama.cpp's RPC has no IPv6
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IPv4 address, and no name."""
     try:
         IPv4Address(host)
     except ValueError:

@@ -33,7 +33,7 @@ def deploy(
     programs: dict[str, dict[str, Any]],
     model: dict[str, Any],
     settings: dict[str, dict[str, Any]],
-    pods: Mapping[str, list[str]] | None = None,
+    pods: Mapping[str, Mapping[str, Any]] | None = None,
     choice: dict[str, Any] | None = None,
     gateways: Iterable[dict[str, Any]] = (),
 ) -> dict[str, dict[str, Any]]:
@@ -41,10 +41,10 @@ def deploy(
 
     ``programs``: host -> what llama_cpp_info found there (nothing: the newest build known is written for). ``model``:
     its ``path`` and ``alias``, and its ``files`` (``path``, ``bytes``). ``settings``: host -> its owner's wishes, see
-    ``Settings``. ``pods``: the hosts whose part runs in a pod, with the addresses and networks that it comes from for
-    hosts outside. ``choice``: what llama_cpp_choice returned, by which the plan was made. ``gateways``: tallies of the
-    hosts through which clients come; then the leader's API lets in nobody else. Raises DroverError, one sentence, for a
-    wish that cannot be had.
+    ``Settings``. ``pods``: the hosts whose part runs in a pod, each with its ``sources``, the addresses and networks
+    that it comes from for hosts outside, and ``most_bytes``, see ``deployment``. ``choice``: what llama_cpp_choice
+    returned, by which the plan was made. ``gateways``: tallies of the hosts through which clients come; then the
+    leader's API lets in nobody else. Raises DroverError, one sentence, for a wish that cannot be had.
     """
     if not plan["feasible"]:
         raise DroverError(f"There is nothing to deploy, since the plan says: {plan['shortfall']['text']}")
@@ -61,9 +61,8 @@ def deploy(
     _refuse_bad_build(plan, programs.get(plan["leader"], {}).get("build"))
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
-    # What is started anew by Kubernetes, or with it, is no business of ours.
-    heals = wishes[leader].llama_server_heals and pods is None
-    if "leaders" in plan and not heals:
+    heals = wishes[leader].llama_server_heals
+    if "leaders" in plan and (pods or not heals):
         raise DroverError(
             "placement_standby is set, and a standby takes over only in a cluster that heals itself on hosts: set "
             "llama_server_heals to true, or placement_standby to 0 (Kubernetes starts a leader that is gone anew by "
@@ -80,13 +79,13 @@ def deploy(
             programs.get(leader, {}),
             model,
             wishes[leader],
-            in_pod=leader in pods,
+            pod=pods.get(leader),
             heals=heals,
             gateways=gateways,
         )
     }
     let_in = (
-        pods[leader]
+        pods[leader]["sources"]
         if leader in pods
         else [address for host in leaders for address in source_addresses(hosts[host], plan["network"])]
     )
@@ -105,6 +104,7 @@ def deploy(
                 wishes[host],
                 _memory_bytes(plan, hosts[host]),
                 heals,
+                pods.get(host),
             )
     return {host: deployments[host] for host in sorted(deployments)}
 
@@ -165,6 +165,7 @@ def _worker(
     wishes: Settings,
     memory_bytes: int = 0,
     heals: bool = False,
+    pod: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     host = tally["host"]
     if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
@@ -192,8 +193,12 @@ def _worker(
         allow=sorted({*allow, *wishes.rpc_server_allowed_addresses}),
         memory_bytes=memory_bytes,
         cache=_cache(wishes) if cache else None,
-        healing={"port": wishes.rpc_server_agent_port, **dcgm} if heals else None,
+        healing={"port": wishes.rpc_server_agent_port, **dcgm, **_bound(pod)} if heals else None,
     )
+
+
+def _bound(pod: Mapping[str, Any] | None) -> dict[str, int]:
+    return {"most_bytes": pod["most_bytes"]} if pod else {}
 
 
 def _cache(wishes: Settings) -> dict[str, Any]:
@@ -208,17 +213,17 @@ def _leader(
     programs: dict[str, Any],
     model: dict[str, Any],
     wishes: Settings,
-    in_pod: bool,
+    pod: Mapping[str, Any] | None,
     heals: bool,
     gateways: Iterable[dict[str, Any]],
 ) -> dict[str, Any]:
     host = plan["leader"]
-    if in_pod and wishes.llama_server_address:
+    if pod and wishes.llama_server_address:
         raise DroverError(
             f"llama_server_address of {host} is {wishes.llama_server_address}, and it leads in a pod, which listens on "
             "the address that Kubernetes gives it: take the setting back, and choose the Service's type and port."
         )
-    address = None if in_pod else wishes.llama_server_address or plan["addresses"][host]["address"]
+    address = None if pod else wishes.llama_server_address or plan["addresses"][host]["address"]
     if not (address is None or wishes.llama_server_allow_public_address or is_private(address)):
         raise DroverError(
             f"The API of {host} would listen on {address}, which is not a private address, over plain HTTP; set "
@@ -267,6 +272,7 @@ def _leader(
                 "port": wishes.llama_server_health_port,
                 "drain_seconds": wishes.llama_server_drain_seconds,
                 **({"leaders": plan["leaders"]} if "leaders" in plan else {}),
+                **_bound(pod),
             }
             if heals
             else None

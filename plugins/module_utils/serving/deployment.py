@@ -18,7 +18,7 @@ A deployment is a dictionary of
   there is a bound, ``bytes``: what the files that are left at a start may take together, the last read ones first,
 - ``healing``: null where nothing heals by itself; of a worker the ``port`` of its agent, with ``dcgm`` true where
   another exporter tells of NVIDIA's GPUs; of a leader the ``port`` of its health, with ``drain_seconds``, which a
-  change for the better waits for requests to end.
+  change for the better waits for requests to end. In a pod also ``most_bytes``: what any plan may put into its memory.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
 and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
@@ -99,6 +99,7 @@ def read_deployment(value: object) -> dict[str, Any]:
         leaders = found["healing"].get("leaders", [found["host"]])
         if not isinstance(leaders, list) or found["host"] not in leaders:
             raise DroverError(f"{_WHAT} has leaders {leaders!r} where {found['host']} was expected among: {REMEDY}.")
+        whole(found["healing"].get("most_bytes", 0), f"{_WHAT}'s most_bytes", 0, remedy=REMEDY)
     return found
 
 
@@ -122,6 +123,11 @@ def at_address(deployment: dict[str, Any], address: str | None) -> dict[str, Any
         "arguments": [argument.replace(ADDRESS, str(address)) for argument in deployment["arguments"]],
         "listen": {**deployment["listen"], "address": address},
     }
+
+
+def in_pod(deployment: dict[str, Any]) -> bool:
+    """Whether ``deployment``, of a cluster that heals itself, is a pod's."""
+    return "most_bytes" in (deployment["healing"] or {})
 
 
 def source_network(value: object, name: str) -> IPv4Network | IPv6Network:

@@ -45,15 +45,22 @@ def status_lines(plan: object, states: object, measured: Iterable[object] = ()) 
         build = _build(state)
         told = (state["host"], part, up, "none" if build is None else str(build), _size(_held(state)))
         rows.append((*told, _layers(running, state["host"])))
-    told_of = [*standby_lines(running), _speed(running, hosts), *measured_lines(running, measured)]
-    return [*columns(rows, right=(4,)), *told_of]
+    return [
+        *columns(rows, right=(4,)),
+        *standby_lines(running),
+        _speed(running, hosts),
+        *measured_lines(running, measured),
+    ]
 
 
 def standby_lines(plan: Mapping[str, Any]) -> list[str]:
     """Who leads and who stands by, where somebody does."""
     others = [host for host in plan.get("leaders", []) if host != plan["leader"]]
-    stand = "stands" if len(others) == 1 else "stand"
-    return [f"{plan['leader']} leads, {', '.join(others)} {stand} by"] if others else []
+    return (
+        [f"{plan['leader']} leads, {', '.join(others)} {'stands' if len(others) == 1 else 'stand'} by"]
+        if others
+        else []
+    )
 
 
 def problems(plan: object, states: object) -> list[str]:

@@ -12,6 +12,7 @@ import os
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.healing.members import make_members
 from module_utils.healing.replan import SILENT, SLOW, Answer
 from module_utils.hosts.process import boot
 from module_utils.runtime import decisions, leader, watch
@@ -20,6 +21,8 @@ from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
 from module_utils.serving import cluster as cluster_module
 from module_utils.serving.cluster import Cluster
+from module_utils.serving.deploy import deploy
+from module_utils.serving.deployment import at_address
 from unit.healing.test_replan import DEPLOYMENTS, MEMBERS, memory
 from unit.placement.fleets import MIB
 
@@ -127,7 +130,7 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "see_lent", lambda _tree, _root: {"memory": memory(made.leader * MIB)})
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
-    monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids: made.pressure("head"))
+    monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids, _in_pod: made.pressure("head"))
     # Every start is a process of its own.
     marks = (f"{boot(leader.Tree())}:{number}:1" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
@@ -571,3 +574,67 @@ def test_what_was_healed_is_remembered_over_a_restart_of_the_watch(fleet, watche
     looks(fleet, watched, 1)
     again = Watch(MAIN, leader.Tree(), DEPLOYMENTS["head"], MEMBERS, b"s" * 48)
     assert again.told["heal_count"] == 1
+
+
+# --- in pods --------------------------------------------------------------------------------------------------------
+
+
+class Podded:
+    """The same cluster with every part in a pod, whose address is not known to the one who deployed it."""
+
+    def __init__(self):
+        pods = {host: {"sources": [], "most_bytes": 800 * MIB} for host in ("head", *ALL)}
+        known = (MEMBERS["plan"], MEMBERS["tallies"], MEMBERS["programs"], MEMBERS["served"], MEMBERS["settings"])
+        self.deployments = deploy(*known, pods=pods)
+        plan, tallies, programs, served, settings = known
+        self.members = make_members(
+            plan, MEMBERS["gguf"], tallies, programs, served, settings, self.deployments, pods=pods
+        )
+        self.root = at_address(self.deployments["head"], "10.244.0.9")
+        for path, content in ((MAIN.members_path, self.members), (MAIN.deployment_path, self.deployments["head"])):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+
+    def start(self):
+        return decide("main", self.root), decisions.decision(MAIN)
+
+
+@pytest.fixture
+def podded(fleet):
+    return Podded()
+
+
+def test_a_leader_in_a_pod_serves_at_its_own_address(fleet, podded):
+    deployment, decided = podded.start()
+    assert deployment == podded.root
+    assert decided["deployment"]["arguments"][decided["deployment"]["arguments"].index("--host") + 1] == "10.244.0.9"
+    # The workers' own are theirs to know.
+    assert [deployed["listen"]["address"] for _host, deployed, _fresh in fleet.deployed] == [None, None]
+
+
+def test_whoever_is_connected_before_it_serves_was_a_pod_of_this_leader(fleet, podded):
+    fleet.clients = {"pi-1": ["10.244.0.7"]}
+    podded.start()
+    assert [(host, fresh) for host, _deployment, fresh in fleet.deployed] == [("pi-1", True), ("pi-2", False)]
+
+
+def test_a_healthy_cluster_of_pods_is_left_alone_and_who_is_back_is_taken_in_once(fleet, podded, process):
+    podded.start()
+    watched = Watch(MAIN, leader.Tree(), podded.root, podded.members, b"s" * 48)
+    looks(fleet, watched, 50)
+    assert (process.signals, watched.told["healthy"]) == ([], True)
+    fleet.silent.add("pi-2")
+    looks(fleet, watched, 3)
+    assert process.signals == [9]
+    process.alive = True
+    _deployment, decided = podded.start()
+    assert hosts_of(decided) == ["pi-1"]
+    looks(fleet, watched, 3)
+    fleet.silent.clear()
+    looks(fleet, watched, 20)
+    assert process.signals == [9, 15]
+    process.alive = True
+    _deployment, decided = podded.start()
+    assert hosts_of(decided) == ALL
+    looks(fleet, watched, 200)
+    assert (process.signals, watched.told["healthy"]) == ([9, 15], True)

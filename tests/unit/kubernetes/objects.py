@@ -60,7 +60,8 @@ def own_pod(node_name, *containers, part="worker", cluster="main", namespace="dr
 
 
 def settings(**changes):
-    return Settings.from_dict({"image": IMAGE, "model": {"file": "small.gguf"}, **changes})
+    """What is wished; test_healing.py is about clusters that heal themselves."""
+    return Settings.from_dict({"image": IMAGE, "model": {"file": "small.gguf"}, "healing": False, **changes})
 
 
 def stock_of(given, pods=(), /, cluster="main", architectures=None, **wishes):
@@ -79,6 +80,10 @@ def measured(host, available=3 * GIB, total=4 * GIB):
 NODES = [
     node(f"kube-{number}", memory=f"{size}Gi", address=f"10.0.0.{number}") for number, size in ((1, 1), (2, 2), (3, 1))
 ]
+
+
+# With room for all layers where one of them is lost.
+ROOMY = [node(f"kube-{number}", memory="2Gi", address=f"10.0.0.{number}") for number in (1, 2, 3)]
 
 
 class Cluster:
@@ -100,7 +105,7 @@ class Cluster:
         self.gguf = model(blocks=20, block_bytes=100 * MIB)
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         if self.plan["feasible"]:
-            self.deployments = deploy_pods(
+            self.deployments, self.members = deploy_pods(
                 self.plan,
                 self.tallies,
                 {each["host"]: PROGRAMS for each in self.tallies},
@@ -111,4 +116,5 @@ class Cluster:
                 },
                 self.stock,
                 self.settings,
+                self.gguf,
             )

@@ -392,13 +392,14 @@ class GpuCluster:
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         self.stock = give(self.stock, self.plan, self.tallies)
         path = self.settings.model.path
-        self.deployments = deploy_pods(
+        self.deployments, _members = deploy_pods(
             self.plan,
             self.tallies,
             self.programs,
             {"path": path, "alias": "Small", "files": [{"path": path, "bytes": self.gguf["file_bytes"]}]},
             self.stock,
             self.settings,
+            self.gguf,
         )
         self.manifests = manifests(self.plan, self.deployments, self.stock, self.settings)
 

@@ -18,7 +18,7 @@ from module_utils.kubernetes.short_lived import courier_pod, sweeper_pods, tally
 from module_utils.serving.deployment import read_deployment
 from unit.placement import fleets
 
-from .objects import GIB, IMAGE, MIB, NODES, Cluster, node, settings
+from .objects import GIB, IMAGE, MIB, NODES, ROOMY, Cluster, node, settings
 
 EVERYTHING = {
     "cache": {"bytes": "20Gi"},
@@ -38,6 +38,7 @@ EVERYTHING = {
     "service_annotations": {"metallb.io/address-pool": "lan"},
     "ingress": {"host": "llm.lan", "class_name": "nginx", "tls_secret": "llm-tls", "annotations": {"a": "b"}},
 }
+HEALS = {"nodes": ROOMY, "healing": True, "policy": {"spread": "all"}}
 CLAIM = {"model": {"file": "small.gguf", "claim": "models"}}
 # What the newest and the oldest Kubernetes that people run take; strict: no field that it does not know.
 VERSIONS = ("1.37.0", "1.28.0")
@@ -45,7 +46,9 @@ VERSIONS = ("1.37.0", "1.28.0")
 
 def made(cluster=None, secret_version="", **wishes):
     cluster = cluster or Cluster(**wishes)
-    return manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, secret_version)
+    return manifests(
+        *(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, secret_version, None, cluster.members)
+    )
 
 
 def named(objects, kind, name):
@@ -71,6 +74,9 @@ ALL_WAYS = {
     "claim": CLAIM,
     "host network": {"host_network": True},
     "a namespace that is not ours": {"create_namespace": False, "service_account": "llm"},
+    "healing": HEALS,
+    "healing with everything": {**HEALS, **EVERYTHING},
+    "healing on the network of the nodes": {**HEALS, "host_network": True},
     "a load balancer": {"service_type": "LoadBalancer", "port": 80},
     "a worker outside": {"outside": [outside()], "policy": {"leader": "kube-2", "spread": "all"}},
     "a leader outside": {"outside": [outside()], "policy": {"leader": "mac", "spread": "all"}, "host_network": True},

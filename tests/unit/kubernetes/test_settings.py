@@ -30,6 +30,7 @@ WISHES = {
     "host_network": (True, True),
     "cache": ({"host_path": "/mnt/cache", "bytes": "20Gi"}, None),
     "rpc_port": (50060, 50060),
+    "healing": (True, True),
     "service_type": ("NodePort", "NodePort"),
     "port": (80, 80),
     "service_annotations": ({"metallb.io/address-pool": "lan"}, {"metallb.io/address-pool": "lan"}),

@@ -174,6 +174,7 @@ def made(kubeconfig, cluster, **given):
             "programs": {each["host"]: PROGRAMS for each in cluster.tallies},
             "stock": cluster.stock,
             "model": model,
+            "gguf": cluster.gguf,
             **given,
         },
     )
@@ -192,6 +193,21 @@ def test_a_leader_that_cannot_have_the_volume_is_refused_before_anything_is_appl
     # Who may not see volumes is not told of them.
     monkeypatch.setattr(Server, "hidden", (VOLUME,))
     assert {"Deployment", "Service"} <= {each["kind"] for each in made(kubeconfig(), cluster)["manifests"]}
+
+
+def test_what_the_leader_heals_with_stays_as_it_is_while_it_is_right(kubeconfig, monkeypatch):
+    def members(tallies):
+        wanted = made(kubeconfig(), cluster, settings=WANTED, tallies=tallies)["manifests"]
+        (found,) = [each for each in wanted if each["metadata"]["name"] == "drover-main-members"]
+        return found
+
+    cluster = Cluster()
+    first = members(cluster.tallies)
+    later = [{**each, "bandwidth_bytes_per_second": 7_000_000_000} for each in cluster.tallies]
+    assert members(later) != first
+    maps = "/api/v1/namespaces/drover/configmaps"
+    monkeypatch.setattr(Server, "answers", {maps: {"items": [first]}})
+    assert members(later) == first
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from module_utils.errors import DroverError
 from module_utils.runtime import evidence, tally
 from module_utils.runtime.model_file import receive
+from unit.healing import worker
 
 NOTE = "size 5 modified 7"
 
@@ -41,14 +42,12 @@ def test_what_ends_too_early_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_tells_what_its_first_process_holds(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        evidence, "load_deployment", lambda _cluster: {"listen": {"address": "10.0.0.2", "port": 50052}}
-    )
-    (tmp_path / "proc/1").mkdir(parents=True)
-    (tmp_path / "proc/1/status").write_text("Name:\trpc\nRssAnon:\t  2048 kB\nRssShmem:\t  0 kB\n")
+def test_a_worker_tells_what_its_rpc_server_holds_whichever_process_that_is(tmp_path, capsys, monkeypatch):
+    worker.make(tmp_path, pid=17, clients=["10.0.0.1"])
+    monkeypatch.setattr(evidence, "load_deployment", lambda _cluster: worker.DEPLOYMENT)
     evidence.print_held("main", evidence.Tree(str(tmp_path)))
-    assert json.loads(capsys.readouterr().out) == {"held_bytes": 2 << 20, "connections": []}
+    connections = [{"port": 50052, "peer": "10.0.0.1"}]
+    assert json.loads(capsys.readouterr().out) == {"held_bytes": 1 << 20, "connections": connections}
 
 
 def test_a_worker_completes_nothing(monkeypatch):

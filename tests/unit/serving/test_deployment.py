@@ -13,7 +13,7 @@ from module_utils.hosts.devices import drive
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.command_line import leader_arguments, worker_arguments
 from module_utils.serving.deploy import deploy, lone_worker
-from module_utils.serving.deployment import read_deployment
+from module_utils.serving.deployment import in_pod, read_deployment
 from module_utils.serving.settings import Settings, settings_by_host
 from unit.placement import fleets
 from unit.serving.clusters import GIB, MODEL, PROGRAMS, address, device, plan, tallies, tally
@@ -77,15 +77,21 @@ def test_a_host_that_holds_no_layer_yet_is_a_worker_too():
     assert (spare["part"], spare["memory_bytes"], spare["listen"]["port"]) == ("worker", 0, 50060)
 
 
-def in_pods(*hosts, leads_from=("10.9.0.7", "10.244.1.0/24"), **changes):
+def pods(*hosts, sources=()):
+    """The hosts whose parts run in pods."""
+    return {host: {"sources": list(sources), "most_bytes": GIB} for host in hosts}
+
+
+def in_pods(*hosts, leads_from=("10.9.0.7", "10.244.1.0/24"), settings=(), **changes):
     """The deployments where the parts of ``hosts`` run in pods."""
     places = {
         host: {"address": f"{host}.workers.drover.svc" if host in hosts else place["address"], "port": place["port"]}
         for host, place in plan()["addresses"].items()
     }
     programs = dict.fromkeys(("head", "pi-1", "pi-2"), PROGRAMS)
-    pods = {host: list(leads_from) for host in hosts}
-    return deploy(plan(addresses=places, **changes), tallies(), programs, MODEL, {}, pods)
+    return deploy(
+        plan(addresses=places, **changes), tallies(), programs, MODEL, dict(settings), pods(*hosts, sources=leads_from)
+    )
 
 
 def test_a_pod_listens_on_whatever_address_it_has():
@@ -96,6 +102,15 @@ def test_a_pod_listens_on_whatever_address_it_has():
         assert read_deployment(copy.deepcopy(made[host])) == made[host]
     # Kubernetes knows the leader by its labels.
     assert (made["head"]["allow"], made["pi-1"]["allow"]) == (None, [])
+
+
+def test_a_pod_that_heals_is_told_what_any_plan_may_put_there():
+    made = in_pods("head", "pi-1", "pi-2", settings={"head": {"llama_server_heals": True}})
+    assert made["head"]["healing"] == {"port": 9080, "drain_seconds": 60, "most_bytes": GIB}
+    assert made["pi-1"]["healing"] == {"port": 51052, "most_bytes": GIB}
+    assert [in_pod(each) for each in made.values()] == [True, True, True]
+    assert not any(map(in_pod, deployed({"head": {"llama_server_heals": True}}).values()))
+    assert not any(map(in_pod, deployed().values()))
 
 
 def test_a_worker_outside_lets_in_what_a_leader_in_a_pod_comes_from():
@@ -113,7 +128,7 @@ def test_a_worker_in_a_pod_lets_in_a_leader_outside():
 
 def test_a_leader_in_a_pod_has_no_address_to_choose():
     with pytest.raises(DroverError, match=r"^llama_server_address of head is 10\.0\.0\.1, and it leads in a pod"):
-        deploy(plan(), tallies(), {}, MODEL, {"head": {"llama_server_address": "10.0.0.1"}}, {"head": []})
+        deploy(plan(), tallies(), {}, MODEL, {"head": {"llama_server_address": "10.0.0.1"}}, pods("head"))
 
 
 def test_every_deployment_can_be_read_and_comes_by_host():
