@@ -46,9 +46,9 @@ class Written:
         return next(each for each in self.pod(part)["spec"]["volumes"] if each["name"] == name)
 
     def memory(self, name: str) -> int:
-        """The bytes that a program may take beside what its deployment says."""
-        limit = int(self.container(name)["resources"]["limits"]["memory"])
-        return limit - self.document(name)["memory_bytes"]
+        """The bytes that a program requests beside what its deployment says."""
+        requested = int(self.container(name)["resources"]["requests"]["memory"])
+        return requested - self.document(name)["memory_bytes"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ VARIABLES = {
         {LEADER: {"threads": 2}}, lambda seen: "--threads 2" in " ".join(seen.document()["arguments"])
     ),
     "kubernetes_workers": elsewhere(REFUSALS),
+    "kubernetes_healing": elsewhere("molecule/kubernetes/tests/test_healing.py"),
     "kubernetes_host_network": Case("true", lambda seen: seen.pod()["spec"]["hostNetwork"] is True),
     "kubernetes_model": Case(
         {"host_path": "/srv/walked"}, lambda seen: seen.volume("model")["hostPath"]["path"] == "/srv/walked"
