@@ -22,6 +22,7 @@ class ActionModule(BrainAction):
                     "tally": {"type": "dict", "default": {}},
                     "programs": {"type": "dict", "default": {}},
                     "deployed": {"type": "str"},
+                    "stands_by": {"type": "bool"},
                     "listens": {"type": "bool", "default": False},
                     "held_bytes": {"type": "int"},
                     "problem": {"type": "str"},

@@ -40,6 +40,9 @@ options:
           The part that its deployment gives it, V(worker) say. A worker that is down has none in the running plan of a
           cluster that heals itself.
         type: str
+      stands_by:
+        description: Whether it stands by for the leader, or leads in its place.
+        type: bool
       listens:
         description: Whether its RPC server listens.
         type: bool

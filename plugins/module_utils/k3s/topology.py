@@ -44,7 +44,7 @@ def arrange(cluster: Cluster, hosts: Sequence[Host]) -> Topology:
             "servers that it is of, be it one of them: put such a host into k3s_servers."
         )
     datastore = _datastore(cluster, servers, members)
-    anchor = (members or servers)[0]
+    anchor = _asked_most(hosts, members) if members else servers[0]
     return Topology(
         datastore=datastore,
         anchor=anchor.name,
@@ -54,6 +54,12 @@ def arrange(cluster: Cluster, hosts: Sequence[Host]) -> Topology:
         agents=tuple(host.name for host in hosts if host.part == "agent"),
         server_url=cluster.server_url or f"https://{anchor.address}:{PORT}",
     )
+
+
+def _asked_most(hosts: Sequence[Host], members: Sequence[Host]) -> Host:
+    """The member by which most hosts came in, so that one that is new and stands before it changes nothing."""
+    told = [(host.installed["settings"] or {}).get("server") for host in hosts]
+    return max(members, key=lambda member: told.count(f"https://{member.address}:{PORT}"))
 
 
 def is_member(host: Host) -> bool:

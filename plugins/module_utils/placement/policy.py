@@ -23,7 +23,8 @@ DEFAULT_MARGIN = 0.05
 DEFAULT_PROMPT_TOKENS = 512
 DEFAULT_ANSWER_TOKENS = 256
 # Each keeps the model's file, too; and more than a few help nobody, who needs most members to be there.
-MOST_STANDBYS = 4
+# A third one would count a majority without the first two, and two of its votes might be theirs, too.
+MOST_STANDBYS = 2
 # A context that long has nobody; it keeps hostile numbers out of the arithmetic.
 MOST_TOKENS = 1 << 30
 

@@ -79,7 +79,8 @@ def _best(
     model_host: str | None,
 ) -> str | None:
     found = []
-    for host in sorted(set(members) - set(leaders), key=lambda host: (host not in before, host)):
+    places = {host: place for place, host in reversed(list(enumerate(before)))}
+    for host in sorted(set(members) - set(leaders), key=lambda host: (places.get(host, len(before)), host)):
         try:
             plan = standby_plan(host, tallies, policy, planner, leaders, model_host is not None)
         except DroverError:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ..hosts.process import marked_process
@@ -20,7 +21,10 @@ def found_standby(tree: Tree, cluster: str) -> dict[str, Any] | None:
     standby = Standby(cluster)
     deployment = read_document(tree.path(standby.deployment_path))
     if not isinstance(deployment, dict):
-        return None
+        # A damaged one is taken off, or written anew.
+        there = os.path.lexists(tree.path(standby.deployment_path))
+        nothing = {"deployment": None, "members": None, "complete": False, "leads": False, "plan": None}
+        return nothing if there else None
     members, leading = (read_document(tree.path(path)) for path in (standby.members_path, standby.leading_path))
     leads = isinstance(leading, dict) and leading.get("leads") is True
     leads = leads and marked_process(tree, str(leading.get("mark"))) is not None

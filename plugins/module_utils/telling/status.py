@@ -10,6 +10,7 @@ Both are told from the running ``plan`` and ``states``, one dictionary for each 
 - ``programs``: what llama_cpp_info said, of which ``build`` is told;
 - ``deployed``: the part that its deployment gives it, if any: a cluster that heals itself goes on without a worker that
   is down, which then has no layers in the running plan;
+- ``stands_by``: whether it stands by, or leads in the leader's place;
 - ``listens``: whether its RPC server listens (of the leader, and of a host that has no part, it does not matter);
 - ``held_bytes``: memory that the cluster's units hold there, or null;
 - ``problem``: what is wrong with its part, in one sentence, or null;
@@ -109,6 +110,12 @@ def _problem(plan: dict[str, Any], state: dict[str, Any]) -> str | None:
     if part == "leader" and not state.get("completion"):
         unit = Cluster(plan["cluster"]).server_unit
         return f'{host} leads but completed nothing; look with "journalctl -u {unit}" on it, and run site.yml again.'
+    if host in plan.get("leaders", [])[1:] and state.get("deployed") == "worker" and state.get("stands_by") is False:
+        unit = Cluster(plan["cluster"]).server_unit
+        return (
+            f'{host} should stand by for the leader, and does not; look with "journalctl -u {unit}" on it, and run '
+            "site.yml again."
+        )
     if "worker" in (part, state.get("deployed")) and not state.get("listens"):
         unit = Cluster(plan["cluster"]).rpc_unit
         return (

@@ -91,6 +91,17 @@ def test_a_new_server_joins_those_that_run_whichever_comes_first():
     assert settings(made, "new")["flannel-backend"] == "vxlan"
 
 
+def test_a_server_that_has_come_in_and_stands_first_is_not_the_one_that_others_join_by():
+    url = {"server": "https://192.168.1.12:6443"}
+    now = [
+        running("a1", "server", 20, {**SERVER, **url}, datastore="etcd"),
+        running("s2", "server", 12, {**SERVER, "server": "https://192.168.1.99:6443"}, datastore="etcd"),
+        running("s3", "server", 13, {**SERVER, **url}, datastore="etcd"),
+    ]
+    assert plan(*now)["anchor"] == "s2"
+    assert plan(now[0], now[2])["anchor"] == "a1"
+
+
 @pytest.mark.parametrize("way_in", [{"cluster-init": True}, {"server": "https://192.168.1.99:6443"}])
 def test_a_server_that_is_in_keeps_how_it_came(way_in):
     now = {**SERVER, **way_in}

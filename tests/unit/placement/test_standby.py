@@ -52,6 +52,19 @@ def test_one_whose_disk_is_too_small_does_not_stand_by_and_several_can():
     assert plan["leaders"] == ["head", "pi-1", "pi-3"]
 
 
+def test_two_who_stood_by_before_stay_in_their_order():
+    before = plan_of(GGUF, fleet(), leader="head", standby=2)
+    turned = {**before, "leaders": [before["leaders"][0], *reversed(before["leaders"][1:])]}
+    for known in (before, turned):
+        again = plan_of(GGUF, fleet(), leader="head", standby=2, previous=[known])
+        assert again["leaders"] == known["leaders"] and places_the_same(known, again)
+
+
+def test_a_third_who_stands_by_is_refused():
+    with pytest.raises(DroverError, match="standby"):
+        plan_of(GGUF, fleet(), leader="head", standby=3)
+
+
 def test_who_stood_by_before_stays_while_it_can():
     before = plan_of(GGUF, fleet(pi_2={"disk": 1000}), leader="head", standby=1)
     assert before["leaders"] == ["head", "pi-1"]

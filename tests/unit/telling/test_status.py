@@ -90,6 +90,18 @@ def test_a_worker_that_the_cluster_goes_on_without_is_down_too():
     assert problems(plan, states(pi_3={"listens": True, "deployed": "worker"})) == []
 
 
+@pytest.mark.parametrize(("stands_by", "well"), [(True, True), (None, True), (False, False)])
+def test_a_host_that_should_stand_by_and_does_not_is_named(stands_by, well):
+    plan = {**running(**TWO), "leaders": ["pi-1", "pi-2"]}
+    told = problems(plan, states(pi_2={"deployed": "worker", "stands_by": stands_by}))
+    assert [each.partition(",")[0] for each in told] == ([] if well else ["pi-2 should stand by for the leader"])
+
+
+def test_the_leader_that_stands_by_while_another_leads_in_its_place_is_well():
+    plan = {**running(**TWO), "leaders": ["pi-2", "pi-1"]}
+    assert problems(plan, states(pi_1={"deployed": "worker", "stands_by": True}, pi_2={"deployed": "leader"})) == []
+
+
 def test_another_cluster_has_other_units():
     plan = plan_of(model(), [tally("a", 600 * MIB), tally("b", 600 * MIB)], leader="a", cluster="second")
     (told,) = problems(plan, [state("a", completion=COMPLETION), state("b", listens=False)])
