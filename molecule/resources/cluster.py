@@ -56,8 +56,9 @@ def answers() -> list[tuple[str, str]]:
 class Api:
     """The OpenAI-compatible API of one llama-server."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.key = url, key
+    def __init__(self, url: str, key: str, seconds: float = 120) -> None:
+        """``seconds`` is how long it waits for an answer."""
+        self.url, self.key, self.seconds = url, key, seconds
 
     def request(self, path: str, body: dict | None = None, key: str | None = None) -> tuple[int, dict]:
         """Send ``body`` (GET without one) and return the status and the decoded reply."""
@@ -67,7 +68,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=120) as reply:
+            with urllib.request.urlopen(request, timeout=self.seconds) as reply:
                 return reply.status, json.loads(reply.read())
         except urllib.error.HTTPError as error:
             return error.code, {}

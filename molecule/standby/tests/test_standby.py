@@ -70,7 +70,8 @@ class Stream:
     """Requests, one after the other, to whoever says that it is healthy: when each was answered, by whom, and how."""
 
     def __init__(self, key, hosts):
-        self.apis = {name: Api(f"http://{address(name)}:8080", key) for name in hosts}
+        # A client that waits longer for a host without power waits for nothing.
+        self.apis = {name: Api(f"http://{address(name)}:8080", key, seconds=15) for name in hosts}
         self.done, self.ends = [], threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 

@@ -64,7 +64,9 @@ def test_deployments_are_plain_and_those_of_the_brain():
     deployed = ask("deployment", plan=decorated(PLAN), tallies=decorated(HOSTS), programs=BY_HOST, model=MODEL)
     assert types_in(deployed) <= PLAIN
     deployments = deploy(PLAN, HOSTS, BY_HOST, MODEL, {})
-    assert deployed == {"changed": False, "deployments": deployments, "members": {}, "due": sorted(deployments)}
+    leaders = {host: each for host, each in deployments.items() if each["part"] == "leader"}
+    told = {"deployments": deployments, "leaders": leaders, "members": {}, "standbys": {}}
+    assert deployed == {"changed": False, "due": sorted(deployments), **told} and list(leaders) == [PLAN["leader"]]
 
 
 def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
