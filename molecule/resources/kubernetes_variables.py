@@ -141,7 +141,7 @@ VARIABLES = {
         lambda seen: seen.container()["resources"]["limits"]["ephemeral-storage"] == "100000000",
     ),
     "kubernetes_start_seconds": Case(
-        "600", lambda seen: seen.container()["startupProbe"]["failureThreshold"] * 10 == 600
+        "600", lambda seen: seen.of("Deployment", "leader")["spec"]["progressDeadlineSeconds"] == 1200
     ),
     "kubernetes_measure": elsewhere(TESTS),
     "kubernetes_api_key": elsewhere(TESTS),
