@@ -7,9 +7,10 @@ then plans."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from ..placement.planner import make_plan
+from ..placement.planner import plan_again
 from ..placement.policy import Policy
 from ..placement.standby import standby_plan, without
 from ..serving.deploy import deploy
@@ -31,18 +32,13 @@ def make_standbys(
     ``deploy`` takes the leader's; ``settings``: of each also those of a leader. Raises DroverError as ``deploy`` does,
     and where one could not lead."""
     gateways = list(gateways)
+    policy, again = Policy.from_dict(plan["policy"]), partial(plan_again, gguf, plan["cluster"], choice)
+    placed = [_where_it_is(tally, plan) for tally in tallies]
     found = {}
-    for place, host in enumerate(plan.get("leaders", [])):
-        if place == 0:
-            continue
+    for place, host in enumerate(plan.get("leaders", [])[1:], 1):
         gone = plan["leaders"][:place]
-        here = without([_where_it_is(tally, plan) for tally in tallies], gone)
-        policy = Policy.from_dict(plan["policy"])
-
-        def planner(tallies: Any, policy: Policy, model_host: str | None) -> dict[str, Any]:
-            return make_plan(gguf, tallies, policy, cluster=plan["cluster"], choice=choice, model_host=model_host)
-
-        own = standby_plan(host, here, policy, planner, gone, model_host is not None)
+        here = without(placed, gone)
+        own = standby_plan(host, here, policy, again, gone, model_host is not None)
         own = {
             **own,
             "policy": {**plan["policy"], "split": None},

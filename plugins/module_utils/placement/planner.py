@@ -66,7 +66,7 @@ def make_plan(
     plan, reasons, spare = _planned(problem, running, choice, plain, learned)
     leaders, found = [], cast("list[dict[str, Any]]", tallies)  # as the fleet has found
     if policy.standby and plan["feasible"]:
-        again = partial(_again, gguf, name, choice)
+        again = partial(plan_again, gguf, name, choice)
         before = [host for each in running for host in each.get("leaders", [])]
         try:
             leaders = choose_leaders(plan, found, policy, again, before, model_host)
@@ -84,7 +84,7 @@ def make_plan(
     }
 
 
-def _again(
+def plan_again(
     gguf: object,
     cluster: str,
     choice: dict[str, Any] | None,
@@ -92,6 +92,7 @@ def _again(
     policy: Policy,
     model_host: str | None,
 ) -> dict[str, Any]:
+    """As ``make_plan``, with what does not change from one host that could lead to the next given first."""
     return make_plan(gguf, tallies, policy, cluster=cluster, choice=choice, model_host=model_host)
 
 
