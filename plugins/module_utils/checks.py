@@ -75,6 +75,12 @@ def document(value: object, what: str, schema: int, fields: Fields, remedy: str 
     if found.get("schema") != schema or isinstance(found["schema"], bool):
         told = f"schema {found['schema']!r}" if "schema" in found else "no schema"
         raise DroverError(f"{what} has {told} where schema {schema} was expected{_remedy(remedy)}.")
+    return record(found, what, fields, remedy)
+
+
+def record(value: object, what: str, fields: Fields, remedy: str = "") -> dict:
+    """A dictionary called ``what``, such as one within a document, with at least these ``fields``."""
+    found = dictionary(value, what, remedy)
     missing = [name for name in fields if name not in found]
     if missing:
         raise DroverError(f"{what} has no {', '.join(missing)}{_remedy(remedy)}.")

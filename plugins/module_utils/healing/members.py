@@ -20,7 +20,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..checks import choice, dictionary, document, text, whole
+from ..checks import choice, dictionary, document, record, text, whole
 from ..gguf.document import read_gguf
 from ..hosts.document import read_tally
 from ..placement.document import read_plan
@@ -129,10 +129,10 @@ def read_members(value: object) -> dict[str, Any]:
     for host, pod in found["pods"].items():
         pod = dictionary(pod, f"{_WHAT}: the pod of {host}", REMEDY)
         whole(pod.get("most_bytes"), f"{_WHAT}: most_bytes of {host}", 0, remedy=REMEDY)
-        document({**pod, "schema": SCHEMA}, _WHAT, SCHEMA, {"sources": list}, REMEDY)
+        record(pod, _WHAT, {"sources": list}, REMEDY)
     for name in ("path", "alias"):
         text(found["served"].get(name), f"{_WHAT}: {name} of what is served", REMEDY)
-    document({**found["served"], "schema": SCHEMA}, _WHAT, SCHEMA, {"files": list}, REMEDY)
+    record(found["served"], _WHAT, {"files": list}, REMEDY)
     for file in found["served"]["files"]:
         text(dictionary(file, f"{_WHAT}: a file", REMEDY).get("path"), f"{_WHAT}: the path of a file", REMEDY)
         whole(file.get("bytes"), f"{_WHAT}: the size of a file", 0, remedy=REMEDY)

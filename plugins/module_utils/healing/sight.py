@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..checks import Fields, document, number, text, whole
+from ..checks import Fields, document, number, record, text, whole
 from ..hosts.deployments import others_bytes, read_deployments, units_of
 from ..hosts.document import MOST
 from ..hosts.listener import find_connections, find_listeners
@@ -105,7 +105,7 @@ def read_state(value: object, host: str) -> dict[str, Any]:
     if found["rpc"] is not None:
         text(found["rpc"].get("mark"), f"{what}: mark")
         number(found["rpc"].get("started_seconds"), f"{what}: started_seconds", 0)
-        document({**found["rpc"], "schema": SCHEMA}, what, SCHEMA, {"clients": list})
+        record(found["rpc"], what, {"clients": list})
         for client in found["rpc"]["clients"]:
             text(client, f"{what}: a client")
     if found["memory"] is not None:

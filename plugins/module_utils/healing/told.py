@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks import Fields, dictionary, document, number, whole
+from ..checks import Fields, dictionary, document, number, record, whole
 from ..errors import DroverError
 from ..hosts.document import MOST
 
@@ -48,14 +48,14 @@ def read_told(value: object) -> dict[str, Any]:
     whole(found["heal_count"], f"{_WHAT}: heal_count", 0, MOST)
     for host, worker in found["workers"].items():
         what = f"{_WHAT} of {host}"
-        document({**dictionary(worker, what), "schema": SCHEMA}, what, SCHEMA, _OF_WORKER)
+        record(worker, what, _OF_WORKER)
         _time(worker["since"], f"{what}: since")
     for host, owner in found["owners"].items():
         whole(dictionary(owner, f"{_WHAT} of {host}").get("usable_bytes"), f"{_WHAT} of {host}: usable_bytes", 0, MOST)
         _time(owner.get("since"), f"{_WHAT} of {host}: since")
     for heal in found["heals"]:
         what = f"{_WHAT} of a heal"
-        document({**dictionary(heal, what), "schema": SCHEMA}, what, SCHEMA, _OF_HEAL)
+        record(heal, what, _OF_HEAL)
         _time(heal["at"], f"{what}: at")
         if heal["seconds"] is not None:
             number(heal["seconds"], f"{what}: seconds", 0, MOST)

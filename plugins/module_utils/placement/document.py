@@ -120,26 +120,21 @@ def read_plan(value: object) -> dict[str, Any]:
         fields = DEVICE_FIELDS if name == "devices" else ENDPOINT_FIELDS
         for number, entry in enumerate(plan[name]):
             what = f"The plan's {name}[{number}]"
-            _check_record(entry, what, fields)
+            checks.record(entry, what, fields, REMEDY)
             # A plan that an earlier version wrote does not say it.
             checks.whole(entry.get("experts_on_cpu", 0), f"{what}: experts_on_cpu", 0)
-    _check_record(plan["model"], "The plan's model", NEEDED_OF_MODEL)
-    for host in checks.document({"leaders": [], **plan}, "The plan", SCHEMA, {"leaders": list}, REMEDY)["leaders"]:
+    checks.record(plan["model"], "The plan's model", NEEDED_OF_MODEL, REMEDY)
+    for host in checks.record({"leaders": [], **plan}, "The plan", {"leaders": list}, REMEDY)["leaders"]:
         checks.text(host, "One who may lead by the plan", REMEDY)
     if plan["feasible"]:
         checks.text(plan["leader"], "The plan's leader", REMEDY)
-        _check_record(plan["host"], "The plan's host", PART_FIELDS)
-        _check_record(plan["predicted"], "The plan's predicted", PREDICTED_FIELDS)
+        checks.record(plan["host"], "The plan's host", PART_FIELDS, REMEDY)
+        checks.record(plan["predicted"], "The plan's predicted", PREDICTED_FIELDS, REMEDY)
         # Nor does it say this.
         checks.whole(plan["predicted"].get("load_bytes_once_cached", 0), "The plan's load_bytes_once_cached", 0)
     else:
-        _check_record(plan["shortfall"], "The plan's shortfall", SHORTFALL_FIELDS)
+        checks.record(plan["shortfall"], "The plan's shortfall", SHORTFALL_FIELDS, REMEDY)
     return plan
-
-
-def _check_record(value: object, what: str, fields: checks.Fields) -> None:
-    """Check a dictionary within the document, whose schema it shares."""
-    checks.document({**checks.dictionary(value, what, REMEDY), "schema": SCHEMA}, what, SCHEMA, fields, REMEDY)
 
 
 def model_of(gguf: dict[str, Any]) -> dict[str, Any]:

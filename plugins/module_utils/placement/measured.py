@@ -64,7 +64,7 @@ def read_measured(value: object) -> dict[str, Any]:
 
 
 def _check_run(value: object, what: str) -> None:
-    run = _record(value, what, _OF_RUN)
+    run = checks.record(value, what, _OF_RUN, REMEDY)
     checks.whole(run["at"], f"{what}: at", 0, _MOST_SECONDS, REMEDY)
     checks.whole(run["prompt_tokens"], f"{what}: prompt_tokens", 1, MOST, REMEDY)
     for kind in ("measured", "predicted"):
@@ -76,20 +76,13 @@ def _check_run(value: object, what: str) -> None:
     for host, machine in run["machines"].items():
         if machine is not None:
             checks.text(machine, f"{what}: the machine of {host}", REMEDY)
-    layout = _record(run["layout"], f"{what}: layout", _OF_LAYOUT)
+    layout = checks.record(run["layout"], f"{what}: layout", _OF_LAYOUT, REMEDY)
     checks.whole(layout["leader_layers"], f"{what}: leader_layers", 0, MOST, REMEDY)
     for device in layout["devices"]:
-        device = _record(device, f"{what}: a device", _OF_DEVICE)
+        device = checks.record(device, f"{what}: a device", _OF_DEVICE, REMEDY)
         checks.whole(device["first"], f"{what}: first", 0, MOST, REMEDY)
         checks.whole(device["end"], f"{what}: end", device["first"] + 1, MOST, REMEDY)
         checks.whole(device["kept"], f"{what}: kept", 0, MOST, REMEDY)
-
-
-def _record(value: object, what: str, fields: checks.Fields) -> dict[str, Any]:
-    """Check a dictionary within the document, whose schema it shares."""
-    found = checks.dictionary(value, what, REMEDY)
-    checks.document({**found, "schema": SCHEMA}, what, SCHEMA, fields, REMEDY)
-    return found
 
 
 def known_runs(documents: Iterable[object], cluster: str) -> tuple[list[dict[str, Any]], list[str]]:
