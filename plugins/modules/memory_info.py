@@ -78,6 +78,8 @@ options:
       - Whether to measure how fast the host reads its memory.
       - It takes a fraction of a second, once. The figure is kept in C(/run/drover/bandwidth.json) until the next boot
         or until the processor, its usable cores, its caches or the memory's size change. In check mode it is not kept.
+      - A card of NVIDIA's is measured, too, by the library of its driver, while no service of O(cluster) uses it and
+        1.3 GB of it are free. That figure is kept in C(/run/drover/UUID.json).
     type: bool
     default: true
   ports:
@@ -330,6 +332,14 @@ tally:
           returned: success
           type: int
           sample: 12582912000
+        bandwidth_bytes_per_second:
+          description:
+            - Bytes a second of a copy within its memory, read and written, or null when that was not measured,
+              as on all but NVIDIA's with memory of their own.
+          returned: success
+          version_added: "0.2.0"
+          type: int
+          sample: 331000000000
     gpu_problem:
       description: Why a GPU that must be there is not among RV(tally.gpus), and what to do; null where all is well.
       returned: success

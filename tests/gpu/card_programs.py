@@ -55,7 +55,7 @@ def record_programs(bench, file: Path) -> None:
 
 
 def compile_programs(tell, source: Path, work: Path, builds: Path, out: Path) -> None:
-    """Compile ``source`` into a build in ``builds``, in force, and leave its files, packed in pieces, in ``out``."""
+    """Compile ``source`` into a build in ``builds``, in force."""
     recipe = recipe_here(source)
     tell("recipe", **recipe)
     (work / "source").mkdir(exist_ok=True)
@@ -75,8 +75,13 @@ def compile_programs(tell, source: Path, work: Path, builds: Path, out: Path) ->
     shutil.move(objects / "bin", build / "bin")
     (builds / "current").unlink(missing_ok=True)
     (builds / "current").symlink_to(recipe["id"])
-    pack = f"tar -C {builds} -c {recipe['id']} current | xz -T0 -6 | split -b {PIECE} - {out}/build.tar.xz."
-    subprocess.run(pack, shell=True, check=True)
+
+
+def pack(tell, builds: Path, out: Path) -> None:
+    """Leave the build that is in force, packed in pieces, in ``out``."""
+    name = (builds / "current").readlink()
+    command = f"tar -C {builds} -c {name} current | xz -T0 -6 | split -b {PIECE} - {out}/build.tar.xz."
+    subprocess.run(command, shell=True, check=True)
     tell("packed", sizes=[path.stat().st_size for path in sorted(out.glob("build.tar.xz.*"))])
 
 

@@ -3,15 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the brain's ideas of a GPU against a real one: bytes, speed, and what runs on a card that is full to the brim.
 
-Started by tests/gpu/run. Takes ten minutes on a machine with one NVIDIA card, most of them to compile, as root (it
+Started by tests/gpu/run. Takes ten minutes on a machine with one NVIDIA card, half of them to compile, as root (it
 writes /etc/drover/main/deployment.json), with CMake, Ninja, nvcc, numpy and PyTorch. What it finds is in --out at any
-time; a step that fails is told of, and the next begins. Without a card the CPU stands in for
-one, which tries the script.
+time; a step that fails is told of, and the next begins. Without a card the CPU stands in for one, which tries the
+script.
+
+The headers in --models name by their first letter what they are for: "a…" and "b…" fill a card to the brim, "x…" are
+mixtures of experts, which are too large for a card; all others, and these, tell speeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import shutil
@@ -24,6 +28,9 @@ from pathlib import Path
 
 from assets import demo_text
 from module_utils.errors import DroverError
+from module_utils.healing.gpu_metrics import GpuFigures
+from module_utils.hosts.card_speed import card_speed
+from module_utils.hosts.tree import Tree
 
 from gpu import card_programs
 from gpu.bench import LEADER, PROJECT, WORKER, Bench
@@ -66,9 +73,20 @@ class Check:
         self.end = self.began + given.seconds
         self.results = (self.out / "results.jsonl").open("a")
         self.headers = sorted(given.models.glob("*.gguf")) if given.models else []
-        self.questions = given.questions
+        self.questions, self.free = given.questions, given.free
         self.bench = None
-        self.cards = ()
+
+    @property
+    def card_name(self):
+        return next((one["name"] for one in self.bench.programs["devices"]), None)
+
+    @property
+    def cards(self):
+        return (self.card_name,) if self.card_name else ()
+
+    def names(self, first=""):
+        """Of the models."""
+        return [header.stem for header in self.headers if header.stem.startswith(first)]
 
     def tell(self, what, **found):
         line = json.dumps({"at": round(time.monotonic() - self.began, 1), "what": what, **found})
@@ -95,9 +113,18 @@ class Check:
             self.tell("model", name=header.stem, bytes=header.stat().st_size, seconds=time.monotonic() - begin)
 
     def bandwidth(self):
+        """By PyTorch, which the brain's own figure is held against."""
         told = subprocess.run([sys.executable, "-c", COPY], capture_output=True, text=True, timeout=120, check=True)
         copied, read = (int(word) for word in told.stdout.split())
         self.tell("bandwidth", copied_bytes_per_second=copied, read_bytes_per_second=read)
+
+    def card(self):
+        """What the brain knows of the card, measured anew."""
+        (gpu,) = self.bench.tallies()[0]["gpus"]
+        begin = time.monotonic()
+        measured = card_speed(gpu, str(self.work / "nowhere"), False)
+        seconds = time.monotonic() - begin
+        self.tell("card", gpu=gpu, measured_bytes_per_second=measured, seconds=seconds)
 
     # --- Parts ---------------------------------------------------------------------------------------------------
 
@@ -130,6 +157,7 @@ class Check:
                 idle=idle,
                 loaded=loaded,
                 used=cluster.held(),
+                figures={host: GpuFigures(Tree()).of(one) for host, one in cluster.deployments.items()},
             )
 
     def speed(self, name, where, tokens=256, prompt=512):
@@ -159,14 +187,48 @@ class Check:
                 prompted=[one["prompt_per_second"] for one in answers],
             )
 
-    def brim(self, name, left_mib, where, beyond=(0.05, 0.10, 0.15)):
-        """A card with so little free, filled as far as the plan goes, and further."""
+    @contextlib.contextmanager
+    def with_little_free(self, left_mib):
+        """Another program leaves so little of the card; what the driver says is free, in MiB."""
         balloon = subprocess.Popen(
             [sys.executable, "-c", BALLOON, str(left_mib)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         try:
             free = int(balloon.stdout.readline())
             self.bench.refresh()
+            yield free
+        finally:
+            balloon.communicate("", timeout=30)
+            self.bench.refresh()
+
+    def experts(self, name, left_mib, tokens=128, prompt=512):
+        """A mixture that is too large for what is free of the leader's card: what the planner makes of it alone."""
+        with self.with_little_free(left_mib) as free:
+            _worker, leader = self.bench.tallies()
+            model = self.model(name)
+            policy = {"context_size": 2048, "prompt_tokens": prompt, "answer_tokens": tokens, "leader": LEADER}
+            plan = self.bench.plan(model, [leader], **policy)
+            if not plan["feasible"]:
+                self.tell("experts", name=name, free_mib=free, refused=plan["shortfall"]["text"])
+                return
+            with self.bench.start(model, [leader], plan) as cluster:
+                cluster.await_leader()
+                answers = [self.answer(cluster, prompt, tokens) for _ in range(3)]
+                self.tell(
+                    "experts",
+                    name=name,
+                    free_mib=free,
+                    arguments=cluster.deployments[LEADER]["arguments"],
+                    devices=plan["devices"],
+                    predicted=plan["predicted"],
+                    used=cluster.held(),
+                    generated=[one["predicted_per_second"] for one in answers],
+                    prompted=[one["prompt_per_second"] for one in answers],
+                )
+
+    def brim(self, name, left_mib, where, beyond=(0.05, 0.10, 0.15)):
+        """A card with so little free, filled as far as the plan goes, and further."""
+        with self.with_little_free(left_mib) as free:
             tallies = self.bench.tallies(self.cards, leader_gpus=where == LEADER)
             context = self.largest(name, tallies, where)
             self.fill_up(name, tallies, where, context, free_mib=free, beyond=0)
@@ -177,9 +239,6 @@ class Check:
                 told = None if refused["feasible"] else refused["shortfall"]["text"]
                 if not self.fill_up(name, lied, where, more, free_mib=free, beyond=share, honestly_refused=told):
                     break
-        finally:
-            balloon.communicate("", timeout=30)
-            self.bench.refresh()
 
     def brim_plan(self, name, tallies, where, context):
         model = self.model(name)
@@ -238,6 +297,46 @@ class Check:
         return {key: timings[key] for key in names}
 
 
+def try_demo(check):
+    card = check.card_name
+    # Where the card is what is looked at, the worker lends no CPU besides, to which a split would spill over.
+    check.step(check.demo, "worker lends its card", {WORKER: 9}, (card,) if card else (), False)
+    check.step(check.demo, "leader keeps three, worker lends card and CPU", {LEADER: 3, WORKER: 6}, (), False)
+    check.step(check.demo, "leader's card alone", {LEADER: 9})
+    check.step(check.demo, "worker's CPU, then leader's card", {WORKER: 4, LEADER: 5}, ["CPU"])
+    check.step(check.demo, "leader's CPU alone", {LEADER: 9}, (), False)
+
+
+def try_speed(check):
+    for name in check.names():
+        if not name.startswith("x"):
+            check.step(check.speed, name, LEADER, needs=30)
+    for name in check.names()[:2]:
+        check.step(check.speed, name, WORKER, needs=30)
+
+
+def try_brim(check):
+    for free, name, where in zip(check.free, ["a", "b", "b", "a"], [WORKER, WORKER, LEADER, LEADER]):
+        for model in check.names(name):
+            check.step(check.brim, model, free, where, needs=40)
+
+
+def try_experts(check):
+    for name in check.names("x"):
+        for free in check.free[:2]:
+            check.step(check.experts, name, free, needs=30)
+
+
+# What is tried, by name.
+STEPS = {
+    "card": lambda check: check.step(check.card),
+    "demo": try_demo,
+    "speed": try_speed,
+    "brim": try_brim,
+    "experts": try_experts,
+}
+
+
 def _with_more(tally, share):
     """The tally as if its GPUs had more free than they have."""
     devices = [
@@ -259,7 +358,10 @@ def main():
     parser.add_argument("--seconds", type=int, default=570, help="after which nothing new begins")
     parser.add_argument("--questions", type=int, default=24, help="of the demo model's, asked through each layout")
     parser.add_argument(
-        "--free", type=int, nargs="*", default=[4000, 6000, 8000], help="MiB that cards play to have free"
+        "--free", type=int, nargs="*", default=[4000, 6000, 8000, 4000], help="MiB that cards play to have free"
+    )
+    parser.add_argument(
+        "--steps", nargs="*", choices=STEPS, default=list(STEPS), help="what is tried, in the order that is given"
     )
     given = parser.parse_args()
     for folder in (given.out, given.work):
@@ -273,25 +375,10 @@ def main():
     others.join()
     check.bench = Bench(given.builds, given.work / "bench")
     check.step(card_programs.record_programs, check.bench, given.out / "recorded.txt")
-    card = next((one["name"] for one in check.bench.programs["devices"]), None)
-    # Where the card is what is looked at, the worker lends no CPU besides, to which a split would spill over.
-    check.cards = (card,) if card else ()
-    check.step(check.demo, "worker lends its card", {WORKER: 9}, check.cards, False)
-    check.step(check.demo, "leader keeps three, worker lends card and CPU", {LEADER: 3, WORKER: 6}, (), False)
-    check.step(check.demo, "leader's card alone", {LEADER: 9})
-    check.step(check.demo, "worker's CPU, then leader's card", {WORKER: 4, LEADER: 5}, ["CPU"])
-    check.step(check.demo, "leader's CPU alone", {LEADER: 9}, (), False)
-    names = [header.stem for header in check.headers]
-    brims = [(names[min(index, 1)], free, WORKER) for index, free in enumerate(given.free)] if card else []
-    for one in brims[:1]:
-        check.step(check.brim, *one, needs=40)
-    for name in names:
-        check.step(check.speed, name, LEADER, needs=30)
-    for name in names[:2]:
-        check.step(check.speed, name, WORKER, needs=30)
-    for one in [*brims[1:], *((name, free, LEADER) for name, free, _where in brims[:1])]:
-        check.step(check.brim, *one, needs=40)
+    for step in given.steps:
+        STEPS[step](check)
     subprocess.run(["tar", "-czf", str(given.out / "logs.tar.gz"), "-C", str(given.work), "bench"], check=False)
+    check.step(card_programs.pack, check.tell, Path(given.builds), given.out, needs=60)
     check.tell("done")
     shutil.rmtree(given.work / "bench", ignore_errors=True)
 

@@ -12,18 +12,21 @@ import numpy
 
 from .bench import read_header
 
-PATTERN_BYTES = 34 * (1 << 20)  # whole blocks of all types
-F32, F16, Q8_0 = 0, 1, 8
+PATTERN_BLOCKS = 1 << 20
+F32, F16, Q4_0, Q8_0 = 0, 1, 2, 8
 
 
 def fill(header: Path, target: Path) -> None:
-    """Write the model with the header ``header`` to ``target``. Matrices of F16 and Q8_0 only."""
+    """Write the model with the header ``header`` to ``target``. Matrices of F16, Q8_0 and Q4_0 only."""
     generator = numpy.random.default_rng(1)
-    half = (generator.standard_normal(PATTERN_BYTES // 2) * 0.01).astype("<f2").tobytes()
-    blocks = numpy.zeros(PATTERN_BYTES // 34, dtype=[("scale", "<f2"), ("values", "i1", 32)])
-    blocks["scale"] = 0.01 / 64
-    blocks["values"] = generator.integers(-127, 128, (len(blocks), 32), dtype="i1")
-    patterns = {F16: half, Q8_0: blocks.tobytes()}
+    half = (generator.standard_normal(PATTERN_BLOCKS * 16) * 0.01).astype("<f2")
+    eight = numpy.zeros(PATTERN_BLOCKS, dtype=[("scale", "<f2"), ("values", "i1", 32)])
+    eight["scale"] = 0.01 / 64
+    eight["values"] = generator.integers(-127, 128, (PATTERN_BLOCKS, 32), dtype="i1")
+    four = numpy.zeros(PATTERN_BLOCKS, dtype=[("scale", "<f2"), ("values", "u1", 16)])
+    four["scale"] = 0.01 / 4
+    four["values"] = generator.integers(0, 256, (PATTERN_BLOCKS, 16), dtype="u1")
+    patterns = {F16: half.tobytes(), Q8_0: eight.tobytes(), Q4_0: four.tobytes()}
     found = read_header(str(header))
     start = found.data_offsets[0]
     with header.open("rb") as source, target.open("wb") as file:

@@ -180,5 +180,9 @@ def _device(
         "total_bytes": total,
         "usable_bytes": usable,
         "overhead_bytes": overhead(kind, free_before, free_within),
-        "bandwidth_bytes_per_second": tally["bandwidth_bytes_per_second"] if unified else card_bandwidth(card),
+        "bandwidth_bytes_per_second": (
+            tally["bandwidth_bytes_per_second"]
+            if unified
+            else gpu.get("bandwidth_bytes_per_second") or card_bandwidth(card)
+        ),
     }

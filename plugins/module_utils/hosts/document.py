@@ -45,6 +45,9 @@ def read_tally(value: Any) -> dict[str, Any]:
     _check(value, what, TALLY)
     for field, check in MEASURED.items():
         check(value["network"].get(field), f"{what}: network: {field}")
+    for field, check in MEASURED_CARD.items():
+        for index, gpu in enumerate(value["gpus"]):
+            check(gpu.get(field), f"{what}: gpus[{index}]: {field}")
     return value
 
 
@@ -213,5 +216,7 @@ TALLY: Mapping[str, Check] = {
     "lend": _list(_text),
     "port": _whole(1, 65535),
 }
-# What link_info puts into the network of a tally.
+# What link_info puts into the network of a tally,
 MEASURED: Mapping[str, Check] = {"speed_mbps": _or_null(_number), "round_trip_seconds": _or_null(_number)}
+# and what take_tally puts beside what a driver tells of a card.
+MEASURED_CARD: Mapping[str, Check] = {"bandwidth_bytes_per_second": _or_null(_number)}

@@ -18,6 +18,7 @@ from ..serving.cluster import Cluster
 from . import cgroups
 from .apple import read_apple
 from .bandwidth import CACHE_FILE, bandwidth
+from .card_speed import card_speed
 from .cpu import read_cpu
 from .deployments import others_bytes, read_deployments, units_of
 from .devices import drive
@@ -63,7 +64,7 @@ def take_tally(
     for it; None for those that Drover chooses.
     ``disk_path`` is the folder for models, ``builds_path`` that for builds of llama.cpp. ``backends`` are those of the
     build that is to be used, None for the one that is installed. ``measure`` asks for the memory bandwidth, taken from
-    ``cache_file`` when it is known and written there only when ``may_write``.
+    ``cache_file`` when it is known and written there only when ``may_write``, and for that of cards, beside that file.
 
     In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the
     node's, nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what
@@ -83,6 +84,9 @@ def take_tally(
     else:
         parts = _read_linux(tree, cluster, units, reserve_bytes)
     cpu, memory, gpus = parts["cpu"], parts["memory"], parts["gpus"]
+    for gpu in gpus:
+        speed = card_speed(gpu, os.path.dirname(cache_file), may_write) if measure else None
+        gpu["bandwidth_bytes_per_second"] = speed
     network = read_network(tree, address)
     quota = cgroups.cpu_quota(tree, units)
     tally = {

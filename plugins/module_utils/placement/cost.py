@@ -113,6 +113,8 @@ def unmeasured(device: dict, tally: dict) -> str:
     """Where the speed of a GPU's memory comes from, as the end of a sentence; empty where it was measured."""
     if device["kind"] == "cpu" or (device["unified"] and tally.get("bandwidth_bytes_per_second")):
         return ""
+    if any(gpu["id"] == device["gpu"] and gpu.get("bandwidth_bytes_per_second") for gpu in tally["gpus"]):
+        return ""
     figure = f"{_bytes_per_second(device, tally) / 1e9:.0f} GB/s"
     if device.get("bandwidth_bytes_per_second"):
         return f"is its maker's figure for {device['name']}, {figure}, and was not measured"
