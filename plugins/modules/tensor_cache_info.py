@@ -41,7 +41,7 @@ cache:
   type: dict
   contains:
     schema:
-      description: 1.
+      description: Always C(1).
       returned: success
       type: int
       sample: 1

@@ -141,7 +141,7 @@ class _Part:
 
     def _lock(self) -> bool:
         """Have the file for this process alone; False when it is not the one of its name any more."""
-        silent, size = 0, -1
+        silent, before, size = 0, -1, -1
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import statistics
+import sys
 import time
 
 from ..errors import DroverError
@@ -60,4 +61,4 @@ def copied_bytes_per_second() -> int:
 
 def main() -> None:
     """Print it."""
-    print(copied_bytes_per_second())
+    sys.stdout.write(f"{copied_bytes_per_second()}\n")

@@ -71,7 +71,8 @@ class CompiledHash:
     def __call__(self, data: bytes | memoryview, state: int = BASIS) -> int:
         """The state after ``data``, which follows what gave ``state``: the same as ``fnv.fnv1a``."""
         given, told = self._process.stdin, self._process.stdout
-        assert given is not None and told is not None
+        if given is None or told is None:  # never: both were asked for
+            raise OSError("the compiled helper has no pipes")
         given.write(state.to_bytes(8, sys.byteorder) + len(data).to_bytes(8, sys.byteorder))
         given.write(data)
         given.flush()

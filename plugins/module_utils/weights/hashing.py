@@ -45,7 +45,7 @@ class Sums(NamedTuple):
     sha256: str
 
 
-_hasher: Hasher | None = None
+_hasher: Hasher = fnv1a
 
 
 def sums_of(
@@ -115,7 +115,6 @@ def _begin(program: str | None) -> None:
 
 
 def _sums(piece: Piece) -> Sums:
-    assert _hasher is not None
     state, sha256 = BASIS, hashlib.sha256()
     for data in read_piece(piece):
         state = _hasher(data, state)
@@ -142,5 +141,6 @@ def read_piece(piece: Piece) -> Iterator[bytes]:
 
 def _cores() -> int:
     """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
