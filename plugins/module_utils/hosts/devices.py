@@ -179,7 +179,7 @@ def _device(
         "unified": unified,
         "total_bytes": total,
         "usable_bytes": usable,
-        "overhead_bytes": overhead(kind, free_before, free_within),
+        "overhead_bytes": overhead(kind, free_before, free_within, played=gpu["id"] is None),
         "bandwidth_bytes_per_second": (
             tally["bandwidth_bytes_per_second"]
             if unified

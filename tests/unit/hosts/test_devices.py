@@ -10,7 +10,7 @@ from module_utils.builds.ask import parse_devices
 from module_utils.errors import DroverError
 from module_utils.hosts.devices import drive, lent
 from module_utils.hosts.document import read_tally
-from module_utils.hosts.overhead import CONTEXT, WORKSPACES
+from module_utils.hosts.overhead import CONTEXT, PLAYED, WORKSPACES
 
 from .fleet import GIB, tally
 
@@ -192,7 +192,7 @@ Available devices:
 def test_a_device_that_a_processor_plays_works_in_its_memory():
     (device,) = driven([], *parse_devices(SOFTWARE))
     assert (device["id"], device["gpu"], device["unified"], device["usable_bytes"]) == ("Vulkan0", None, True, 6 * GIB)
-    assert device["overhead_bytes"] == CONTEXT["vulkan"] + WORKSPACES["vulkan"]
+    assert device["overhead_bytes"] == PLAYED
     # It is not taken for the integrated GPU that is there as well.
     assert [one["gpu"] for one in driven([INTEL], *parse_devices(SOFTWARE))] == [None]
 
