@@ -12,14 +12,14 @@ MIB = 1024 * 1024
 
 # Kind of device -> bytes that a process holds as soon as it has the device.
 # cuda: 518 MiB on an H100 (driver 580, CUDA 13), an idle RPC server's as well as a leader's; cards with fewer
-# multiprocessors take less. rocm: not measured, so as much as cuda. vulkan: not measured on a card. metal: not measured.
+# multiprocessors take less. rocm: not measured, so as much as cuda. vulkan and metal: not measured.
 CONTEXT = {"cuda": 518 * MIB, "rocm": 518 * MIB, "vulkan": 192 * MIB, "metal": 64 * MIB}
 # Kind of device -> bytes that are added with the first request.
 # cuda: cuBLAS and pools of temporary tensors took it to about 700 MiB on that H100; it died with 695 MiB left and ran
 # with 895. vulkan: a staging buffer and pre-allocated temporary tensors. The others as these.
 WORKSPACES = {"cuda": 192 * MIB, "rocm": 192 * MIB, "vulkan": 128 * MIB, "metal": 128 * MIB}
-# Of a Vulkan device that a processor plays, code is made for every kind of operation that is asked for, in the process's
-# own memory. Measured with Mesa's llvmpipe and llama.cpp 0.7.0: 446 MiB once prompts of some hundred tokens were computed.
+# Of a Vulkan device that a processor plays: code is made for every kind of operation, in the process's own memory. It
+# was 446 MiB with Mesa's llvmpipe and llama.cpp 0.7.0 once prompts of some hundred tokens were computed.
 PLAYED = 512 * MIB
 # What a context can be: another program that came or went between two looks at a card is taken for none.
 LEAST_CONTEXT, MOST_CONTEXT = 64 * MIB, 1024 * MIB
