@@ -13,6 +13,8 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend impor
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.node_devices import with_devices
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.requests import ENDED
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.settings import DAEMONSET
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.shares import equal
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
@@ -34,6 +36,7 @@ class ActionModule(BrainAction):
             "stock": {"type": "list", "elements": "dict", "required": True},
             "programs": {"type": "dict", "default": {}},
             "claim_bytes": {"type": "int"},
+            "leader": {"type": "str", "default": ""},
             "measured": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 180},
         }
@@ -69,6 +72,8 @@ class ActionModule(BrainAction):
                 )
             )
             programs[node] = with_devices(entry, measured, known, settings)
+        if settings.workers == DAEMONSET:
+            tallies = equal(tallies, given["leader"])
         return {"tallies": tallies, "programs": programs}
 
 

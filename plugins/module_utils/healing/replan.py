@@ -66,7 +66,7 @@ def replan(
     lesser = dict(before)
     try:
         tallies = [
-            _at_most(_as_now(tally, members, answers, leader_memory, absent), owners.get(tally["host"]))
+            at_most(_as_now(tally, members, answers, leader_memory, absent), owners.get(tally["host"]))
             for tally in members["tallies"]
         ]
         found = _lesser(members["tallies"], tallies, owners, absent)
@@ -145,7 +145,7 @@ def _has_more(tallies: list[dict[str, Any]], host: str, size: int) -> bool:
     return any(memory["usable_bytes"] > size + worth_it(memory["reserve_bytes"]) for memory in memories)
 
 
-def _at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
+def at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
     """``tally`` with no more than ``size`` bytes of main memory, which a GPU without its own takes its share of."""
     if size is None:
         return tally
