@@ -260,8 +260,8 @@ def joining(fleet, net, monkeypatch):  # noqa: F811
     """The leader's pod, and pods of a DaemonSet on two nodes."""
     build = MADE.deployments["kube-1"]["build"]
     for host in ("kube-2", "kube-3", "kube-9"):
-        fleet.build[host], fleet.starts[host], fleet.lent[host] = build, 1, 1500
-    fleet.leader = 1500
+        fleet.build[host], fleet.starts[host], fleet.lent[host] = build, 1, 4000
+    fleet.leader = 4000
     fleet.probed = []
 
     def probe(address, _port, _timeout):
