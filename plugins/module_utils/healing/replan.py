@@ -97,6 +97,9 @@ def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[s
     used now."""
     if any(endpoint["host"] in absent for endpoint in plan["endpoints"]):
         return False
+    if not plan["addresses"].keys() <= {tally["host"] for tally in tallies}:
+        # Who had joined, held nothing, and is gone.
+        return False
     room: dict[tuple[str, str], int] = {}
     for tally in tallies:
         for device in tally["devices"]:

@@ -18,10 +18,12 @@ from module_utils.runtime import agent as agent_module
 from module_utils.runtime import decisions, known, leader
 from module_utils.runtime.agent import agent_handler
 from module_utils.runtime.agents import Agent, Slow, greet
+from module_utils.runtime.command import main
 from module_utils.runtime.http_service import Service
 from module_utils.runtime.known import FORGET_SECONDS, Found, Known
 from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
+from module_utils.serving import cluster as cluster_module
 from module_utils.serving.cluster import Cluster
 from module_utils.serving.deployment import at_address
 from unit.healing import worker
@@ -252,6 +254,16 @@ def test_an_agent_tells_whose_it_is_and_with_the_secret_what_its_node_lends(tmp_
         greet("127.0.0.1", service.server_port, 5.0)
 
 
+def test_a_pod_keeps_what_its_node_can_lend_for_its_agent(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "HEALING_FOLDER", str(tmp_path))
+    (tmp_path / "main").mkdir()
+    asked = ["tally", "--pod", "--keep", "--cluster", "main", "--host", "kube-9", "--port", "50052"]
+    assert main("1.0.0", [*asked, "--disk-path", "/tmp", "--reserve-bytes", "0", "--no-bandwidth"]) == 0
+    told = json.loads((tmp_path / "main/tally.json").read_text())
+    assert told["host"] == "kube-9"
+    assert sorted(with_joined(MEMBERS, "kube-9", told)["agents"]) == ["kube-2", "kube-3", "kube-9"]
+
+
 # --- a leader and its watch -------------------------------------------------------------------------------------------
 
 
@@ -333,6 +345,17 @@ def test_a_start_finds_who_has_joined_before(net, joining):
     assert "kube-9" in held(decided)
     _deployment, again = joining()
     assert again["plan"] == decided["plan"]
+
+
+def test_who_had_joined_and_held_nothing_is_not_waited_for(fleet, net, joining):  # noqa: F811
+    fleet.lent["kube-9"] = 0
+    net.pods["10.244.9.5"] = "kube-9"
+    _deployment, decided = joining()
+    assert "kube-9" in decided["plan"]["addresses"] and held(decided) == ["kube-2", "kube-3"]
+    del net.pods["10.244.9.5"]
+    _deployment, decided = joining()
+    assert (decided["waiting"], held(decided)) == (None, ["kube-2", "kube-3"])
+    assert "kube-9" not in decided["plan"]["addresses"]
 
 
 def test_who_had_joined_and_is_not_found_is_looked_for_and_then_done_without(fleet, net, joining):  # noqa: F811
