@@ -27,6 +27,7 @@ SETTINGS = {
     "placement_spread": "all",
 }
 NODES = ["kube-1", "kube-2", "kube-3"]
+FROM_INSIDE = "import json; print(open('/var/lib/drover/healing/main/{}.json').read())"
 DROVER = ["/usr/local/lib/drover/python3", "/usr/local/lib/drover/drover.pyz"]
 
 
@@ -92,3 +93,23 @@ def starts():
 
 def in_pod(pod, part, *command):
     return kubectl("exec", pod["metadata"]["name"], f"--container={part}", "--", *command)
+
+
+def healthy():
+    """Whether the leader's pod is ready: clients are sent to it."""
+    ((_node, pod),) = parts("leader").items()
+    conditions = {each["type"]: each["status"] for each in pod["status"]["conditions"]}
+    return conditions["Ready"] == "True"
+
+
+def written(name):
+    """What the leader keeps of its decisions (``running``), and what its watch has seen (``watch``)."""
+    ((_node, pod),) = parts("leader").items()
+    said = in_pod(pod, "watch", DROVER[0], "-c", FROM_INSIDE.format(name))
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+def holding():
+    """The nodes that hold layers besides the leader's, by the plan that it has made."""
+    return sorted({device["host"] for device in written("running")["plan"]["devices"]})

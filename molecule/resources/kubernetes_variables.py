@@ -94,7 +94,7 @@ VARIABLES = {
     "kubernetes_nodes": Case(
         {LEADER: {"threads": 2}}, lambda seen: "--threads 2" in " ".join(seen.document()["arguments"])
     ),
-    "kubernetes_workers": elsewhere(REFUSALS),
+    "kubernetes_workers": elsewhere("molecule/kubernetes/tests/test_daemonset.py"),
     "kubernetes_healing": elsewhere("molecule/kubernetes/tests/test_healing.py"),
     "kubernetes_host_network": Case("true", lambda seen: seen.pod()["spec"]["hostNetwork"] is True),
     "kubernetes_model": Case(

@@ -67,11 +67,17 @@ class ActionModule(BrainAction):
             settings_by_host(given["settings_of_hosts"]),
             document_in(named("ConfigMap", names.members, present), "members.json"),
         )
+        if members and members["joins"]:
+            plan = members["plan"]
         speeds = to_keep(stock, tallies, given["programs"])
         wanted = manifests(plan, deployments, stock, settings, given["secret_version"], speeds, members)
         folder = f"/api/v1/namespaces/{settings.namespace}"
         faults = quota_faults(
-            api.list(f"{folder}/resourcequotas"), api.list(place("Pod", settings.namespace)), wanted, names
+            api.list(f"{folder}/resourcequotas"),
+            api.list(place("Pod", settings.namespace)),
+            wanted,
+            names,
+            workers=len(deployments) - 1,
         )
         faults += volume_faults(*volume_and_leader(api, settings, plan, stock), settings.model.claim)
         faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)

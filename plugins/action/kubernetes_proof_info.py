@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import absent_faults, held_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect
-from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by, running_of
 
 
 class ActionModule(BrainAction):
@@ -22,6 +23,7 @@ class ActionModule(BrainAction):
             "states": {"type": "list", "elements": "dict", "required": True},
             "timeout": {"type": "int", "default": 600},
             "patience": {"type": "int", "default": 0},
+            "replans": {"type": "bool", "default": False},
         }
     )
 
@@ -36,7 +38,12 @@ class ActionModule(BrainAction):
             completion = ask(api, namespace, leader, wait, given["timeout"])
 
         def look():
-            faults = held_faults(plan, held_by(api, namespace, cluster, states), [state["host"] for state in states])
+            try:
+                running, absent = running_of(api, namespace, cluster, states) if given["replans"] else (plan, {})
+            except DroverError as error:
+                return None, {}, str(error)
+            faults = held_faults(running, held_by(api, namespace, cluster, states), [state["host"] for state in states])
+            faults += absent_faults(plan, absent)
             return None if faults else True, {}, " ".join(faults)
 
         wait_for(look, given["patience"])

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import Names
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.rollout import progress
@@ -12,6 +14,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting im
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
 
 class ActionModule(BrainAction):
@@ -32,7 +35,7 @@ class ActionModule(BrainAction):
         def look():
             found = progress(
                 plan,
-                api.list(place("Deployment", namespace), "Deployment", **chosen),
+                api.list(place("Deployment", namespace), "Deployment", **chosen) + daemon_sets(api, namespace, chosen),
                 api.list(place("Pod", namespace), "Pod", **chosen),
                 api.events(namespace),
                 namespace,
@@ -45,3 +48,10 @@ class ActionModule(BrainAction):
             return found["states"] if found["ready"] else None, found["faults"], late
 
         return {"states": wait_for(look, given["timeout"])}
+
+
+def daemon_sets(api, namespace, chosen):
+    """Those that are chosen; none if the user may not see them, who has made none then."""
+    with suppress(Forbidden):
+        return api.list(place("DaemonSet", namespace), "DaemonSet", **chosen)
+    return []

@@ -51,12 +51,13 @@ class ActionModule(BrainAction):
         pods = api.list(place("Pod", namespace), labelSelector=selector_text(names.selector()))
         events = api.events(namespace)
         elsewhere = {state["host"] for state in given["outside"]}
-        nodes = [host for host in plan["addresses"] if host not in elsewhere]
+        nodes = nodes_of(plan, elsewhere)
         states = part_states(plan, pods, namespace, nodes, events)
         healing = healing_of(api, namespace, given["cluster"], states)
         if healing:
             # Who takes part is for the cluster itself to say.
             plan = read_plan(healing["plan"])
+            nodes = nodes_of(plan, elsewhere)
             states = part_states(plan, pods, namespace, nodes, events)
         held = held_by(api, namespace, given["cluster"], states)
         told = [describe(api, namespace, names, by_name, state, held) for state in states]
@@ -69,10 +70,15 @@ class ActionModule(BrainAction):
         return {"lines": lines, "problems": found, "healthy": not found, "states": states}
 
 
+def nodes_of(plan, elsewhere):
+    """The hosts of the plan that are nodes."""
+    return [host for host in plan["addresses"] if host not in elsewhere]
+
+
 def describe(api, namespace, names, by_name, state, held):
     """A host's state as ``telling.status`` takes it."""
     name = names.leader if state["part"] == "leader" else names.worker(state["host"])
-    deployment = document_in(by_name.get(name), "deployment.json") or {}
+    deployment = document_in(by_name.get(name) or by_name.get(names.workers), "deployment.json") or {}
     told = {
         "host": state["host"],
         "programs": deployment.get("build") or {},

@@ -10,9 +10,12 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.lend impor
     lend,
     read_log,
 )
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import WORKER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.node_devices import with_devices
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pod_faults import pod_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.requests import ENDED
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.settings import DAEMONSET
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.shares import equal
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import (
@@ -34,6 +37,7 @@ class ActionModule(BrainAction):
             "stock": {"type": "list", "elements": "dict", "required": True},
             "programs": {"type": "dict", "default": {}},
             "claim_bytes": {"type": "int"},
+            "leader": {"type": "str", "default": ""},
             "measured": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 180},
         }
@@ -63,13 +67,22 @@ class ActionModule(BrainAction):
                     measured,
                     settings,
                     given["cluster"],
-                    held_bytes=max(entry["held"]["memory_bytes"], held.get(node, 0)),
+                    held_bytes=held_there(entry, held, settings) if logs else None,
                     claim_bytes=given["claim_bytes"],
                     programs=known,
                 )
             )
             programs[node] = with_devices(entry, measured, known, settings)
+        if settings.workers == DAEMONSET:
+            tallies = equal(tallies, given["leader"])
         return {"tallies": tallies, "programs": programs}
+
+
+def held_there(entry, held, settings):
+    """The bytes that the cluster's pods hold on a node, by ``held``, what they tell: node -> bytes."""
+    told, requested = held.get(entry["node"], 0), entry["held"]["memory_bytes"]
+    # A pod of many requests all that it may ever hold.
+    return told if settings.workers == DAEMONSET and WORKER in entry["parts"] else max(requested, told)
 
 
 def collect(api, namespace, pods, timeout):

@@ -35,6 +35,12 @@ options:
         be about to be taken in again.
     type: int
     default: 0
+  replans:
+    description:
+      - Whether the leader plans by itself from what its pods tell, so that what they hold is held against its own plan;
+        then none that holds layers by O(plan) may be missing to it.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - drover.llama.changes_nothing
   - drover.llama.on_the_controller

@@ -25,6 +25,12 @@ options:
   claim_bytes:
     description: The same.
     type: int
+  leader:
+    description:
+      - The node that must be the leader, empty where the plan elects one. Where all nodes lend the same, it lends what
+        it has.
+    type: str
+    default: ""
   measured:
     description: Whether such pods run.
     type: bool

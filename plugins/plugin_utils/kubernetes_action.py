@@ -29,7 +29,7 @@ NO_IMAGE = (
 # As the API spells what is not the kind with an s.
 _PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
 # Kinds that a cluster need not know, nor its user be allowed to see, unless they are wished.
-_OPTIONAL = ("Ingress", "HTTPRoute", "EndpointSlice", "ServiceAccount", "NetworkPolicy")
+_OPTIONAL = ("DaemonSet", "Ingress", "HTTPRoute", "EndpointSlice", "ServiceAccount", "NetworkPolicy")
 
 
 def connect(given):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.healing.told import read_told
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import WORKER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
+from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
@@ -63,6 +65,15 @@ def held_on_nodes(api, names):
     ]
     found = held_by(api, names.namespace, names.cluster.name, states)
     return {host: told["held_bytes"] for host, told in found.items()}
+
+
+def running_of(api, namespace, cluster, states):
+    """The plan by which the leader of a cluster that heals itself serves, and host -> why it takes no part. Raises
+    DroverError where the leader does not tell."""
+    leader = next(state for state in states if state["part"] == "leader")
+    found = ask(api, namespace, leader, ["status", "--cluster", cluster, "--json"])
+    told = read_told(found["told"])["workers"]
+    return read_plan(found["plan"]), {host: worker["problem"] for host, worker in told.items() if worker["problem"]}
 
 
 def healing_of(api, namespace, cluster, states):

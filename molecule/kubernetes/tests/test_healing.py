@@ -5,16 +5,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 from cluster import answers, scenario_lab
-from kubernetes_cluster import DROVER, NODES, asked, eventually, found, in_pod, kubectl, kubernetes, lab, parts, plan
+from kubernetes_cluster import (
+    DROVER,
+    NODES,
+    asked,
+    eventually,
+    found,
+    healthy,
+    holding,
+    in_pod,
+    kubectl,
+    kubernetes,
+    lab,
+    parts,
+    plan,
+    written,
+)
 from playbook import succeeded
 
 QUESTION, ANSWER = answers()[0]
-FROM_INSIDE = "import json; print(open('/var/lib/drover/healing/main/{}.json').read())"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,26 +35,6 @@ def well():
     """All nodes take part, and nothing was healed yet."""
     succeeded(kubernetes())
     eventually(healthy, 120)
-
-
-def healthy():
-    """Whether the leader's pod is ready: clients are sent to it."""
-    ((_node, pod),) = parts("leader").items()
-    conditions = {each["type"]: each["status"] for each in pod["status"]["conditions"]}
-    return conditions["Ready"] == "True"
-
-
-def written(name):
-    """What the leader keeps of its decisions (``running``), and what its watch has seen (``watch``)."""
-    ((_node, pod),) = parts("leader").items()
-    said = in_pod(pod, "watch", DROVER[0], "-c", FROM_INSIDE.format(name))
-    assert said.returncode == 0, said.stderr
-    return json.loads(said.stdout)
-
-
-def holding():
-    """The nodes that hold layers besides the leader's, by the plan that it has made."""
-    return sorted({device["host"] for device in written("running")["plan"]["devices"]})
 
 
 def answers_again(api, what):

@@ -37,7 +37,11 @@ from playbook import refused
             {"kubernetes_nodes": {"kube-9": {"threads": 1}}},
             "kubernetes_nodes names kube-9, and the cluster's nodes are",
         ),
-        ({"kubernetes_workers": "daemonset"}, "set it to pinned"),
+        ({"kubernetes_workers": "daemonset", "kubernetes_healing": "false"}, "and kubernetes_healing is false"),
+        (
+            {"kubernetes_workers": "daemonset", "kubernetes_nodes": {"kube-2": {"threads": 1}}},
+            "where all nodes lend the same, and kubernetes_nodes wishes for something of kube-2",
+        ),
         (
             {"kubernetes_node_selector": {"no": "node"}},
             "All hosts are left out (kube-1: It has not the labels of kubernetes_node_selector (no=node); kube-2: ",

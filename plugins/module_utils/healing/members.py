@@ -10,6 +10,7 @@
 - ``tallies``: of all hosts, as they were then; ``programs``, ``settings``: by host, as ``deploy`` takes them,
 - ``agents``: host -> ``address`` (of a pod its name) and ``port`` of each worker's agent,
 - ``pods``: of hosts whose part runs in a pod, as ``deploy`` takes them (empty: there are none),
+- ``joins``: what workers are given that join by themselves (see ``joins``), or null,
 - ``lasting``: a digest of all in it but what is measured anew every time.
 """
 
@@ -25,6 +26,7 @@ from ..gguf.document import read_gguf
 from ..hosts.document import read_tally
 from ..placement.document import read_plan
 from ..serving.cluster import Cluster
+from .joins import read_joins
 
 SCHEMA = 1
 REMEDY = "run site.yml again (kubernetes.yml for pods), which writes it anew"
@@ -42,6 +44,7 @@ _FIELDS: dict[str, Any] = {
     "settings": dict,
     "agents": dict,
     "pods": dict,
+    "joins": (dict, type(None)),
     "lasting": str,
 }
 # Of a tally: what is its owner's word, or the machine's for good.
@@ -70,8 +73,10 @@ def make_members(
     choice: dict[str, Any] | None = None,
     model_host: str | None = None,
     pods: Mapping[str, Mapping[str, Any]] | None = None,
+    joins: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
-    """The members of a cluster that runs ``deployments`` by ``plan``; None for one that does not heal itself."""
+    """The members of a cluster that runs ``deployments`` by ``plan``; None for one that does not heal itself. With
+    ``joins``, who they are just now does not last, nor what was planned with them."""
     leader = plan["leader"]
     if not deployments[leader]["healing"]:
         return None
@@ -80,17 +85,19 @@ def make_members(
         for host, deployment in deployments.items()
         if host != leader and deployment["healing"]
     }
+    known = {leader} if joins else {*programs, *settings, *(pods or {}), *(tally["host"] for tally in tallies)}
     lasting = {
         "leader": leader,
         "model": plan["model"],
         "policy": plan["policy"],
         "served": served,
-        "programs": {host: _lasting_of_program(found) for host, found in programs.items()},
-        "settings": settings,
-        "agents": agents,
+        "programs": {host: _lasting_of_program(found) for host, found in programs.items() if host in known},
+        "settings": {host: wishes for host, wishes in settings.items() if host in known},
+        "agents": {} if joins else agents,
         "model_host": model_host,
-        "tallies": [{name: tally[name] for name in _LASTING_OF_TALLY} for tally in tallies],
-        **({"pods": pods} if pods else {}),
+        "tallies": [{name: tally[name] for name in _LASTING_OF_TALLY} for tally in tallies if tally["host"] in known],
+        **({"pods": {host: pod for host, pod in pods.items() if host in known}} if pods else {}),
+        **({"joins": joins} if joins else {}),
     }
     return {
         "schema": SCHEMA,
@@ -106,14 +113,17 @@ def make_members(
         "settings": settings,
         "agents": agents,
         "pods": dict(pods or {}),
+        "joins": dict(joins) if joins else None,
         "lasting": hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest(),
     }
 
 
 def read_members(value: object) -> dict[str, Any]:
     """The members in ``value``. Raises DroverError, one sentence, for what is none."""
-    # An earlier release knew no pods.
-    found = document({"pods": {}, **value} if isinstance(value, dict) else value, _WHAT, SCHEMA, _FIELDS, REMEDY)
+    # An earlier release knew no pods, and none that join.
+    found = document(
+        {"pods": {}, "joins": None, **value} if isinstance(value, dict) else value, _WHAT, SCHEMA, _FIELDS, REMEDY
+    )
     Cluster(found["cluster"])
     text(found["leader"], f"{_WHAT}: leader", REMEDY)
     read_gguf(found["gguf"])
@@ -130,6 +140,7 @@ def read_members(value: object) -> dict[str, Any]:
         pod = dictionary(pod, f"{_WHAT}: the pod of {host}", REMEDY)
         whole(pod.get("most_bytes"), f"{_WHAT}: most_bytes of {host}", 0, remedy=REMEDY)
         record(pod, _WHAT, {"sources": list}, REMEDY)
+    read_joins(found["joins"], f"{_WHAT}: joins", REMEDY)
     for name in ("path", "alias"):
         text(found["served"].get(name), f"{_WHAT}: {name} of what is served", REMEDY)
     record(found["served"], _WHAT, {"files": list}, REMEDY)

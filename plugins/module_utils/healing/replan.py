@@ -66,7 +66,7 @@ def replan(
     lesser = dict(before)
     try:
         tallies = [
-            _at_most(_as_now(tally, members, answers, leader_memory, absent), owners.get(tally["host"]))
+            at_most(_as_now(tally, members, answers, leader_memory, absent), owners.get(tally["host"]))
             for tally in members["tallies"]
         ]
         found = _lesser(members["tallies"], tallies, owners, absent)
@@ -96,6 +96,9 @@ def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[s
     """Whether all that ``plan`` puts on hosts still has its memory, down to the last byte: the margin is there to be
     used now."""
     if any(endpoint["host"] in absent for endpoint in plan["endpoints"]):
+        return False
+    if not plan["addresses"].keys() <= {tally["host"] for tally in tallies}:
+        # Who had joined, held nothing, and is gone.
         return False
     room: dict[tuple[str, str], int] = {}
     for tally in tallies:
@@ -145,7 +148,7 @@ def _has_more(tallies: list[dict[str, Any]], host: str, size: int) -> bool:
     return any(memory["usable_bytes"] > size + worth_it(memory["reserve_bytes"]) for memory in memories)
 
 
-def _at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
+def at_most(tally: dict[str, Any], size: int | None) -> dict[str, Any]:
     """``tally`` with no more than ``size`` bytes of main memory, which a GPU without its own takes its share of."""
     if size is None:
         return tally

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .settings import Settings
+from .settings import DAEMONSET, Settings
 
 _CHANGE = ("get", "list", "create", "patch", "delete")
 _LOOK = ("get", "list")
@@ -40,6 +40,7 @@ def reviews(settings: Settings) -> list[dict[str, Any]]:
         ("", "namespaces", verb, "") for verb in (("get", "create", "patch") if settings.create_namespace else ())
     ]
     optional = {
+        ("apps", "daemonsets"): settings.workers == DAEMONSET,
         ("", "serviceaccounts"): not settings.service_account,
         ("networking.k8s.io", "networkpolicies"): not settings.host_network,
         ("networking.k8s.io", "ingresses"): settings.ingress is not None,

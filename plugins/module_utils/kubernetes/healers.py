@@ -11,7 +11,7 @@ from typing import Any
 
 from ..serving.cluster import HEALING_FOLDER
 from .names import Names
-from .pods import DROVER, Mount, container, own_address
+from .pods import DROVER, Mount, container
 from .quantities import cores_text
 from .settings import MIB, Settings
 
@@ -49,9 +49,14 @@ def secret_source(names: Names) -> tuple[str, str, str]:
 
 
 def healer(
-    name: str, deployment: Mapping[str, Any], settings: Settings, names: Names, mounts: list[Mount]
+    name: str,
+    deployment: Mapping[str, Any],
+    settings: Settings,
+    names: Names,
+    mounts: list[Mount],
+    environment: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """The container ``name``, AGENT or WATCH, beside the program of ``deployment``."""
+    """The container ``name``, AGENT or WATCH, beside the program of ``deployment``, in the same ``environment``."""
     amounts = {"memory": str(settings.healer_bytes), "ephemeral-storage": str(FOLDER_BYTES)}
     port = {"name": _PORTS[name], "containerPort": deployment["healing"]["port"], "protocol": "TCP"}
     return container(
@@ -63,7 +68,7 @@ def healer(
             "limits": {**amounts, "cpu": cores_text(MOST_MILLICORES)},
         },
         mounts,
-        [own_address()],
+        environment,
         ports=[port],
     )
 

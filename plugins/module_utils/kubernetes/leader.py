@@ -79,7 +79,14 @@ def leader(
     if members:
         # The model is none of its business.
         containers.append(
-            healer(WATCH, deployment, settings, names, [mount for mount in mounts if mount[0] != "model"])
+            healer(
+                WATCH,
+                deployment,
+                settings,
+                names,
+                [mount for mount in mounts if mount[0] != "model"],
+                [own_address()],
+            )
         )
     shared = SHARED_PROCESSES if members else {}
     spec = pod_spec(names, settings, entry, containers, volumes, steps, **shared, **network(settings))

@@ -16,6 +16,7 @@ from ..healing.owner import worth_it
 from ..hosts.devices import drive
 from ..hosts.document import MOST, SCHEMA
 from ..hosts.memory import default_reserve
+from ..hosts.pod_tally import of_node
 from ..placement.cost import threads
 from .gpus import image_backends
 from .names import Names
@@ -59,41 +60,44 @@ def lend(
     total = min(memory["total_bytes"], entry["allocatable"]["memory_bytes"])
     reserve = default_reserve(total) if wishes.reserve_bytes is None else wishes.reserve_bytes
     chosen_out = node in settings.exclude
-    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes) + settings.healer_bytes
     sight = look(entry, measured, programs or {}, settings)
-    overhead += settings.gpu_overhead_bytes if sight.gpus else 0
-    reserve = max(reserve, overhead + ASIDE.memory_bytes)
+    reserve = max(reserve, least_reserve(settings) + (settings.gpu_overhead_bytes if sight.gpus else 0))
     usable = max(0, min(memory["available_bytes"] + held, left.memory_bytes) - reserve)
+    names = Names(cluster, settings.namespace)
+    found = of_node(
+        found,
+        node,
+        {
+            "limit_bytes": entry["allocatable"]["memory_bytes"],
+            "limit_used_bytes": entry["others"]["memory_bytes"] + held,
+            "held_bytes": held,
+            "reserve_bytes": reserve,
+            "usable_bytes": usable if wishes.memory_bytes is None else min(usable, wishes.memory_bytes),
+        },
+        _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
+        settings.rpc_port,
+        entry["address"] if settings.host_network else names.address(node),
+    )
     found.update(
         {
-            "host": node,
-            # What is in an image is the same everywhere.
-            "machine": None,
             "exclude": entry["reason"] if chosen_out else "",
             # Those of hosts do not hold for pods.
             "obstacles": [entry["reason"]] if entry["reason"] and not chosen_out else [],
             BANDWIDTH: entry[BANDWIDTH] or found[BANDWIDTH],
-            "memory": {
-                **memory,
-                "limit_bytes": entry["allocatable"]["memory_bytes"],
-                "limit_used_bytes": entry["others"]["memory_bytes"] + held,
-                "held_bytes": held,
-                "others_bytes": 0,
-                "reserve_bytes": reserve,
-                "usable_bytes": usable if wishes.memory_bytes is None else min(usable, wishes.memory_bytes),
-            },
             "gpus": sight.gpus,
             "gpu_problem": sight.problem,
-            "lend": [],
-            "threads": _threads(found, node, wishes.threads, left.millicores, bool(entry["reason"])),
-            "port": settings.rpc_port,
-            "network": _network(found["network"], entry, settings, Names(cluster, settings.namespace)),
         }
     )
     if settings.model.claim:
         # Whichever node leads mounts it; without a size, the step that fetches the model says whether there is room.
         found["disk"] = {**found["disk"], "free_bytes": MOST if claim_bytes is None else claim_bytes}
     return drive(found, image_backends(programs or {}), sight.offered)
+
+
+def least_reserve(settings: Settings) -> int:
+    """The bytes of a node beside what a plan puts there: a pod's overhead, and what is left aside."""
+    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    return overhead + settings.healer_bytes + ASIDE.memory_bytes
 
 
 def read_log(log: str, node: str) -> dict[str, Any]:
@@ -142,17 +146,6 @@ def _threads(found: Mapping[str, Any], node: str, wished: int | None, millicores
             f"wish for {room}, or lower their requests."
         )
     return wished
-
-
-def _network(measured: Mapping[str, Any], entry: Mapping[str, Any], settings: Settings, names: Names) -> dict[str, Any]:
-    return {
-        **measured,
-        "address": entry["address"] if settings.host_network else names.address(entry["node"]),
-        # Those of a pod go with it; and the node's own is told by its name in the API.
-        "addresses": [],
-        "arrived_at": None,
-        "default_interface": None,
-    }
 
 
 def _unmeasured(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from .leader import leader
 from .names import LEADER, WORKER, Names
 from .pods import metadata
 from .settings import Settings
-from .workers import worker
+from .workers import of_any_node, worker, workers_of_all
 
 Manifest = dict[str, Any]
 # Kubernetes' documentation "ConfigMaps": 1 MiB, of which the rest is for what is around it.
@@ -24,6 +24,7 @@ MOST_CONFIG_MAP_BYTES = 1_000_000
 # What a cluster may have in its namespace; in the order in which it is taken off, what would come back first.
 KINDS = (
     ("apps/v1", "Deployment"),
+    ("apps/v1", "DaemonSet"),
     ("v1", "Pod"),
     ("networking.k8s.io/v1", "Ingress"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
@@ -86,7 +87,10 @@ def manifests(
     nodes = {entry["node"]: entry for entry in stock}
     leads = plan["leader"]
     workers = sorted(host for host in deployments if host in nodes and host != leads)
-    outside = [place for host, place in sorted(plan["addresses"].items()) if host not in nodes and host != leads]
+    joins = members["joins"] if members else None
+    outside = [
+        place for host, place in sorted(plan["addresses"].items()) if not joins and host not in nodes and host != leads
+    ]
     port = deployments[leads]["listen"]["port"]
     made = foundation(settings, plan["cluster"])
     if not settings.host_network:
@@ -95,8 +99,11 @@ def manifests(
         )
     if speeds:
         made.append(_config_map(names, names.speeds, None, speeds))
-    for host in workers:
-        made.append(_documents(names, names.worker(host), WORKER, {"deployment.json": deployments[host]}))
+    shared = of_any_node([deployments[host] for host in workers]) if joins else None
+    for name, deployment in (
+        [(names.workers, shared)] if shared else [(names.worker(host), deployments[host]) for host in workers]
+    ):
+        made.append(_documents(names, name, WORKER, {"deployment.json": deployment}))
     if leads in nodes:
         made.append(_documents(names, names.plan, LEADER, {"plan.json": plan}))
         made.append(_documents(names, names.leader, LEADER, {"deployment.json": deployments[leads]}))
@@ -108,10 +115,15 @@ def manifests(
     made.append(services.api_service(names, settings, leads in nodes, port))
     if leads not in nodes:
         made.append(services.outside_leader(names, deployments[leads]))
-    made.append(policies.budget(names))
     threads = plan["threads"]
-    for host in workers:
-        made.append(worker(deployments[host], threads[host], nodes[host], settings.on(nodes[host]["machine"]), names))
+    if joins and shared:
+        # Of one pod there is nothing to keep back, and Kubernetes knows no budget of a DaemonSet's.
+        made.append(workers_of_all(shared, joins, nodes[leads], nodes.values(), settings, names))
+    else:
+        made.append(policies.budget(names))
+        for host in workers:
+            own = settings.on(nodes[host]["machine"])
+            made.append(worker(deployments[host], threads[host], nodes[host], own, names))
     if leads in nodes:
         own = settings.on(nodes[leads]["machine"])
         made.append(leader(deployments[leads], threads[leads], nodes[leads], own, names, secret_version, members))

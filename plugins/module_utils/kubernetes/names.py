@@ -45,6 +45,8 @@ class Names:
         self.agents = f"{self.prefix}-agents"
         self.speeds = f"{self.prefix}-speeds"
         self.leader = f"{self.prefix}-leader"
+        # The DaemonSet of all workers, and its ConfigMap.
+        self.workers = f"{self.prefix}-worker"
 
     def worker(self, node: str) -> str:
         """The Deployment of the worker on ``node``, and its ConfigMap."""
@@ -56,7 +58,11 @@ class Names:
 
     def address(self, node: str) -> str:
         """The name in the DNS that the worker on ``node`` keeps whatever pod it is."""
-        return f"{host_label(node)}.{self.workers_service}.{self.namespace}.svc"
+        return f"{host_label(node)}.{self.shared_address()}"
+
+    def shared_address(self) -> str:
+        """The name in the DNS that all workers have together."""
+        return f"{self.workers_service}.{self.namespace}.svc"
 
     def labels(self, part: str | None = None, node: str | None = None) -> dict[str, str]:
         """The labels of an object of this cluster, of a ``part`` of it, of what is on a ``node``."""

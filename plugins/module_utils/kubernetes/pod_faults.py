@@ -61,14 +61,16 @@ def events_of(kind: str, name: str, events: Iterable[Mapping[str, Any]]) -> list
 
 
 def creation_faults(owners: Iterable[str], events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Why Kubernetes makes no pods at all for those of the Deployments called ``owners`` that admission or a quota
-    refuses them."""
+    """Why Kubernetes makes no pods at all for those of the Deployments and DaemonSets called ``owners`` that admission
+    or a quota refuses them."""
     names = list(owners)
     latest = {}
     for event in events:
         name = event["involvedObject"].get("name", "")
-        owner = next((one for one in names if re.fullmatch(rf"{re.escape(one)}-[a-z0-9]+", name)), None)
-        if owner and event.get("reason") == "FailedCreate" and event["involvedObject"].get("kind") == "ReplicaSet":
+        kind = event["involvedObject"].get("kind")
+        mark = "" if kind == "DaemonSet" else "-[a-z0-9]+"
+        owner = next((one for one in names if re.fullmatch(re.escape(one) + mark, name)), None)
+        if owner and event.get("reason") == "FailedCreate" and kind in ("ReplicaSet", "DaemonSet"):
             latest[owner] = event
     return {
         owner: f"Kubernetes makes no pod for {owner} ({_quoted(event.get('message'))}): change what it refuses."

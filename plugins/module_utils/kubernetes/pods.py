@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import security
@@ -41,12 +41,13 @@ def metadata(names: Names, name: str, labels: Mapping[str, str], **more: Any) ->
 
 
 def pod_metadata(
-    names: Names, settings: Settings, part: str, node: str, annotations: Mapping[str, str] | None = None
+    names: Names, settings: Settings, part: str, node: str | None, annotations: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The labels and annotations of a pod: ours, and the user's own."""
+    """The labels and annotations of a pod, on the ``node`` if it is for one: ours, and the user's own."""
+    about = {NODE_ANNOTATION: node} if node else {}
     return {
         "labels": {**settings.labels, **names.labels(part, node)},
-        "annotations": {**settings.annotations, NODE_ANNOTATION: node, **(annotations or {})},
+        "annotations": {**settings.annotations, **about, **(annotations or {})},
     }
 
 
@@ -67,15 +68,7 @@ def pod_spec(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": security.of_pod(settings.gpu_groups if has_gpus else ()),
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [
-                        {"matchExpressions": [{"key": HOSTNAME_LABEL, "operator": "In", "values": [entry["hostname"]]}]}
-                    ]
-                }
-            }
-        },
+        "affinity": only_on([(HOSTNAME_LABEL, "In", [entry["hostname"]])]),
         "tolerations": [dict(each) for each in settings.tolerations],
         "containers": containers,
         "volumes": [*volumes, temporary_volume()],
@@ -90,6 +83,13 @@ def pod_spec(
     if settings.priority_class:
         spec["priorityClassName"] = settings.priority_class
     return spec
+
+
+def only_on(rules: Sequence[tuple[str, str, list[str]]]) -> dict[str, Any]:
+    """The affinity of a pod to nodes that meet all of the ``rules``: label, operator and values."""
+    expressions = [{"key": label, "operator": operator, "values": values} for label, operator, values in rules]
+    required = {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
 
 
 def container(
@@ -132,6 +132,11 @@ def with_gpus(made: Mapping[str, Any], entry: Mapping[str, Any], count: int) -> 
 def own_address() -> dict[str, Any]:
     """The variable that tells a pod the address that Kubernetes gave it."""
     return {"name": "DROVER_ADDRESS", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}
+
+
+def own_host() -> dict[str, Any]:
+    """The variable that tells a pod the node that Kubernetes has put it on."""
+    return {"name": "DROVER_HOST", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}}
 
 
 def guaranteed(memory_bytes: int, millicores: int, ephemeral_bytes: int) -> dict[str, dict[str, str]]:

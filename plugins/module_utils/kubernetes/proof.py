@@ -12,6 +12,13 @@ from ..serving.proof import LEAST_SHARE, peers_from_afar, planned_weights
 from ..text import size_text
 
 
+def absent_faults(plan: Mapping[str, Any], absent: Mapping[str, str]) -> list[str]:
+    """A sentence for each host that ``plan`` puts layers on and that takes no part, by the leader's word in
+    ``absent``: it plans by itself, and may well put them elsewhere, but it has to know of all."""
+    missing = sorted(absent.keys() & planned_weights(plan).keys())
+    return [f"{host} takes no part, since {absent[host]}: look at its pod." for host in missing]
+
+
 def held_faults(plan: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]], nodes: Collection[str]) -> list[str]:
     """A sentence for each worker on one of the ``nodes`` (names) that does not hold what ``plan`` puts on it, or that
     the leader has not connected to. Hosts outside of the cluster are asked otherwise: ``serving.proof``.

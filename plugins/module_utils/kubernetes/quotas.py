@@ -25,10 +25,11 @@ def quota_faults(
     pods: Iterable[Mapping[str, Any]],
     manifests: Sequence[Mapping[str, Any]],
     names: Names,
+    workers: int = 0,
 ) -> list[str]:
     """A sentence for each amount that ``quotas`` do not have left for the ``manifests``, when the cluster's own
-    ``pods`` of today are gone."""
-    templates = list(_templates(manifests))
+    ``pods`` of today are gone. A DaemonSet is of so many ``workers``."""
+    templates = list(_templates(manifests, workers))
     standing = [pod["spec"] for pod in pods if is_own(pod, names) and counts(pod)]
     found = []
     for quota in quotas:
@@ -86,10 +87,11 @@ def _beyond(limit: Mapping[str, Any], template: Mapping[str, Any], name: str) ->
                     )
 
 
-def _templates(manifests: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+def _templates(manifests: Iterable[Mapping[str, Any]], workers: int = 1) -> Iterable[Mapping[str, Any]]:
     for manifest in manifests:
-        if manifest["kind"] == "Deployment":
-            yield manifest["spec"]["template"]["spec"]
+        if manifest["kind"] in ("Deployment", "DaemonSet"):
+            times = workers if manifest["kind"] == "DaemonSet" else 1
+            yield from [manifest["spec"]["template"]["spec"]] * times
         elif manifest["kind"] == "Pod":
             yield manifest["spec"]
 

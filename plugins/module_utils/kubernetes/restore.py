@@ -13,7 +13,7 @@ from .manifests import KINDS
 # The user's and ours; all else is the API's own.
 _KEPT = ("name", "namespace", "labels", "annotations")
 # Written by controllers, or by kubectl for itself.
-_NOT_OURS = ("deployment.kubernetes.io/", "kubectl.kubernetes.io/")
+_NOT_OURS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation", "kubectl.kubernetes.io/")
 # Those that run nothing: what runs must find them as they were.
 _FIRST = ("ServiceAccount", "NetworkPolicy", "ConfigMap", "Service", "EndpointSlice", "PodDisruptionBudget")
 

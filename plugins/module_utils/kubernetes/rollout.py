@@ -23,15 +23,14 @@ def progress(
 ) -> dict[str, Any]:
     """- ``ready``: whether every part of ``plan`` on ``nodes`` serves, by the manifests that were applied last,
     - ``states``: see ``part_states``,
-    - ``faults``: what keeps parts from it, a sentence by the name of the pod or its Deployment; some mend themselves,
+    - ``faults``: what keeps parts from it, a sentence by the name of the pod, its Deployment or DaemonSet; some mend
+      themselves,
     - ``waits_for``: the beginning of a sentence about what is not ready.
     """
     names = Names(plan["cluster"], namespace)
     states = part_states(plan, pods, namespace, nodes, events)
     by_name = {each["metadata"]["name"]: each for each in deployments}
-    owners = {
-        state["host"]: names.leader if state["part"] == LEADER else names.worker(state["host"]) for state in states
-    }
+    owners = {state["host"]: _owner(state, names, by_name) for state in states}
     waiting = [state for state in states if not (state["ready"] and _is_rolled_out(by_name.get(owners[state["host"]])))]
     faults = {state["pod"]: state["problem"] for state in waiting if state["pod"] and state["problem"]}
     faults.update(creation_faults((owners[state["host"]] for state in waiting if not state["pod"]), events))
@@ -44,12 +43,22 @@ def progress(
     }
 
 
+def _owner(state: Mapping[str, Any], names: Names, present: Collection[str]) -> str:
+    """What makes the pod of a part: its Deployment, or the DaemonSet of all workers if it is ``present``."""
+    if state["part"] == LEADER:
+        return names.leader
+    return names.workers if names.workers in present else names.worker(state["host"])
+
+
 def _is_rolled_out(deployment: Mapping[str, Any] | None) -> bool:
-    """Whether the one pod of the Deployment is of its latest template, and available."""
+    """Whether the one pod of the Deployment is of its latest template, and available; or all pods of the DaemonSet are
+    of it, whichever of them are ready."""
     if deployment is None:
         return False
     status = deployment.get("status") or {}
     if (status.get("observedGeneration") or 0) < deployment["metadata"].get("generation", 1):
         return False
+    if "desiredNumberScheduled" in status:
+        return bool(status.get("updatedNumberScheduled", 0) == status["desiredNumberScheduled"])
     conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
     return conditions.get("Available") == "True" and status.get("updatedReplicas") == status.get("replicas") == 1

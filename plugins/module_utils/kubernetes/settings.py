@@ -16,7 +16,7 @@ from .names import CLUSTER_LABEL, HOST_LABEL, NAME_LABEL, OWNER_LABEL, PART_LABE
 MIB = 1 << 20
 MODEL_FOLDER = "/var/lib/drover/models"
 CACHE_FOLDER = "/var/cache/drover"
-PINNED, DAEMONSET, LEADERWORKERSET = MODES = ("pinned", "daemonset", "leaderworkerset")
+PINNED, DAEMONSET = MODES = ("pinned", "daemonset")
 SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 # Python, the probes that run in the container, and what the programs hold beside the plan; llama-server more, for the
@@ -108,7 +108,8 @@ class Settings:
     - ``namespace``, and whether it is Drover's own (``create_namespace``): made and labelled by it.
     - Which nodes: ``node_selector``, ``tolerations``, ``exclude`` (names); what they lend: ``lend``, and by node
       ``nodes``.
-    - ``workers``: one workload a node (``pinned``), as only that carries numbers of each node.
+    - ``workers``: one workload a node, with the numbers of each (``pinned``), or one for all nodes, also those that are
+      yet to come (``daemonset``): the same share of each, whose owner has no wishes of its own, and no GPUs.
     - ``host_network``: pods use the node's network, and no NetworkPolicy holds for them.
     - ``model``, ``cache`` (None: no tensor cache), ``rpc_port``.
     - ``healing``: whether the cluster heals itself, unless hosts outside take part.
@@ -166,7 +167,7 @@ class Settings:
                 f"kubernetes_node_port is {found.node_port}, and kubernetes_service_type ClusterIP has no port on "
                 "nodes: set the type to NodePort, or take the port back."
             )
-        return found
+        return found if found.workers == PINNED else _for_all_nodes(found)
 
     @property
     def agent_port(self) -> int:
@@ -198,13 +199,27 @@ class Settings:
         )
 
 
-def _mode(value: Any, name: str) -> str:
-    if check.one_of(*MODES)(value, name) != PINNED:
+def _for_all_nodes(found: Settings) -> Settings:
+    """The settings of a cluster whose pods of workers are one as the other. Raises DroverError for what is of one node,
+    and for what only nodes of a kind have."""
+    wish = f"kubernetes_workers is {found.workers}"
+    if not found.healing:
         raise DroverError(
-            f"{name} is {value!r}, where a leader would have to plan from what its pods tell, which it cannot do yet: "
-            "set it to pinned, which gives every node its own share."
+            f"{wish}, where the leader plans from what the pods tell, and kubernetes_healing is false: set it to true, "
+            f"or kubernetes_workers to {PINNED}."
         )
-    return PINNED
+    if found.nodes:
+        raise DroverError(
+            f"{wish}, where all nodes lend the same, and kubernetes_nodes wishes for something of "
+            f"{', '.join(sorted(found.nodes))}: take it out and wish in kubernetes_lend, or set kubernetes_workers to "
+            f"{PINNED}."
+        )
+    if found.lend.gpus:
+        raise DroverError(
+            f"{wish}, where pods are given no GPUs, and kubernetes_lend wishes for {found.lend.gpus}: take gpus out, "
+            f"or set kubernetes_workers to {PINNED}."
+        )
+    return replace(found, lend=replace(found.lend, gpus=0))
 
 
 def _label(value: Any, name: str) -> str:
@@ -288,7 +303,7 @@ _RULES: dict[str, check.Check] = {
     "exclude": check.listed(check.dns_name),
     "lend": check.recorded(NodeWishes, _NODE),
     "nodes": check.mapped(check.recorded(NodeWishes, _NODE), check.dns_name),
-    "workers": _mode,
+    "workers": check.one_of(*MODES),
     "host_network": check.boolean,
     "cache": check.optional(check.recorded(Cache, _CACHE)),
     "rpc_port": check.whole(1024, 65535),

@@ -35,7 +35,9 @@ def part_states(
     for pod in sorted(filter(lambda pod: is_own(pod, names), pods), key=_age):
         metadata = pod["metadata"]
         part = (metadata.get("labels") or {}).get(PART_LABEL, "")
-        by_host[(metadata.get("annotations") or {}).get(NODE_ANNOTATION, ""), part] = pod
+        # That of a pod of many is told by whoever has put it there.
+        node = (metadata.get("annotations") or {}).get(NODE_ANNOTATION) or pod["spec"].get("nodeName", "")
+        by_host[node, part] = pod
     known = list(events)
     found = []
     for host in sorted(filter(nodes.__contains__, plan["addresses"])):

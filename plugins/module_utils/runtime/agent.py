@@ -5,8 +5,9 @@
 
 | request | answer |
 | --- | --- |
-| ``GET /nonce`` | what the next request on this connection is to be sealed for |
+| ``GET /nonce`` | what the next request on this connection is to be sealed for, and whose agent this is |
 | ``GET /state``, ``GET /lent`` | see ``healing.sight`` |
+| ``GET /tally`` | of a pod that joins by itself, what its node can lend |
 | ``PUT /deployment`` | has the RPC server run by the ``deployment`` in the body, as far as root granted it |
 | ``PUT /lease`` | whose the lease is, see ``healing.lease``; granted to the host in the body if it ``takes`` it |
 | ``GET /metrics`` | numbers for Prometheus |
@@ -36,7 +37,7 @@ from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from .command import NotYet
-from .decisions import granted, in_force, write_document
+from .decisions import granted, in_force, read_document, write_document
 from .http_service import Handler, Refused, Service
 from .part import load_deployment
 from .secret import read_secret
@@ -94,7 +95,7 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
             self.request_seal = ""
             if (method, path) == ("GET", "/nonce"):
                 self.nonce = seal.new_nonce()
-                return 200, {"nonce": self.nonce}
+                return 200, {"nonce": self.nonce, "host": load_deployment(cluster)["host"]}
             root = load_deployment(cluster)
             if (method, path) == ("GET", "/metrics"):
                 return 200, worker_metrics(root, state(root), see_lent(seen, root), gpus.of(root))
@@ -103,6 +104,8 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
                 return 200, state(root)
             if (method, path) == ("GET", "/lent"):
                 return 200, see_lent(seen, root)
+            if (method, path) == ("GET", "/tally"):
+                return 200, _told(seen, cluster)
             if (method, path) == ("PUT", "/deployment"):
                 return 200, _take_over(cluster, seen, root, body)
             if (method, path) == ("PUT", "/lease"):
@@ -127,6 +130,13 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
             return {seal.NONCE: self.nonce, seal.SEAL: sealed}
 
     return AgentHandler
+
+
+def _told(tree: Tree, cluster: Cluster) -> Any:
+    found = read_document(tree.path(cluster.tally_path))
+    if found is None:
+        raise Refused(404, "It has not found what its node can lend.")
+    return found
 
 
 def _asked(body: bytes) -> dict[str, Any]:

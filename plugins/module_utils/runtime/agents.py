@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from ..checks import text
 from ..errors import DroverError
 from ..healing import seal
 from ..healing.replan import SILENT, SLOW, Answer
@@ -43,6 +44,10 @@ class Agent:
     def lent(self) -> dict[str, Any]:
         """See ``healing.sight``."""
         return read_lent(self._ask("GET", "/lent"), self.host)
+
+    def tally(self) -> Any:
+        """What its node can lend, as a pod that joins by itself has found."""
+        return self._ask("GET", "/tally")
 
     def deploy(self, deployment: dict[str, Any], fresh: bool) -> dict[str, Any]:
         """Have the RPC server run by ``deployment``, and ``fresh``, without what it holds."""
@@ -111,6 +116,20 @@ class Agent:
         answer = self.connection.getresponse()
         content = answer.read(MOST_BYTES)
         return answer.status, answer.getheader(seal.SEAL) or "", answer.getheader(seal.NONCE) or "", content
+
+
+def greet(address: str, port: int, seconds: float) -> str:
+    """The host whose agent answers there, by its own word: what it is asked next is sealed for that host. Raises
+    DroverError where none answers: Slow where the machine is there."""
+    connection = http.client.HTTPConnection(address, port, timeout=seconds)
+    try:
+        with contextlib.closing(connection):
+            connection.request("GET", "/nonce")
+            return text(json.loads(connection.getresponse().read(MOST_BYTES)).get("host"), f"The host at {address}")
+    except ConnectionRefusedError as error:
+        raise Slow(f"No agent answers at {address}:{port} yet ({error}).") from error
+    except (OSError, http.client.HTTPException, ValueError, AttributeError, RecursionError) as error:
+        raise DroverError(f"No agent answers at {address}:{port} ({error}).") from error
 
 
 class Unreachable(DroverError):

@@ -198,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     tally.add_argument("--port", type=int, metavar="N", help="port of the RPC server")
     tally.add_argument("--disk-path", metavar="FOLDER", help="where the model is going to be put")
     tally.add_argument("--pod", action="store_true", help="in a pod, as any user: tell of the node that it runs on")
+    tally.add_argument("--keep", action="store_true", help="for this pod's agent to tell, in place of printing it")
     tally.add_argument("--no-bandwidth", action="store_true", help="do not measure the memory's bandwidth")
     plan = commands.add_parser("plan", help="print which host would hold which layers, as JSON; touches no host")
     plan.add_argument("--model", required=True, metavar="FILE", help="a GGUF model, or the JSON of its gguf_info")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..healing.granted import SCHEMA, of_leader
+from ..healing.joins import newcomers
 from ..healing.members import REMEDY, read_members
 from ..healing.replan import SILENT, SLOW, Answer, Outcome, replan
 from ..healing.sight import see_lent
@@ -29,11 +30,12 @@ from .agents import Agent, ask_all
 from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
+from .known import Known
 from .notify import tell_status
 from .owners import owners_at_most
-from .places import Places
 from .say import complain, say
 from .secret import read_secret
+from .workers import at_places
 
 LOOK_SECONDS = 2.0
 # After a power cut workers come back one by one: for so long a plan with all of them is waited for. One that is there,
@@ -86,8 +88,9 @@ class _Start:
     """One start of the leader."""
 
     def __init__(self, cluster: Cluster, tree: Tree, members: dict[str, Any], root: dict[str, Any]) -> None:
-        self.cluster, self.tree, self.members, self.root = cluster, tree, members, root
+        self.cluster, self.tree, self.root = cluster, tree, root
         self.secret = read_secret(cluster)
+        self.known = Known(members, self.secret)
         self.grant = granted(cluster, tree)
         before = decision(cluster, tree)
         self.plan: dict[str, Any] = before["plan"] if before else members["plan"]
@@ -103,7 +106,11 @@ class _Start:
         leaders = root["healing"].get("leaders", [members["leader"]])
         able = [tally for tally in members["tallies"] if tally["host"] in leaders]
         self.leaders_addresses = {entry["address"] for tally in able for entry in tally["network"]["addresses"]}
-        self.places = Places(members["agents"])
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """As they are known now."""
+        return self.known.members
 
     def run(self) -> dict[str, Any]:
         """The deployment to become."""
@@ -111,10 +118,10 @@ class _Start:
         lost = self._known_as_lost()
         planned = {endpoint["host"] for endpoint in self.plan["endpoints"]}
         while True:
-            answers = agents_of(self.members, ask_all(self.places.now(), self.secret))
-            self.places.heard(answers)
+            answers = agents_of(self.members, ask_all(self.known.now(), self.secret))
+            self.known.heard(answers)
             now = time.monotonic()
-            missed = [host for host in planned - lost if now - began < PATIENCE_SECONDS.get(answers[host].problem, 0.0)]
+            missed = [host for host in planned - lost if now - began < _patience(answers.get(host))]
             if missed:
                 self._tell(f"Looks for {', '.join(sorted(missed))}")
                 time.sleep(LOOK_SECONDS / 4)
@@ -139,12 +146,18 @@ class _Start:
             mine = of_leader(self.root, outcome.deployments[self.members["leader"]])
             self._write(outcome.plan, mine, outcome.absent, workers, None, outcome.lesser)
             self._tell(_serving(outcome.plan, outcome.absent))
-            return mine
+            return {**mine, "arguments": at_places(mine["arguments"], self._addresses(outcome.plan))}
+
+    def _addresses(self, plan: dict[str, Any]) -> dict[str, str]:
+        """What the names stand for by which ``plan`` knows its workers: where their agents have answered."""
+        places = self.known.now()
+        return {end["address"]: places[end["host"]]["address"] for end in plan["endpoints"]}
 
     def _replan(self, answers: Mapping[str, Answer], memory: dict[str, Any]) -> Outcome:
         owners = owners_at_most(self.cluster, self.grant)
         measured = read_document(self.cluster.measured_path)
-        return replan(self.members, answers, memory, self.plan, self.absent, owners, self.lesser, measured)
+        absent = {**newcomers(self.members, self.plan), **self.absent}
+        return replan(self.members, answers, memory, self.plan, absent, owners, self.lesser, measured)
 
     def _count_strikes(self, answers: Mapping[str, Answer], now: float) -> None:
         """Once: see whose RPC server has not outlived the run before."""
@@ -178,7 +191,7 @@ class _Start:
         None when one of these did not come along."""
         needed = [endpoint["host"] for endpoint in plan["endpoints"]]
         others = [host for host in deployments if host in answers and not answers[host].problem]
-        places = self.places.now()
+        places = self.known.now()
         agents = {host: Agent(host, places[host]["address"], places[host]["port"], self.secret) for host in others}
         said = all_at_once(
             {host: _sending(agents[host], deployments[host], self._stale(answers[host])) for host in others},
@@ -199,7 +212,7 @@ class _Start:
     def _ready(self, needed: list[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            answers = ask_all(self.places.now(), self.secret, needed, lent=False)
+            answers = ask_all(self.known.now(), self.secret, needed, lent=False)
             marks = {host: self._free_mark(answers[host], ended.get(host)) for host in needed}
             found = {host: mark for host, mark in marks.items() if mark}
             if len(found) == len(marks):
@@ -216,7 +229,10 @@ class _Start:
         expected = self.members["programs"].get(self.members["leader"], {}).get("rpc_protocol")
         if not expected:
             return True
-        calls = {end["host"]: partial(probe, end["address"], end["port"], GREET_SECONDS) for end in endpoints}
+        places = self.known.now()
+        calls = {
+            end["host"]: partial(probe, places[end["host"]]["address"], end["port"], GREET_SECONDS) for end in endpoints
+        }
         strangers = {}
         for host, found in all_at_once(calls, GREET_SECONDS + 1).items():
             version = found["version"] if isinstance(found, dict) else None
@@ -278,6 +294,11 @@ class _Start:
                 "strikes": self.strikes,
             },
         )
+
+
+def _patience(answer: Answer | None) -> float:
+    """How long it is waited for who gave that ``answer``; None for one that was not found."""
+    return PATIENCE_SECONDS.get(answer.problem if answer else SILENT, 0.0)
 
 
 def _sending(agent: Agent, deployment: dict[str, Any], fresh: bool) -> Any:

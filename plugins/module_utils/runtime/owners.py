@@ -22,12 +22,17 @@ class Owners:
     planned with, and ``since`` when), whose is ``free`` again."""
 
     def __init__(self, members: dict[str, Any], given: dict[str, dict[str, Any]]) -> None:
-        self.reserve = {tally["host"]: tally["memory"]["reserve_bytes"] for tally in members["tallies"]}
+        self.reserve: dict[str, int] = {}
+        self.know(members)
         self.given = {host: each for host, each in given.items() if host in self.reserve}
         self.known: dict[str, Known] = {}
         self.needs: dict[str, Need] = {}
         self.free: frozenset[str] = frozenset()
         self.run: str | None = None
+
+    def know(self, members: Mapping[str, Any]) -> None:
+        """The ``members``, of whom there may be others by now."""
+        self.reserve = {tally["host"]: tally["memory"]["reserve_bytes"] for tally in members["tallies"]}
 
     def look(
         self,

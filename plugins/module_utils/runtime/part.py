@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster, led
-from ..serving.deployment import ADDRESS_VARIABLE, REMEDY, at_address, read_deployment
+from ..serving.deployment import ADDRESS_VARIABLE, HOST_VARIABLE, REMEDY, at_address, at_host, read_deployment
 from ..weights.folder import prune_cache
 from .command import NotYet
 from .documents import load_document
@@ -76,6 +76,7 @@ def load_deployment(cluster: Cluster) -> dict[str, Any]:
     deployment = read_deployment(load_document(path, "a deployment"))
     if deployment["cluster"] != cluster.name:
         raise DroverError(f"{path} is for the cluster {deployment['cluster']}: {REMEDY}.")
+    deployment = at_host(deployment, os.environ.get(HOST_VARIABLE))
     return at_address(deployment, os.environ.get(ADDRESS_VARIABLE))
 
 

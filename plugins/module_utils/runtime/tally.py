@@ -12,13 +12,15 @@ from typing import Any
 from ..builds.ask import ask_devices
 from ..hosts.tally import DISK_PATH, PORT, take_tally
 from ..hosts.tree import Tree
+from ..serving.cluster import Cluster
+from .decisions import write_document
 from .documents import load_document, print_document
 
 PROGRAMS = "/usr/local/lib/drover/programs.json"
 
 
 def print_tally(given: argparse.Namespace) -> None:
-    """Print what this machine can lend."""
+    """Print what this machine can lend, or keep it for this pod's agent."""
     tally = take_tally(
         Tree(),
         host=given.host,
@@ -35,7 +37,11 @@ def print_tally(given: argparse.Namespace) -> None:
         backends=() if given.pod else None,
     )
     # Whoever planned with an image of somebody else's knows of its programs by this, and of its devices here.
-    print_document({**tally, "programs": _programs(bool(tally["gpus"]))} if given.pod else tally)
+    found = {**tally, "programs": _programs(bool(tally["gpus"]))} if given.pod else tally
+    if given.keep:
+        write_document(Cluster(given.cluster).tally_path, found)
+    else:
+        print_document(found)
 
 
 def _programs(has_gpus: bool) -> dict[str, Any]:

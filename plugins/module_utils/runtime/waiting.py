@@ -12,13 +12,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..healing.replan import SILENT, SLOW
+from ..healing.replan import SILENT, SLOW, Answer
 from ..serving.cluster import Cluster
 from .agents import ask_all
 from .command import NotYet
+from .known import Known
 from .leader import load_members
 from .part import Unfinished, check_file, load_deployment
-from .places import Places
 from .say import complain
 from .secret import read_secret
 from .workers import with_addresses
@@ -50,14 +50,17 @@ class _Agents:
 
     def __init__(self, cluster: Cluster) -> None:
         self.secret = read_secret(cluster)
-        self.places = Places(load_members(cluster)["agents"])
+        self.known = Known(load_members(cluster), self.secret)
 
     def missing(self, waited: float) -> str | None:
         """Which of them do not answer and are waited for longer than ``waited`` seconds, in one sentence."""
-        answers = ask_all(self.places.now(), self.secret, lent=False)
-        self.places.heard(answers)
-        missed = sorted(host for host in answers if waited < PATIENCE_SECONDS.get(answers[host].problem, 0.0))
+        answers = ask_all(self.known.now(), self.secret, lent=False)
+        self.known.heard(answers)
+        missed = sorted(host for host, answer in answers.items() if waited < self._patience(answer))
         return f"Looks for {', '.join(missed)}" if missed else None
+
+    def _patience(self, answer: Answer) -> float:
+        return PATIENCE_SECONDS.get(SLOW if self.known.may_start(answer) else answer.problem, 0.0)
 
 
 def _missing(deployment: dict[str, Any], agents: _Agents | None, waited: float) -> str | None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..errors import DroverError
 from ..healing.granted import of_leader
+from ..healing.joins import newcomers
 from ..healing.metrics import watch_metrics
 from ..healing.policy import ANOTHER, SAME, SILENT, SLOW, Decision, Limits, Look, Memory, decide
 from ..healing.replan import SILENT as NO_ANSWER
@@ -41,10 +42,10 @@ from .agents import ask_all
 from .command import EX_TEMPFAIL
 from .decisions import decision, granted, read_document
 from .http_service import Handler, Refused
+from .known import Known
 from .leader import agents_of, load_members
 from .owners import Owners
 from .part import load_deployment
-from .places import Places
 from .say import say
 from .secret import read_secret
 from .standby import standing_by
@@ -104,7 +105,8 @@ class Watch:
     def __init__(
         self, cluster: Cluster, tree: Tree, root: dict[str, Any], members: dict[str, Any], secret: bytes
     ) -> None:
-        self.cluster, self.tree, self.root, self.members, self.secret = cluster, tree, root, members, secret
+        self.cluster, self.tree, self.root, self.secret = cluster, tree, root, secret
+        self.known = Known(members, secret)
         self.grant = granted(cluster, tree)
         drain = float(root["healing"]["drain_seconds"])
         self.limits = Limits(drain_seconds=drain, yield_seconds=min(drain, Limits.yield_seconds))
@@ -116,9 +118,13 @@ class Watch:
         self.better = False
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
-        self.places = Places(members["agents"])
         self.written = Written(cluster, tree, self.grant)
         self.owners = Owners(members, self.told["owners"])
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """As they are known now."""
+        return self.known.members
 
     @property
     def told(self) -> dict[str, Any]:
@@ -141,11 +147,12 @@ class Watch:
         mark = decided["leader"] if decided and not decided["waiting"] else None
         pid = marked_process(self.tree, mark) if mark else None
         run = mark if pid else None
-        answers = agents_of(self.members, ask_all(self.places.now(), self.secret, lent=False, seconds=ASK_SECONDS))
-        self.places.heard(answers)
+        answers = agents_of(self.members, ask_all(self.known.now(), self.secret, lent=False, seconds=ASK_SECONDS))
+        self.known.heard(answers)
         memories = {host: answer.state["memory"] for host, answer in answers.items() if answer.state}
         pids, is_pod = [pid] if pid else [], in_pod(self.root)
         memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, pids, is_pod)
+        self.owners.know(self.members)
         self.owners.look(decided, run, memories, self.told["healthy"])
         started = decided["workers"] if decided and run else {}
         sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
@@ -165,20 +172,17 @@ class Watch:
         whose owner left no more to it then."""
         now = time.monotonic()
         tired = resting(decided["strikes"], now)
+        absent = {**newcomers(self.members, decided["plan"]), **decided["absent"]}
         back = {
             host: answer.state["rpc"]["mark"]
             for host, answer in answers.items()
-            if host in decided["absent"]
-            and not answer.problem
-            and answer.state
-            and answer.state["rpc"]
-            and host not in tired
+            if host in absent and not answer.problem and answer.state and answer.state["rpc"] and host not in tired
         }
         back.update(dict.fromkeys(self.owners.free, FREE))
         if not back:
             self.better = False
         elif any(self._may_weigh(host, mark, now) for host, mark in back.items()):
-            with_memory = agents_of(self.members, ask_all(self.places.now(), self.secret))
+            with_memory = agents_of(self.members, ask_all(self.known.now(), self.secret))
             unheard = {host for host, answer in with_memory.items() if answer.lent is None}
             if unheard & decided["workers"].keys():
                 # A plan without one that serves, and has but missed this one question, is no better one.
@@ -186,7 +190,7 @@ class Watch:
                 return
             memory = see_lent(self.tree, self.root)["memory"]
             owners, lesser = self.owners.at_most(), decided["lesser"]
-            plan, absent, measured = decided["plan"], decided["absent"], read_document(self.cluster.measured_path)
+            plan, measured = decided["plan"], read_document(self.cluster.measured_path)
             outcome = replan(self.members, with_memory, memory, plan, absent, owners, lesser, measured)
             planned = (outcome.deployments or {}).get(self.members["leader"])
             mine = of_leader(self.root, planned) if planned else decided["deployment"]

@@ -10,7 +10,7 @@ looked up before it starts, and a probe holds what it was started with against w
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Optional
@@ -49,9 +49,13 @@ def with_addresses(arguments: Sequence[str]) -> list[str]:
                 f"The worker {_short(name)} is being replaced, since its name {name} stands for "
                 f"{' and '.join(addresses)}: wait until the old one is gone, or give it a name of one address."
             )
-    known = {name: addresses[0] for name, addresses in found.items() if addresses}
-    parts = [entry.partition(":") for entry in entries]
-    return _with_entries(arguments, [known.get(host, host) + colon + port for host, colon, port in parts])
+    return at_places(arguments, {name: addresses[0] for name, addresses in found.items() if addresses})
+
+
+def at_places(arguments: Sequence[str], addresses: Mapping[str, str]) -> list[str]:
+    """``arguments`` of llama-server with the address of each worker whose name is among ``addresses``."""
+    parts = [entry.partition(":") for entry in _entries(arguments)]
+    return _with_entries(arguments, [addresses.get(host, host) + colon + port for host, colon, port in parts])
 
 
 def strayed(tree: Tree, deployment: dict[str, Any], seconds: float, gone: bool = False) -> str | None:

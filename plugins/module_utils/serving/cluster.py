@@ -83,6 +83,11 @@ class Cluster:
         return f"{HEALING_FOLDER}/{self.name}/watch.json"
 
     @property
+    def tally_path(self) -> str:
+        """What a pod that joins by itself has found that its node can lend; its first step writes it."""
+        return f"{HEALING_FOLDER}/{self.name}/tally.json"
+
+    @property
     def lease_path(self) -> str:
         """To whom this host's agent has granted the lease, see ``healing.lease``; the service user writes it."""
         return f"{HEALING_FOLDER}/{self.name}/lease.json"

@@ -22,7 +22,8 @@ A deployment is a dictionary of
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
 and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
-names of workers, in and outside pods.
+names of workers, in and outside pods. Pods that are all made from one template have the deployment of the host
+``{host}``, and learn from Kubernetes whose it is: see ``at_host``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ REMEDY = "run site.yml again (kubernetes.yml for pods), which writes it anew"
 # Whoever starts a pod tells its address here (status.podIP of the downward API).
 ADDRESS_VARIABLE = "DROVER_ADDRESS"
 ADDRESS = "{address}"
+# The same of the host (spec.nodeName).
+HOST_VARIABLE = "DROVER_HOST"
+HOST = "{host}"
 
 _FIELDS: dict[str, Any] = {
     "cluster": str,
@@ -123,6 +127,21 @@ def at_address(deployment: dict[str, Any], address: str | None) -> dict[str, Any
         "arguments": [argument.replace(ADDRESS, str(address)) for argument in deployment["arguments"]],
         "listen": {**deployment["listen"], "address": address},
     }
+
+
+def at_host(deployment: dict[str, Any], host: str | None) -> dict[str, Any]:
+    """``deployment`` as it is in force where the environment tells ``host``; one that names its own is unchanged.
+
+    Raises DroverError when a host is needed and none is told.
+    """
+    if deployment["host"] != HOST:
+        return deployment
+    if not host:
+        raise DroverError(
+            f"{HOST_VARIABLE} is not set, and {_WHAT.lower()} is for whichever host runs it: set it to the name of the "
+            "pod's node, which Kubernetes tells as spec.nodeName."
+        )
+    return {**deployment, "host": host}
 
 
 def in_pod(deployment: dict[str, Any]) -> bool:

@@ -203,7 +203,7 @@ def test_a_leader_leaves_its_address_to_a_pod(tmp_path, monkeypatch):
 )
 def test_a_leader_that_heals_waits_for_agents_and_not_for_ever(monkeypatch, names, problem, waited, missing):
     monkeypatch.setattr(waiting, "read_secret", lambda _cluster: worker.SECRET)
-    monkeypatch.setattr(waiting, "load_members", lambda _cluster: {"agents": AGENTS})
+    monkeypatch.setattr(waiting, "load_members", lambda _cluster: {"agents": AGENTS, "joins": None})
     answers = {"kube-2": Answer(problem=problem), "old-server": WELL}
     monkeypatch.setattr(waiting, "ask_all", lambda _places, _secret, lent: answers)
     leader = {"files": [], "arguments": ["--rpc", "gone.invalid:50052"]}

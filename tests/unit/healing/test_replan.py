@@ -224,7 +224,7 @@ def test_a_cluster_that_does_not_heal_has_no_members():
     assert make_members(MEMBERS["plan"], GGUF, tallies, {}, MODEL, {}, deployments) is None
 
 
-@pytest.mark.parametrize("name", [name for name in MEMBERS if name not in ("schema", "pods")])
+@pytest.mark.parametrize("name", [name for name in MEMBERS if name not in ("schema", "pods", "joins")])
 def test_members_that_lack_something_are_refused(name):
     with pytest.raises(DroverError, match=f"has no {name}"):
         read_members({field: value for field, value in MEMBERS.items() if field != name})

@@ -11,6 +11,7 @@ from module_utils.kubernetes.deploy import deploy_pods
 from module_utils.kubernetes.lend import lend
 from module_utils.kubernetes.nodes import take_stock
 from module_utils.kubernetes.settings import Settings
+from module_utils.kubernetes.shares import equal
 from unit.placement.fleets import model, plan_of, tally
 from unit.serving import clusters
 
@@ -101,7 +102,10 @@ class Cluster:
                 "main",
             )
             for entry in self.stock
-        ] + [copy.deepcopy(each) for each in outside]
+        ]
+        if self.settings.workers == "daemonset":
+            self.tallies = equal(self.tallies, (policy or {}).get("leader", ""))
+        self.tallies += [copy.deepcopy(each) for each in outside]
         self.gguf = model(blocks=20, block_bytes=100 * MIB)
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         if self.plan["feasible"]:

@@ -39,6 +39,7 @@ EVERYTHING = {
     "ingress": {"host": "llm.lan", "class_name": "nginx", "tls_secret": "llm-tls", "annotations": {"a": "b"}},
 }
 HEALS = {"nodes": ROOMY, "healing": True, "policy": {"spread": "all"}}
+LABELLED = [node(each["metadata"]["name"], "2Gi", labels={"llm": "yes"}) for each in ROOMY]
 CLAIM = {"model": {"file": "small.gguf", "claim": "models"}}
 # What the newest and the oldest Kubernetes that people run take; strict: no field that it does not know.
 VERSIONS = ("1.37.0", "1.28.0")
@@ -77,6 +78,9 @@ ALL_WAYS = {
     "healing": HEALS,
     "healing with everything": {**HEALS, **EVERYTHING},
     "healing on the network of the nodes": {**HEALS, "host_network": True},
+    "workers that join": {**HEALS, "workers": "daemonset", "node_selector": {"llm": "yes"}, "nodes": LABELLED},
+    "workers that join with everything": {**HEALS, **EVERYTHING, "workers": "daemonset"},
+    "workers that join on the network of the nodes": {**HEALS, "workers": "daemonset", "host_network": True},
     "a load balancer": {"service_type": "LoadBalancer", "port": 80},
     "a worker outside": {"outside": [outside()], "policy": {"leader": "kube-2", "spread": "all"}},
     "a leader outside": {"outside": [outside()], "policy": {"leader": "mac", "spread": "all"}, "host_network": True},

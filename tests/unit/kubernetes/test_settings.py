@@ -118,9 +118,19 @@ def test_an_empty_text_is_no_wish():
         ({"lend": {"memory_bytes": "1GB"}}, "kubernetes_lend.memory_bytes is '1GB' but must be a quantity"),
         ({"nodes": {"a": {"threads": 0}}}, "kubernetes_nodes['a'].threads is 0 but must be a whole number from 1"),
         ({"nodes": {"a": {"cores": 1}}}, "kubernetes_nodes['a']: 'cores' is unknown"),
-        ({"workers": "daemonset"}, "kubernetes_workers is 'daemonset', where a leader would have to plan from what"),
-        ({"workers": "leaderworkerset"}, "kubernetes_workers is 'leaderworkerset', where a leader would have to plan"),
-        ({"workers": "all"}, "kubernetes_workers is 'all' but must be one of pinned, daemonset, leaderworkerset"),
+        ({"workers": "all"}, "kubernetes_workers is 'all' but must be one of pinned, daemonset"),
+        (
+            {"workers": "daemonset", "healing": False},
+            "kubernetes_workers is daemonset, where the leader plans from what the pods tell, and",
+        ),
+        (
+            {"workers": "daemonset", "healing": True, "nodes": {"kube-2": {"threads": 1}}},
+            "kubernetes_workers is daemonset, where all nodes lend the same, and kubernetes_nodes wishes",
+        ),
+        (
+            {"workers": "daemonset", "healing": True, "lend": {"gpus": 1}},
+            "kubernetes_workers is daemonset, where pods are given no GPUs, and kubernetes_lend wishes for 1",
+        ),
         ({"cache": {"host_path": "cache"}}, "kubernetes_cache.host_path is 'cache' but must be an absolute path"),
         ({"rpc_port": 80}, "kubernetes_rpc_port is 80 but must be a whole number from 1024 to 65535"),
         ({"port": 0}, "kubernetes_port is 0 but must be a whole number from 1 to 65535"),

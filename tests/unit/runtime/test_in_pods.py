@@ -75,5 +75,5 @@ def test_a_pod_tells_which_devices_its_programs_list(tmp_path, monkeypatch, caps
     monkeypatch.setattr(tally, "ask_devices", lambda server: [{"name": "CUDA0"}])
     monkeypatch.setattr(tally, "take_tally", lambda _tree, **_given: {**TALLY, "gpus": gpus})
     words = ("host", "cluster", "reserve_bytes", "threads", "devices", "address", "port", "disk_path", "no_bandwidth")
-    tally.print_tally(SimpleNamespace(**dict.fromkeys(words), pod=True))
+    tally.print_tally(SimpleNamespace(**dict.fromkeys(words), pod=True, keep=False))
     assert json.loads(capsys.readouterr().out)["programs"] == {**programs, "devices": devices}
