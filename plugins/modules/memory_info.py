@@ -552,6 +552,14 @@ members:
   type: str
   sample: 0b5fd2e1a7c94f3d
   version_added: "0.2.0"
+secret:
+  description:
+    - A digest of the secret that this host has of a cluster that heals itself, by which hosts are known to have the same.
+      Null where there is none, or one that is damaged.
+  returned: success
+  type: str
+  sample: 7d1c50be92a4
+  version_added: "0.2.0"
 measured:
   description:
     - What starts of O(cluster) that this host has led have shown, as RV(drover.llama.measured_info#module:measured)
@@ -618,6 +626,7 @@ from ansible_collections.drover.llama.plugins.module_utils.runtime.decisions imp
 from ansible_collections.drover.llama.plugins.module_utils.runtime.found_standby import found_standby
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
+from ansible_collections.drover.llama.plugins.module_utils.runtime.secret import secret_digest
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.weights.standing import standing
 
@@ -668,6 +677,7 @@ def main():
         found = {
             "tally": tally,
             "plan": (decided or {}).get("plan") or running_plan(cluster),
+            "secret": secret_digest(Cluster(cluster)),
             "members": members.get("lasting") if isinstance(members, dict) else None,
             "measured": read_document(Cluster(cluster).measured_path),
             "deployment": deployment,
