@@ -16,7 +16,7 @@ LEAST = 32
 
 
 def secret_digest(cluster: Cluster) -> str | None:
-    """By which hosts are known to have the same secret; None for none that one could be. It is too long to be guessed."""
+    """By which hosts are known to have the same secret, which is too long to be guessed; None for what is none."""
     try:
         return hashlib.sha256(b"drover\0" + read_secret(cluster)).hexdigest()
     except DroverError:

@@ -31,8 +31,8 @@ def hosts_due(
 
     A host that nothing was found on is due; so is one that leads no longer, a leader whose members are others than
     ``members`` (see healing/members.py, ``lasting``), one of the ``standbys`` that is due (see ``standbys_due``), one
-    that stands by no longer, or leads in the leader's place, one that heals and has another secret than its leader, and
-    one whose tensor cache lacks what ``spread`` (on how many workers each tensor is to be; 0: none are placed) asks for.
+    that stands by no longer, or leads in the leader's place, one that heals and has another secret than its leader, or
+    one whose tensor cache lacks what ``spread`` asks for (on how many workers each tensor is to be, 0 for none).
     """
     known = {each["host"]: each for each in found}
     placing = spread if plan and plan["feasible"] and saves(plan["predicted"]) else 0
