@@ -8,9 +8,12 @@ The clock is not set here, since all hosts of the lab have the machine's: tests/
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cluster import LEADER, address, host
@@ -29,6 +32,7 @@ from faults import (
     wait_until,
     workers,
 )
+from playbook import play
 
 pytestmark = pytest.mark.long  # tests/unit/healing holds what is decided; here it is seen on hosts
 
@@ -245,3 +249,63 @@ def test_an_owner_whose_program_takes_a_workers_memory(stream):
         assert "oom" not in journal("pi-3", "rpc")
     finally:
         host("pi-3").run("systemctl stop owner")
+
+
+def damage(name, *paths):
+    host(name).check_output(" && ".join(f"printf '{{\"schema\": 1, ' > {path}" for path in paths))
+
+
+def test_what_the_cluster_has_written_itself_may_be_damaged(stream):
+    own = [
+        f"{STATE}/running.json",
+        f"{STATE}/watch.json",
+        "/etc/drover/main/measured.json",
+        "/etc/drover/main/plan.json",
+    ]
+    assert heals(stream, "its own documents damaged", lambda: damage(LEADER, *own), notice=15) < HEAL_SECONDS
+    assert workers() == WORKERS
+
+
+def test_what_root_has_written_is_told_of_and_mended_by_a_run_of_site():
+    wait_until(is_healthy, BACK_SECONDS, "healthy before the fault")
+    root = "/etc/drover/main"
+    damage("pi-1", f"{root}/deployment.json")
+    wait_until(lambda: "deployment.json is not JSON" in running()["absent"].get("pi-1", ""), HEAL_SECONDS, "told")
+    print(f"\n{running()['absent']['pi-1']}")
+    assert "run site.yml again" in running()["absent"]["pi-1"]
+    host("pi-3").check_output(f"printf %048d 7 > {root}/secret")
+    wait_until(lambda: "another secret" in running()["absent"].get("pi-3", ""), HEAL_SECONDS, "told")
+    print(f"\n{running()['absent']['pi-3']}")
+    for file, said in (
+        ("secret", "secret holds 4 characters where 32 or more were expected: run site.yml again"),
+        ("members.json", "members.json is not JSON"),
+        ("deployment.json", "deployment.json is not JSON"),
+    ):
+        host(LEADER).check_output(f"printf 'half' > {root}/{file} && systemctl restart drover-server@main || true")
+        wait_until(lambda said=said: said in journal(LEADER, "server"), 30, f"{file} told")
+        line = next(line for line in journal(LEADER, "server").splitlines() if said in line)
+        print(f"\n{line}")
+        assert "run site.yml again" in line
+    run = play("site")
+    assert run.status == 0, run.said
+    wait_until(all_take_part, BACK_SECONDS, "all take part again")
+    again = play("site")
+    assert (again.status, set(again.changed.values())) == (0, {0}), again.said
+
+
+def test_of_two_runs_of_site_at_once_one_is_refused():
+    wait_until(is_healthy, BACK_SECONDS, "healthy before")
+    sizes = [1024, 1536]
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda size: play("site", settings={"llama_server_context_size": size}), sizes))
+    assert sorted(run.status == 0 for run in runs) == [False, True], [run.said for run in runs]
+    (refused,) = [run for run in runs if run.status]
+    assert re.search(r"by a run of \S+ on \S+, which began \d+ minutes ago", refused.said), refused.said
+    assert set(refused.changed.values()) == {0}
+    (size,) = [size for size, run in zip(sizes, runs, strict=True) if run.status == 0]
+    root = json.loads(host(LEADER).file("/etc/drover/main/deployment.json").content_string)
+    assert root["arguments"][root["arguments"].index("--ctx-size") + 1] == str(size)
+    # And the next one has its turn.
+    run = play("site")
+    assert run.status == 0, run.said
+    wait_until(all_take_part, BACK_SECONDS, "all take part")

@@ -48,8 +48,8 @@ def take(
         minutes = round((now - kept["began"]) / 60)
         if now < kept["until"] and kept["run"] not in ended:
             raise DroverError(
-                f"{host} is being changed by a run of {kept['who']}, which began {minutes} minutes ago, so this one goes "
-                "no further: run again when that has ended. If it was cut off, it counts as ended in "
+                f"{host} is being changed by a run of {kept['who']}, which began {minutes} minutes ago, so this one "
+                "goes no further: run again when that has ended. If it was cut off, it counts as ended in "
                 f"{round((kept['until'] - now) / 60)} minutes, or when {path} is deleted there."
             )
         if kept["run"] != seen:

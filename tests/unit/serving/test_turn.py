@@ -39,15 +39,15 @@ def test_the_second_is_refused_in_one_sentence_that_names_the_first(seen):
     with pytest.raises(DroverError) as refused:
         taken(FIRST, "second", 280.0, seen=seen)
     assert str(refused.value) == (
-        "pi-1 is being changed by a run of somebody with first, which began 3 minutes ago, so this one goes no further: "
-        "run again when that has ended. If it was cut off, it counts as ended in 57 minutes, or when "
+        "pi-1 is being changed by a run of somebody with first, which began 3 minutes ago, so this one goes no "
+        "further: run again when that has ended. If it was cut off, it counts as ended in 57 minutes, or when "
         "/run/drover-main.turn is deleted there."
     )
 
 
 def test_who_took_stock_before_the_first_was_over_has_planned_with_what_is_not_so_any_more():
     over = give_back(FIRST, "first")
-    with pytest.raises(DroverError, match="pi-1 was changed by a run of somebody with first, .* took stock"):
+    with pytest.raises(DroverError, match=r"pi-1 was changed by a run of somebody with first, .* took stock"):
         taken(over, "second", 280.0)
     assert taken(over, "third", 280.0, seen="first")["run"] == "third"
 
@@ -87,7 +87,7 @@ def test_a_host_keeps_it_in_a_file(tmp_path):
 
 
 def test_where_it_cannot_be_kept_it_is_said(tmp_path):
-    with pytest.raises(DroverError, match="drover-main.turn cannot be written"):
+    with pytest.raises(DroverError, match=r"drover-main\.turn cannot be written"):
         change_turn(Tree(str(tmp_path)), MAIN, lambda kept, now: taken(kept, "first", now))
 
 
