@@ -31,7 +31,7 @@ def test_what_is_no_secret(cluster, content):
     if content is not None:
         with open(cluster.secret_path, "w", encoding="utf-8") as file:
             file.write(content)
-    with pytest.raises(DroverError, match="run site.yml again") as refused:
+    with pytest.raises(DroverError, match=r"run site\.yml again") as refused:
         read_secret(cluster)
     assert "short" not in str(refused.value)
     assert secret_digest(cluster) is None
