@@ -456,6 +456,22 @@ def test_the_oldest_of_too_many_connections_makes_room(port, sources):
         assert all(map(is_answered, others))
 
 
+def test_one_that_is_started_anew_has_its_port_at_once(handler):
+    """Although the kernel keeps it for those connections that the last one has ended, rather than their clients."""
+    number = 0
+    for _start in range(2):
+        with Service("127.0.0.1", number, handler) as service:
+            number = service.server_port
+            thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            with socket.create_connection(("127.0.0.1", number), timeout=5) as connection:
+                connection.sendall(b"GET /nonce HTTP/1.1\r\nConnection: close\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+            service.shutdown()
+            thread.join()
+
+
 def test_a_request_that_comes_byte_by_byte_has_an_end(port, monkeypatch):
     monkeypatch.setattr(http_service, "SECONDS", 0.2)
     paced = threading.Event()
