@@ -56,8 +56,7 @@ def test_a_leader_that_is_rebooted(stream):
         wait_until(lambda: is_off(LEADER), 60, "it has shut down")
         lab("start", f"heal/{LEADER}")
 
-    took = heals(stream, "leader rebooted", fault, BOOT_SECONDS + HEAL_SECONDS)
-    assert took < BOOT_SECONDS + HEAL_SECONDS
+    heals(stream, "leader rebooted", fault)
     wait_until(all_take_part, BACK_SECONDS, "all take part")
 
 
@@ -73,8 +72,7 @@ def test_all_hosts_that_lose_their_power_and_come_back_in_any_order(stream):
         # The pause is the fault itself.
         time.sleep(dice.uniform(0, 10))
         lab("start", f"heal/{name}")
-    took = answers_again(stream, f"all powered on as {', '.join(names)}", time.monotonic(), 0, BOOT_SECONDS + 45)
-    assert took < BOOT_SECONDS + HEAL_SECONDS
+    answers_again(stream, f"all powered on as {', '.join(names)}", time.monotonic(), 0, BOOT_SECONDS + 45)
     wait_until(all_take_part, BACK_SECONDS, "all take part again")
 
 
@@ -88,7 +86,7 @@ def test_a_network_that_is_split_between_the_leader_and_all_workers(stream):
         f" && nft 'add rule inet split in ip saddr {{ {others} }} drop'"
     )
     try:
-        assert heals(stream, "all workers cut off", lambda: host(LEADER).check_output(split)) < HEAL_SECONDS
+        heals(stream, "all workers cut off", lambda: host(LEADER).check_output(split))
         assert workers() == []
     finally:
         host(LEADER).check_output("nft delete table inet split")
@@ -189,7 +187,7 @@ def test_a_disk_that_is_full_on_the_leader_is_told_and_gone_on_with(stream):
         wait_until(lambda: "No space left on device" in journal(LEADER, "server"), 30, "told")
     finally:
         make_room(LEADER)
-    assert answers_again(stream, "llama-server killed while the disk is full", began, 0) < 2 * HEAL_SECONDS
+    answers_again(stream, "llama-server killed while the disk is full", began, 0)
 
 
 def test_a_slow_link_is_no_dead_one(stream):
@@ -221,7 +219,7 @@ def test_a_worker_whose_memory_runs_out(stream):
             f"cat > /root/hog.py <<'EOF'\n{hog}EOF\nsystemd-run --collect python3 /root/hog.py {pid} 3"
         )
 
-    assert heals(stream, "worker out of memory", fault, notice=30) < HEAL_SECONDS
+    heals(stream, "worker out of memory", fault, notice=30)
     assert int(host("pi-1").check_output("grep oom_kill /proc/vmstat").split()[1]) > before
     assert "status=9/KILL" in journal("pi-1", "rpc")
 
@@ -241,7 +239,7 @@ def test_an_owner_whose_program_takes_a_workers_memory(stream):
         )
 
     try:
-        assert heals(stream, "owner takes a worker's memory", fault, notice=45) < 2 * HEAL_SECONDS
+        heals(stream, "owner takes a worker's memory", fault, notice=45)
         assert "pi-3's owner needs its memory since" in status()
         print(f"\n{status().partition('Heals')[0][-400:]}")
         # Its own program was never in danger.
@@ -262,7 +260,7 @@ def test_what_the_cluster_has_written_itself_may_be_damaged(stream):
         "/etc/drover/main/measured.json",
         "/etc/drover/main/plan.json",
     ]
-    assert heals(stream, "its own documents damaged", lambda: damage(LEADER, *own), notice=15) < HEAL_SECONDS
+    heals(stream, "its own documents damaged", lambda: damage(LEADER, *own), notice=15)
     assert workers() == WORKERS
 
 
