@@ -264,6 +264,20 @@ def test_what_the_cluster_has_written_itself_may_be_damaged(stream):
     assert workers() == WORKERS
 
 
+def test_of_two_runs_of_site_at_once_one_is_refused():
+    wait_until(is_healthy, BACK_SECONDS, "healthy before")
+    sizes = [1024, 1536]
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda size: play("site", settings={"llama_server_context_size": size}), sizes))
+    assert sorted(run.status == 0 for run in runs) == [False, True], [run.said for run in runs]
+    (refused,) = [run for run in runs if run.status]
+    assert re.search(r"by a run of \S+ on \S+, which began \d+ minutes ago", refused.said), refused.said
+    assert set(refused.changed.values()) == {0}
+    (size,) = [size for size, run in zip(sizes, runs, strict=True) if run.status == 0]
+    root = json.loads(host(LEADER).file("/etc/drover/main/deployment.json").content_string)
+    assert root["arguments"][root["arguments"].index("--ctx-size") + 1] == str(size)
+
+
 def test_what_root_has_written_is_told_of_and_mended_by_a_run_of_site():
     wait_until(is_healthy, BACK_SECONDS, "healthy before the fault")
     root = "/etc/drover/main"
@@ -284,26 +298,9 @@ def test_what_root_has_written_is_told_of_and_mended_by_a_run_of_site():
         line = next(line for line in journal(LEADER, "server").splitlines() if said in line)
         print(f"\n{line}")
         assert "run site.yml again" in line
+    # After the two of before, too, the next one has its turn.
     run = play("site")
     assert run.status == 0, run.said
     wait_until(all_take_part, BACK_SECONDS, "all take part again")
     again = play("site")
     assert (again.status, set(again.changed.values())) == (0, {0}), again.said
-
-
-def test_of_two_runs_of_site_at_once_one_is_refused():
-    wait_until(is_healthy, BACK_SECONDS, "healthy before")
-    sizes = [1024, 1536]
-    with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda size: play("site", settings={"llama_server_context_size": size}), sizes))
-    assert sorted(run.status == 0 for run in runs) == [False, True], [run.said for run in runs]
-    (refused,) = [run for run in runs if run.status]
-    assert re.search(r"by a run of \S+ on \S+, which began \d+ minutes ago", refused.said), refused.said
-    assert set(refused.changed.values()) == {0}
-    (size,) = [size for size, run in zip(sizes, runs, strict=True) if run.status == 0]
-    root = json.loads(host(LEADER).file("/etc/drover/main/deployment.json").content_string)
-    assert root["arguments"][root["arguments"].index("--ctx-size") + 1] == str(size)
-    # And the next one has its turn.
-    run = play("site")
-    assert run.status == 0, run.said
-    wait_until(all_take_part, BACK_SECONDS, "all take part")
