@@ -155,7 +155,7 @@ def test_a_worker_that_comes_back_with_another_build(stream):
 def fill(name):
     """Have no room where the services of a host write: a small disk over it, with what is there, and full."""
     host(name).check_output(
-        f"cp -a {STATE} /root/kept && mount -t tmpfs -o size=256k,mode=0755 tmpfs {STATE}"
+        f"rm -rf /root/kept && cp -a {STATE} /root/kept && mount -t tmpfs -o size=256k,mode=0755 tmpfs {STATE}"
         f" && cp -a /root/kept/. {STATE}/ && chown drover:drover {STATE}"
         f" && (dd if=/dev/zero of={STATE}/filler bs=4k 2>/dev/null; true)"
     )
@@ -163,6 +163,14 @@ def fill(name):
 
 def make_room(name):
     host(name).check_output(f"rm -f {STATE}/filler")
+
+
+def put_back(name):
+    """The host's own disk, with what was written since."""
+    host(name).check_output(
+        f"rm -rf /root/kept && cp -a {STATE} /root/kept && umount {STATE} && cp -a /root/kept/. {STATE}/"
+        " && systemctl restart 'drover-*@main.service'"
+    )
 
 
 def test_a_disk_that_is_full_on_a_worker_stops_nobody(stream):
@@ -174,6 +182,7 @@ def test_a_disk_that_is_full_on_a_worker_stops_nobody(stream):
         heals(stream, "worker killed while its disk is full", lambda: host("pi-1").check_output(kill))
     finally:
         make_room("pi-1")
+        put_back("pi-1")
 
 
 def test_a_disk_that_is_full_on_the_leader_is_told_and_gone_on_with(stream):
@@ -188,6 +197,7 @@ def test_a_disk_that_is_full_on_the_leader_is_told_and_gone_on_with(stream):
     finally:
         make_room(LEADER)
     answers_again(stream, "llama-server killed while the disk is full", began, 0)
+    put_back(LEADER)
 
 
 def test_a_slow_link_is_no_dead_one(stream):
