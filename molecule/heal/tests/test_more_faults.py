@@ -19,7 +19,6 @@ import pytest
 from cluster import LEADER, address, host
 from faults import (
     BACK_SECONDS,
-    HEAL_SECONDS,
     RUNNING,
     WORKERS,
     all_take_part,
@@ -286,31 +285,3 @@ def test_of_two_runs_of_site_at_once_one_is_refused():
     (size,) = [size for size, run in zip(sizes, runs, strict=True) if run.status == 0]
     root = json.loads(host(LEADER).file("/etc/drover/main/deployment.json").content_string)
     assert root["arguments"][root["arguments"].index("--ctx-size") + 1] == str(size)
-
-
-def test_what_root_has_written_is_told_of_and_mended_by_a_run_of_site():
-    wait_until(is_healthy, BACK_SECONDS, "healthy before the fault")
-    root = "/etc/drover/main"
-    damage("pi-1", f"{root}/deployment.json")
-    wait_until(lambda: "deployment.json is not JSON" in running()["absent"].get("pi-1", ""), HEAL_SECONDS, "told")
-    print(f"\n{running()['absent']['pi-1']}")
-    assert "run site.yml again" in running()["absent"]["pi-1"]
-    host("pi-3").check_output(f"printf %048d 7 > {root}/secret")
-    wait_until(lambda: "another secret" in running()["absent"].get("pi-3", ""), HEAL_SECONDS, "told")
-    print(f"\n{running()['absent']['pi-3']}")
-    for file, said in (
-        ("secret", "secret holds 4 characters where 32 or more were expected: run site.yml again"),
-        ("members.json", "members.json is not JSON"),
-        ("deployment.json", "deployment.json is not JSON"),
-    ):
-        host(LEADER).check_output(f"printf 'half' > {root}/{file} && systemctl restart drover-server@main || true")
-        wait_until(lambda said=said: said in journal(LEADER, "server"), 30, f"{file} told")
-        line = next(line for line in journal(LEADER, "server").splitlines() if said in line)
-        print(f"\n{line}")
-        assert "run site.yml again" in line
-    # After the two of before, too, the next one has its turn.
-    run = play("site")
-    assert run.status == 0, run.said
-    wait_until(all_take_part, BACK_SECONDS, "all take part again")
-    again = play("site")
-    assert (again.status, set(again.changed.values())) == (0, {0}), again.said
