@@ -178,6 +178,16 @@ def test_another_secret_is_told_by_name(port):
     other.close()
 
 
+def test_a_host_whose_own_documents_are_damaged_says_so(agent, monkeypatch, capsys):
+    def damaged(_cluster):
+        raise DroverError("deployment.json is not JSON")
+
+    monkeypatch.setattr(agent_module, "load_deployment", damaged)
+    with pytest.raises(DroverError, match=r"^pi-1's own documents are damaged, .*: run site\.yml again\.$"):
+        agent.state()
+    assert "deployment.json is not JSON" in capsys.readouterr().err
+
+
 def cannot_be_reached(_connection):
     raise OSError(errno.EHOSTUNREACH, "No route to host")
 
