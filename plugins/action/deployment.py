@@ -46,6 +46,7 @@ class ActionModule(BrainAction):
                     "plan": {"type": "dict"},
                     "weights": {"type": "dict"},
                     "members": {"type": "str"},
+                    "secret": {"type": "str"},
                     "standby": {"type": "dict"},
                 },
             },

@@ -117,6 +117,9 @@ options:
       members:
         description: The RV(drover.llama.memory_info#module:members) there.
         type: str
+      secret:
+        description: The RV(drover.llama.memory_info#module:secret) there.
+        type: str
       weights:
         description: The RV(drover.llama.memory_info#module:weights) there.
         type: dict

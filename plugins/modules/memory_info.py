@@ -562,6 +562,30 @@ members:
   type: str
   sample: 0b5fd2e1a7c94f3d
   version_added: "0.2.0"
+secret:
+  description:
+    - A digest of the secret that this host has of a cluster that heals itself, by which hosts are known to have the
+      same. Null where there is none, or one that is damaged.
+  returned: success
+  type: str
+  sample: 7d1c50be92a4
+  version_added: "0.2.0"
+turn:
+  description:
+    - Whose turn it is to change O(cluster) on this host, or was last since its boot, see M(drover.llama.turn).
+      Null where it was nobody's.
+  returned: success
+  type: dict
+  contains:
+    run:
+      description: The run of a playbook.
+      type: str
+      returned: success
+    who:
+      description: Who has started it, and where.
+      type: str
+      returned: success
+  version_added: "0.2.0"
 measured:
   description:
     - What starts of O(cluster) that this host has led have shown, as RV(drover.llama.measured_info#module:measured)
@@ -628,6 +652,8 @@ from ansible_collections.drover.llama.plugins.module_utils.runtime.decisions imp
 from ansible_collections.drover.llama.plugins.module_utils.runtime.found_standby import found_standby
 from ansible_collections.drover.llama.plugins.module_utils.runtime.installed import installed_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.running import complete, runs
+from ansible_collections.drover.llama.plugins.module_utils.runtime.secret import secret_digest
+from ansible_collections.drover.llama.plugins.module_utils.runtime.turns import kept_turn
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.weights.standing import standing
 
@@ -678,6 +704,8 @@ def main():
         found = {
             "tally": tally,
             "plan": (decided or {}).get("plan") or running_plan(cluster),
+            "turn": kept_turn(Tree(), Cluster(cluster)),
+            "secret": secret_digest(Cluster(cluster)),
             "members": members.get("lasting") if isinstance(members, dict) else None,
             "measured": read_document(Cluster(cluster).measured_path),
             "deployment": deployment,

@@ -91,6 +91,8 @@ class Agent:
             status, sealed, self.nonce, content = self._exchange(method, path, body, headers)
             if status == 401:
                 raise DroverError(f"{self.host} has another secret than its leader: run site.yml again.")
+            if status == 503 and not sealed:
+                raise DroverError(f"{self.host}'s own documents are damaged, as its journal says: run site.yml again.")
             if not seal.is_seal(sealed, seal.answer_seal(self.secret, request, status, self.nonce, content)):
                 raise DroverError(f"Whoever answers for {self.host} does not know the cluster's secret.")
             if status != 200:

@@ -47,13 +47,19 @@ def in_force(cluster: Cluster, root: dict[str, Any], tree: Tree | None = None) -
 def decision(cluster: Cluster, tree: Tree | None = None) -> dict[str, Any] | None:
     """The decision that is in force here, of a leader (see ``healing.granted.read_decision``), or None."""
     tree = tree or Tree()
+    found = last_decision(cluster, tree)
+    return found if found and found["grant"] == granted(cluster, tree) else None
+
+
+def last_decision(cluster: Cluster, tree: Tree) -> dict[str, Any] | None:
+    """The same, by whichever documents of root's; None where there is none, or it is damaged."""
     try:
         found = read_decision(_decided(cluster, tree))
     except DroverError:
         return None
     deployment = found["deployment"]
     is_this = (deployment.get("part"), deployment.get("cluster")) == ("leader", cluster.name)
-    return found if is_this and found["grant"] == granted(cluster, tree) else None
+    return found if is_this else None
 
 
 def write_document(path: str, content: dict[str, Any]) -> None:

@@ -17,12 +17,12 @@ def print_document(document: dict[str, Any]) -> None:
     say(json.dumps(document, sort_keys=True, indent=2))
 
 
-def load_document(path: str, what: str) -> Any:
-    """What the JSON file at ``path`` holds; ``what`` it should be is for the sentence of a DroverError."""
+def load_document(path: str, remedy: str) -> Any:
+    """What the JSON file at ``path`` holds. Raises DroverError, one sentence that ends with the ``remedy``."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
     except OSError as error:
-        raise DroverError(f"{path} cannot be read ({error.strerror}): give the path of {what}.") from error
+        raise DroverError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
     except (ValueError, RecursionError) as error:
-        raise DroverError(f"{path} is not JSON ({error}): give the path of {what}.") from error
+        raise DroverError(f"{path} is not JSON ({error}): {remedy}.") from error

@@ -22,7 +22,7 @@ from ..errors import DroverError
 from ..hosts.listener import find_listeners
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster, led
-from ..serving.deployment import source_network
+from ..serving.deployment import REMEDY, source_network
 from .documents import load_document
 from .foreign_firewalls import Opening
 from .opened import keep_open
@@ -80,7 +80,7 @@ def open_gateway(name: str, run: Run = run_tool) -> None:
     """Let everybody in to the gateway of the cluster called ``name`` on this host. It has keys: no table guards it."""
     cluster = Cluster(name)
     path = f"{cluster.gateway_folder}/gateway.json"
-    listen = dictionary(load_document(path, "the gateway's configuration").get("listen"), f"listen in {path}")
+    listen = dictionary(load_document(path, REMEDY).get("listen"), f"listen in {path}")
     address = text(listen.get("address"), f"The address in {path}")
     port = whole(listen.get("port"), f"The port in {path}", 1, 65535)
     wanted = [Opening(None, address, port, f"drover {name} gateway")]

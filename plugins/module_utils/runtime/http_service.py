@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from ..errors import DroverError
@@ -48,9 +49,9 @@ class Service(ThreadingHTTPServer):
         super().__init__((address, port), handler)
 
     def server_bind(self) -> None:
-        # The base class would look up a name for the address, and wait for a name server.
-        socket.socket.bind(self.socket, self.server_address)
-        self.server_address = self.socket.getsockname()
+        # HTTPServer would look up a name for the address, and wait for a name server. This one lets a service that is
+        # started anew have its port at once: the kernel keeps it for a minute for connections that the last one ended.
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:

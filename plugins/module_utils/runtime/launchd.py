@@ -15,5 +15,5 @@ from .say import say
 
 def print_job(given: argparse.Namespace) -> None:
     """Print the job of the deployment in a file, or the rules that close its port."""
-    deployment = read_deployment(load_document(given.deployment, "a deployment"))
+    deployment = read_deployment(load_document(given.deployment, "give the path of a deployment"))
     say((pf_rules(deployment) if given.pf else launchd_plist(deployment).decode()).rstrip("\n"))

@@ -57,7 +57,7 @@ def decide(name: str, root: dict[str, Any]) -> dict[str, Any]:
 
 def load_members(cluster: Cluster) -> dict[str, Any]:
     """The members of ``cluster``. Raises DroverError for documents that are none, or another cluster's."""
-    members = read_members(load_document(cluster.members_path, "the cluster's members"))
+    members = read_members(load_document(cluster.members_path, REMEDY))
     if members["cluster"] != cluster.name:
         raise DroverError(f"{cluster.members_path} is for the cluster {members['cluster']}: {REMEDY}.")
     return members

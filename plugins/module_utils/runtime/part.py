@@ -73,7 +73,7 @@ def load_deployment(cluster: Cluster) -> dict[str, Any]:
     path = cluster.deployment_path
     if not os.path.exists(path):
         raise DroverError(f"This host runs nothing for the cluster {cluster.name}, since there is no {path}: {REMEDY}.")
-    deployment = read_deployment(load_document(path, "a deployment"))
+    deployment = read_deployment(load_document(path, REMEDY))
     if deployment["cluster"] != cluster.name:
         raise DroverError(f"{path} is for the cluster {deployment['cluster']}: {REMEDY}.")
     deployment = at_host(deployment, os.environ.get(HOST_VARIABLE))

@@ -21,10 +21,10 @@ MAGIC = b"GGUF"
 
 def print_plan(given: argparse.Namespace) -> bool:
     """Print the plan for the model, tallies and policy in the files that are given; tell whether it is feasible."""
-    policy = load_document(given.policy, "a policy") if given.policy else {}
+    policy = load_document(given.policy, "give the path of a policy") if given.policy else {}
     plan = make_plan(
         _model(given.model),
-        [load_document(path, "a tally, as drover tally prints it") for path in given.tally],
+        [load_document(path, "give the path of a tally, as drover tally prints it") for path in given.tally],
         Policy.from_dict(policy),
         cluster=given.cluster,
     )
@@ -41,4 +41,4 @@ def _model(path: str) -> dict[str, Any]:
         raise DroverError(f"{path} cannot be read ({error.strerror}): give the path of a GGUF model.") from error
     if is_model:
         return model_profile(read_header(path))
-    return read_gguf(load_document(path, "a GGUF model, or of the JSON of its gguf_info"))
+    return read_gguf(load_document(path, "give the path of a GGUF model, or of the JSON of its gguf_info"))

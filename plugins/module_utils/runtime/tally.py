@@ -49,5 +49,5 @@ def _programs(has_gpus: bool) -> dict[str, Any]:
     ``devices`` are those that the pod was given."""
     if not os.path.exists(PROGRAMS):
         return {}
-    programs = load_document(PROGRAMS, "what the programs can do")
+    programs = load_document(PROGRAMS, "have the image made anew, which writes it")
     return {**programs, "devices": ask_devices(programs["server"]) if has_gpus and programs["server"] else []}

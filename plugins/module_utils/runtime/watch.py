@@ -31,8 +31,9 @@ from ..healing.replan import SLOW as SLOW_ANSWER
 from ..healing.replan import Answer, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import resting
+from ..hosts.listener import find_listeners
 from ..hosts.pressure import read_pressure
-from ..hosts.process import marked_process
+from ..hosts.process import marked_process, process_mark
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster, led
 from ..serving.completion import health, read_api_key
@@ -40,7 +41,7 @@ from ..serving.deployment import in_pod
 from .agent import listen
 from .agents import ask_all
 from .command import EX_TEMPFAIL
-from .decisions import decision, granted, read_document
+from .decisions import decision, granted, last_decision, read_document
 from .http_service import Handler, Refused
 from .known import Known
 from .leader import agents_of, load_members
@@ -146,6 +147,9 @@ class Watch:
         decided = decision(self.cluster, self.tree)
         mark = decided["leader"] if decided and not decided["waiting"] else None
         pid = marked_process(self.tree, mark) if mark else None
+        unknown = self._unknown(decided)
+        if unknown and self.ending is None:
+            self._end(unknown, Decision(True, False, "what it was started with cannot be read any more"))
         run = mark if pid else None
         answers = agents_of(self.members, ask_all(self.known.now(), self.secret, lent=False, seconds=ASK_SECONDS))
         self.known.heard(answers)
@@ -166,6 +170,15 @@ class Watch:
         self._see_to_the_end()
         self._tell(decided, run, answers, sights)
         self.looked = time.monotonic()
+
+    def _unknown(self, decided: dict[str, Any] | None) -> str | None:
+        """The mark of a llama-server of which no file tells any more what it was started with, so that nobody could see
+        what it lacks. One that was started by root's documents of before goes on until these are followed."""
+        if decided is not None or last_decision(self.cluster, self.tree) is not None:
+            return None
+        found = find_listeners(self.tree, [self.root["listen"]["port"]])
+        marks = [process_mark(self.tree, listener["pid"]) for listener in found if listener["pid"]]
+        return marks[0] if marks else None
 
     def _weigh(self, decided: dict[str, Any], answers: dict[str, Answer]) -> None:
         """Whether a better plan is possible with those who took no part when llama-server was started, and are back, or

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from ..errors import DroverError
 from ..serving.cluster import Cluster
+from ..serving.deployment import REMEDY
 from ..telling.placed import placed_sentences
 from ..telling.progress import Progress
 from ..weights.document import read_weights
@@ -52,7 +53,7 @@ def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None 
     JSON, and print what was done, with what people ought to know of it in ``told``."""
     cluster = Cluster(name)
     cache = cache_of(cluster)
-    weights = read_weights(load_document(cluster.weights_path, "what the tensor cache is to have"))
+    weights = read_weights(load_document(cluster.weights_path, REMEDY))
     if weights["cluster"] != cluster.name:
         raise DroverError(
             f"{cluster.weights_path} is for the cluster {weights['cluster']}: run site.yml again, which writes it anew."

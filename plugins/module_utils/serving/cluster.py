@@ -98,6 +98,11 @@ class Cluster:
         return f"{HEALING_FOLDER}/{self.name}/leading.json"
 
     @property
+    def turn_path(self) -> str:
+        """Whose turn it is to change this host, see ``serving.turn``; gone after a boot."""
+        return f"/run/drover-{self.name}.turn"
+
+    @property
     def gateway_folder(self) -> str:
         """What the cluster's gateway on a host needs."""
         return f"{self.folder}/gateway"

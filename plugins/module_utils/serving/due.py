@@ -26,12 +26,13 @@ def hosts_due(
 
     ``plan`` is what the leader is to have, and ``installed`` the digest of what each host is to have of Drover (see
     runtime/installed.py). ``found``: ``host``, and of it ``installed``, ``deployment`` (what its service was started
-    by), ``complete``, ``listeners``, ``members``, ``plan`` and ``weights``, as memory_info returns them, or empty.
+    by), ``complete``, ``listeners``, ``members``, ``secret``, ``plan`` and ``weights``, as memory_info returns them, or
+    empty.
 
     A host that nothing was found on is due; so is one that leads no longer, a leader whose members are others than
     ``members`` (see healing/members.py, ``lasting``), one of the ``standbys`` that is due (see ``standbys_due``), one
-    that stands by no longer, or leads in the leader's place, and one whose tensor cache lacks what ``spread`` (on how
-    many workers each tensor is to be; 0: none are placed) asks for.
+    that stands by no longer, or leads in the leader's place, one that heals and has another secret than its leader, or
+    one whose tensor cache lacks what ``spread`` asks for (on how many workers each tensor is to be, 0 for none).
     """
     known = {each["host"]: each for each in found}
     placing = spread if plan and plan["feasible"] and saves(plan["predicted"]) else 0
@@ -43,6 +44,9 @@ def hosts_due(
         or not _stands(deployment, plan, known[host], installed, members)
         or not _has_its_weights(deployment, known[host], placing)
     }
+    healing = [host for host, deployment in deployments.items() if deployment.get("healing") and host in known]
+    shared = {known[host].get("secret") for host in healing if deployments[host]["part"] == "leader"} - {None, ""}
+    unlike |= {host for host in healing if shared != {known[host].get("secret")}}
     standbys = standbys or {}
     standing = {host for host, each in standbys.items() if each["due"]}
     standing |= {

@@ -178,6 +178,16 @@ def test_another_secret_is_told_by_name(port):
     other.close()
 
 
+def test_a_host_whose_own_documents_are_damaged_says_so(agent, monkeypatch, capsys):
+    def damaged(_cluster):
+        raise DroverError("deployment.json is not JSON")
+
+    monkeypatch.setattr(agent_module, "load_deployment", damaged)
+    with pytest.raises(DroverError, match=r"^pi-1's own documents are damaged, .*: run site\.yml again\.$"):
+        agent.state()
+    assert "deployment.json is not JSON" in capsys.readouterr().err
+
+
 def cannot_be_reached(_connection):
     raise OSError(errno.EHOSTUNREACH, "No route to host")
 
@@ -454,6 +464,22 @@ def test_the_oldest_of_too_many_connections_makes_room(port, sources):
         assert is_answered(opened.enter_context(connected(port)))
         assert oldest.sock.recv(1) == b""
         assert all(map(is_answered, others))
+
+
+def test_one_that_is_started_anew_has_its_port_at_once(handler):
+    """Although the kernel keeps it for those connections that the last one has ended, rather than their clients."""
+    number = 0
+    for _start in range(2):
+        with Service("127.0.0.1", number, handler) as service:
+            number = service.server_port
+            thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            with socket.create_connection(("127.0.0.1", number), timeout=5) as connection:
+                connection.sendall(b"GET /nonce HTTP/1.1\r\nConnection: close\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+            service.shutdown()
+            thread.join()
 
 
 def test_a_request_that_comes_byte_by_byte_has_an_end(port, monkeypatch):

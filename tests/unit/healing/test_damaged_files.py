@@ -41,8 +41,12 @@ def hosts(request):
 
 
 @pytest.fixture
-def watched(hosts, request):
-    request.getfixturevalue("process")
+def llama(request):
+    return request.getfixturevalue("process")
+
+
+@pytest.fixture
+def watched(hosts, llama):
     start()
     made = new_watch()
     looks(hosts, made, 3)
@@ -74,7 +78,8 @@ def each_field(document):
     [
         "cut off",
         *DAMAGED.values(),
-        *each_field({"grant": "", "plan": {}, "deployment": {}, "absent": {}, "workers": {}, "lesser": {}}).values(),
+        *each_field({"plan": {}, "deployment": {}, "absent": {}, "workers": {}, "lesser": {}}).values(),
+        {"grant": 3},
         {"leader": 3},
         {"waiting": 3},
         {"deployment": DEPLOYMENTS["pi-1"]},
@@ -85,13 +90,22 @@ def each_field(document):
         {"plan": {"schema": 1}},
     ],
 )
-def test_a_decision_that_is_none_counts_as_none(hosts, watched, how):
+def test_a_decision_that_is_none_counts_as_none(hosts, watched, llama, how):
     spoil(MAIN.running_path, how)
     looks(hosts, watched, 3)
+    # Nobody could tell whether it can still answer.
+    assert llama.signals == [15]
+    assert watched.told["heals"][-1]["reason"] == "what it was started with cannot be read any more"
     with pytest.raises(DroverError, match="leads no cluster main that heals itself"):
         print_status("main")
     deployment, decided = start()
     assert (hosts_of(decided), deployment) == (["pi-1", "pi-2"], DEPLOYMENTS["head"])
+
+
+def test_what_runs_by_what_root_wrote_before_goes_on_until_that_is_followed(hosts, watched, llama):
+    spoil(MAIN.members_path, {"model_host": "head"})
+    looks(hosts, watched, 3)
+    assert llama.signals == []
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,8 @@ class Process:
     def __init__(self, monkeypatch):
         self.alive, self.signals = True, []
         monkeypatch.setattr(watch, "marked_process", lambda _tree, mark: 4242 if mark and self.alive else None)
+        monkeypatch.setattr(watch, "process_mark", lambda _tree, pid: f"mark of {pid}")
+        monkeypatch.setattr(watch, "find_listeners", lambda _tree, _ports: [{"pid": 4242}] if self.alive else [])
         monkeypatch.setattr(watch.os, "kill", self.kill)
         monkeypatch.setattr(watch, "health", lambda _url, _seconds: None)
         monkeypatch.setattr(Watch, "_busy", lambda _self: False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import platform
 
 import pytest
 from module_utils.gateway.configuration import configure
@@ -86,6 +87,15 @@ def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
     ]
     assert ask("deployment", found=decorated(found), **given)["due"] == []
     assert ask("deployment", found=found[1:], **given)["due"] == [found[0]["host"]]
+
+
+def test_a_run_is_known_from_others():
+    told = ask("this_run", others=["elsewhere pid:[1] boot:1:2"])
+    # Its tasks are children of the one process that is the run, as this test is of whoever runs it.
+    assert told["run"].rpartition(" ")[2].split(":")[1] == str(os.getppid())
+    assert told["who"].endswith(f" on {platform.node()}") and told["ended"] == []
+    gone = told["run"].rpartition(":")[0] + ":1"
+    assert ask("this_run", others=[gone, told["run"]])["ended"] == [gone]
 
 
 def test_wishes_may_be_text():

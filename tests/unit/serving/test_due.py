@@ -50,6 +50,25 @@ def test_where_all_is_as_it_is_to_be_nothing_is_due():
 
 
 @pytest.mark.parametrize(
+    ("leaders", "workers", "expected"),
+    [
+        ("a" * 64, "a" * 64, []),
+        ("a" * 64, "b" * 64, [WORKER]),
+        ("a" * 64, None, [WORKER]),
+        ("", "a" * 64, sorted([LEADER, WORKER])),
+        (None, "", sorted([LEADER, WORKER])),
+    ],
+)
+def test_who_heals_has_the_leaders_secret(leaders, workers, expected):
+    deployments = {host: {**one, "healing": {"port": 9080}} for host, one in DEPLOYMENTS.items()}
+    hosts = [
+        found(LEADER, deployment=deployments[LEADER], secret=leaders),
+        found(WORKER, deployment=deployments[WORKER], secret=workers),
+    ]
+    assert hosts_due(deployments, PLAN, hosts, DIGEST) == expected
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"installed": None},
