@@ -9,6 +9,7 @@ to do about it, without a full stop.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Mapping
 from typing import Any, Union
@@ -27,6 +28,14 @@ _NAMES = {
     dict: "a dictionary",
     type(None): "null",
 }
+
+
+def from_json(said: str | bytes) -> Any:
+    """What is in the JSON that was ``said``. Raises ValueError for what is none, or nested deeper than any of ours."""
+    try:
+        return json.loads(said)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def whole(value: object, name: str, least: int | None = None, most: int | None = None, remedy: str = "") -> int:

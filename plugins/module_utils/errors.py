@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from .text import printable
+
 
 class DroverError(Exception):
     """Bad input or a failed step, told in one sentence: the value, what was expected, what to do.
 
-    Modules hand the text to ``fail_json`` as it is; anything else that escapes the brain is a bug.
+    Modules hand the text to ``fail_json`` as it is; anything else that escapes the brain is a bug. Values in it may be
+    anybody's, a hostile file's among them: what a terminal would not show on one line is escaped, and a long one cut.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))

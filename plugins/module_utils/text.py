@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# What a person reads to its end.
+MOST_LETTERS = 2_000
 UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -33,3 +35,13 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         cells = zip(row, widths)
         lines.append("  ".join(c.rjust(w) if at in right else c.ljust(w) for at, (c, w) in enumerate(cells)).rstrip())
     return lines
+
+
+def printable(said: str, most: int = MOST_LETTERS) -> str:
+    """``said`` as a terminal shows it, whoever has said it: on one line, without what would move its cursor or set its
+    title (that as Python escapes it), and where it has more than ``most`` characters, without its middle."""
+    if len(said) > most:
+        said = f"{said[: most // 2]}...{said[len(said) - most // 4 :]}"
+    if said.isprintable():
+        return said
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from module_utils import checks
 from module_utils.errors import DroverError
+from module_utils.text import printable
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,33 @@ def test_a_document_that_is_none_says_why(value, sentence):
     with pytest.raises(DroverError) as error:
         read(value)
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("said", ["", "{", "[" * 100_000, b'{"a":' * 100_000, b"\xff"])
+def test_what_is_no_json_is_a_value_error_however_deep(said):
+    with pytest.raises(ValueError):
+        checks.from_json(said)
+
+
+def test_json_comes_back():
+    assert checks.from_json(b'{"a": [1]}') == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Zürich, 你好", "Zürich, 你好"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("a\u202eb\ud800", "a\\u202eb\\ud800"),
+        ("\U000e0001", "\\U000e0001"),
+        ("a" * 50 + "b" * 100, "a" * 20 + "..." + "b" * 10),
+    ],
+)
+def test_what_anybody_has_said_is_one_line_that_a_terminal_shows(said, shown):
+    assert printable(said, 40) == shown
+
+
+def test_an_error_is_a_sentence_whatever_is_in_it():
+    error = str(DroverError(f"{checks.__name__} is \x1b[2J{'x' * 1_000_000}: give another one."))
+    assert error.isprintable() and len(error) < 2_000 and error.endswith(": give another one.")

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import shlex
 import time
 
 import pytest
-from cluster import LEADER, address, host
+from cluster import LEADER, address, answers, host
 from faults import (
     BACK_SECONDS,
     HEAL_SECONDS,
@@ -115,16 +117,71 @@ def test_metrics_are_told():
     assert 'drover_healthy{cluster="main"} 1' in watch
 
 
-def test_an_agent_answers_its_leader_alone():
-    connect = "import socket; socket.create_connection(('{}', 51052), 3)"
-    assert host(LEADER).run(f'python3 -c "{connect.format(address("pi-1"))}"').rc == 0
-    assert host("pi-3").run(f'python3 -c "{connect.format(address("pi-1"))}"').rc != 0
+def test_a_worker_answers_its_leader_alone():
+    connect = "import sys, socket; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    assert host(LEADER).run(f"python3 -c '{connect}' {address('pi-1')} 51052").rc == 0
+    for port in (50052, 51052):
+        refused = host("pi-3").run(f"python3 -c '{connect}' {address('pi-1')} {port}")
+        assert (refused.rc, "Error" in refused.stderr) == (1, True)
 
 
 def test_who_does_not_know_the_secret_is_told_nothing():
     fetch = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)"
     refused = host(LEADER).run(f"python3 -c '{fetch}' http://{address('pi-1')}:51052/state")
     assert "HTTP Error 401" in refused.stderr
+
+
+# Run on the leader, which alone gets through. Prints what each request is answered with; 0 for who hangs up.
+ATTACKS = """
+import http.client, json, socket, sys
+sys.path.insert(0, "/usr/local/lib/drover/drover.pyz")
+from module_utils.healing import seal
+
+secret = open("/etc/drover/main/secret", "rb").read().strip()
+
+def connect():
+    connection = http.client.HTTPConnection(sys.argv[1], 51052, timeout=10)
+    connection.request("GET", "/nonce")
+    return connection, json.loads(connection.getresponse().read())["nonce"]
+
+def status(connection, *request):
+    try:
+        connection.request(*request)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    except (OSError, http.client.HTTPException):
+        return 0
+
+connection, nonce = connect()
+headers = {seal.ASKED: "a", seal.SEAL: seal.request_seal(secret, "pi-1", nonce, "a", "GET", "/state", b"")}
+right = status(connection, "GET", "/state", None, headers)
+again = status(connection, "GET", "/state", None, headers)
+elsewhere = status(connect()[0], "GET", "/state", None, headers)
+long = status(connect()[0], "PUT", "/deployment", b"0" * (1 << 20))
+longer = status(connect()[0], "GET", "/" + "a" * 100_000)
+with socket.create_connection((sys.argv[1], 51052), 10) as rude:
+    rude.sendall(bytes(range(256)) * 40)
+print(json.dumps([right, again, elsewhere, long, longer]))
+"""
+
+
+def test_what_was_heard_is_of_no_use_and_what_is_too_large_is_refused():
+    runs = "systemctl show --property=MainPID,NRestarts drover-agent@main.service"
+    before = host("pi-1").check_output(runs)
+    said = json.loads(host(LEADER).check_output(f"python3 -c {shlex.quote(ATTACKS)} {address('pi-1')}"))
+    right, again, elsewhere, *too_large = said
+    assert (right, again, elsewhere) == (200, 401, 401)
+    # It answers before it was told all, so who goes on telling may find the connection closed.
+    assert set(too_large) <= {0, 413, 414}
+    assert host("pi-1").check_output(runs) == before
+    assert health()[0] == 200
+
+
+@pytest.mark.parametrize("key", ["", "a-key-of-somebody-else"])
+def test_who_has_no_key_gets_no_answer(api, key):
+    body = {"messages": [{"role": "user", "content": answers()[0][0]}], "max_tokens": 1}
+    assert api.request("/v1/chat/completions", body, key=key)[0] == 401
 
 
 @pytest.mark.parametrize(

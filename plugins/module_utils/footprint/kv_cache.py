@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import checks
 from ..errors import DroverError
+from ..gguf.document import MOST
 from .settings import CACHE_TYPES, CONTEXT_PADDING, Settings, pad
 
 # Sliding windows: architecture -> (period of the pattern, is the first of a period the full one, default window).
@@ -105,7 +106,7 @@ class BlockMemory:
     def number(self, name: str, default: int, least: int = 0) -> int:
         """A hyperparameter that must be a whole number of at least ``least``; else ``DroverError``."""
         remedy = "the file is damaged or of a kind that Drover does not know"
-        return checks.whole(self._hyperparameters.get(name, default), f"The GGUF header's {name}", least, None, remedy)
+        return checks.whole(self._hyperparameters.get(name, default), f"The GGUF header's {name}", least, MOST, remedy)
 
     @property
     def is_compressed(self) -> bool:

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import DroverError
 from .graph_memory import Graph, Tensor
 from .kv_cache import BlockMemory
 from .settings import Settings
 
-# The matrices of a block, by their names without ``.weight``, with their output widths.
-Kind = dict[str, int]
-
 FLOAT = 4
+
+
+class Kind(dict[str, int]):
+    """The matrices of a block, by their names without ``.weight``, with their output widths. Raises DroverError for one
+    that is not there and that the others need."""
+
+    def __missing__(self, name: str) -> int:
+        raise DroverError(
+            f"A block of the model has {', '.join(self)} and no {name}, which belongs to them: the file is damaged or "
+            "of a kind that Drover does not know."
+        )
 
 
 class LayerGraph(Graph):
@@ -45,7 +54,7 @@ class LayerGraph(Graph):
         return [[self.input(size, kept=self.copies > 1) for _copy in range(self.copies)][-1] for size in sizes]
 
     def _kind(self, index: int) -> Kind:
-        return self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]]
+        return Kind(self._gguf["block_kinds"][self._gguf["blocks"][index]["kind"]])
 
     def _used(self, index: int) -> int:
         used = self._gguf["expert_used_count"]

@@ -95,16 +95,20 @@ class Cursor:
         return values
 
     def name(self, limit: int, what: str) -> str:
-        """A metadata key or tensor name: short and UTF-8, since everything later goes by it."""
+        """A metadata key or tensor name: short, UTF-8 and of letters that are seen, since everything later goes by it,
+        people too."""
         (length,) = self.unpack("Q")
         self.check(length)
         if not 1 <= length <= limit:
             raise DroverError(f"{self.source.name} is damaged: a {what} of {length} bytes, expected 1 to {limit}")
         data = self.raw(length)
         try:
-            return data.decode("utf-8")
+            found = data.decode("utf-8")
         except UnicodeDecodeError:
             raise DroverError(f"{self.source.name} is damaged: the {what} {data[:80]!r} is not UTF-8") from None
+        if not found.isprintable():
+            raise DroverError(f"{self.source.name} is damaged: the {what} {found[:80]!r} cannot be printed")
+        return found
 
     def skip(self, size: int) -> None:
         self.check(size)

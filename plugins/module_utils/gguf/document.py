@@ -10,6 +10,14 @@ from ..errors import DroverError
 
 SCHEMA = 1
 
+# Upstream: LLAMA_MAX_LAYERS in src/llama-hparams.h; a model with more is loaded by nobody. Upstream's LLAMA_MAX_EXPERTS
+# is raised now and then, this is beyond it. What is planned with is walked through block by block, and expert by
+# expert, so a hostile number would take all time and memory there is.
+MAX_BLOCK_COUNT = 512
+MAX_EXPERT_COUNT = 2048
+# No model comes near it; it keeps hostile numbers out of the arithmetic.
+MOST = 1 << 60
+
 # Null where the file does not say.
 _MAYBE_WHOLE = (int, type(None))
 _MAYBE_TEXT = (str, type(None))
@@ -63,12 +71,14 @@ def read_gguf(value: object) -> dict:
     What planning counts with is checked down to the last number, since the document may come from a file or a host.
     """
     gguf = document(value, "The gguf", SCHEMA, FIELDS, _REMEDY)
-    count = whole(gguf["block_count"], "block_count of the gguf", 1, remedy=_REMEDY)
+    count = whole(gguf["block_count"], "block_count of the gguf", 1, MAX_BLOCK_COUNT, _REMEDY)
+    experts = whole(gguf["expert_count"], "expert_count of the gguf", 0, MAX_EXPERT_COUNT, _REMEDY)
     for name, kinds in FIELDS.items():
         if kinds is int and name != "block_count":
-            whole(gguf[name], f"{name} of the gguf", 0, remedy=_REMEDY)
+            whole(gguf[name], f"{name} of the gguf", 0, MOST, _REMEDY)
         elif kinds is _EACH_BLOCK:
-            _check_each_block(gguf[name], f"{name} of the gguf", count)
+            most = experts if name == "expert_used_count" else MOST
+            _check_each_block(gguf[name], f"{name} of the gguf", count, most)
     for name in ("shards", "unservable", "warnings"):
         if not all(isinstance(item, str) for item in gguf[name]):
             raise DroverError(f"{name} of the gguf is {gguf[name]!r} but must be a list of texts: {_REMEDY}.")
@@ -79,25 +89,25 @@ def read_gguf(value: object) -> dict:
     for index, kind in enumerate(gguf["block_kinds"]):
         name = f"block kind {index} of the gguf"
         for matrix, columns in dictionary(kind, name, _REMEDY).items():
-            whole(columns, f"{matrix} of {name}", 0, remedy=_REMEDY)
+            whole(columns, f"{matrix} of {name}", 0, MOST, _REMEDY)
     for index, block in enumerate(gguf["blocks"]):
         _check_block(block, index, len(gguf["block_kinds"]))
     return gguf
 
 
-def _check_each_block(value: int | list, name: str, count: int) -> None:
+def _check_each_block(value: int | list, name: str, count: int, most: int) -> None:
     numbers = value if isinstance(value, list) else [value]
     if isinstance(value, list) and len(value) != count:
         raise DroverError(f"{name} has {len(value)} numbers but must have one for each of {count} blocks: {_REMEDY}.")
     for item in numbers:
-        whole(item, name, 0, remedy=_REMEDY)
+        whole(item, name, 0, most, _REMEDY)
 
 
 def _check_block(value: object, index: int, kind_count: int) -> None:
     name = f"block {index} of the gguf"
     block = dictionary(value, name, _REMEDY)
     for field in BLOCK_FIELDS:
-        whole(block.get(field), f"{field} of {name}", 0, remedy=_REMEDY)
+        whole(block.get(field), f"{field} of {name}", 0, MOST, _REMEDY)
     if block["index"] != index or block["kind"] >= kind_count:
         raise DroverError(
             f"{name} has index {block['index']} and kind {block['kind']}, of {kind_count} kinds: {_REMEDY}."

@@ -10,13 +10,12 @@ The addresses that come of it name the commit, so that what is fetched tomorrow 
 from __future__ import annotations
 
 import http.client
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..checks import dictionary, text, whole
+from ..checks import dictionary, from_json, text, whole
 from ..errors import DroverError
 from ..text import counted, size_text
 from .attempts import Attempts, answer_of
@@ -81,7 +80,7 @@ def _ask(url: str, token: str | None) -> dict[str, Any]:
             raise DroverError(f"{page.name} is empty: {_REMEDY}.")
         try:
             with answer.response as response:
-                return dictionary(json.loads(response.read(MOST_BYTES)), f"What {page.name} tells", _REMEDY)
+                return dictionary(from_json(response.read(MOST_BYTES)), f"What {page.name} tells", _REMEDY)
         except (OSError, http.client.HTTPException) as error:
             attempts.failed(f"the connection broke ({error})")
         except ValueError:

@@ -10,12 +10,14 @@ must survive JSON: it travels from the leader through Ansible to the planner, an
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from ..checks import whole
 from ..errors import DroverError
-from .document import SCHEMA
+from ..text import printable
+from .document import MAX_BLOCK_COUNT, MAX_EXPERT_COUNT, MOST, SCHEMA
 from .metadata import SkippedArray, is_natural
 from .places import (
     EVERY_DEVICE,
@@ -34,10 +36,11 @@ from .types import file_type_name
 # Upstream: HASH_THRESHOLD in ggml/src/ggml-rpc/ggml-rpc.cpp. Only strictly larger tensors go through the cache.
 CACHE_THRESHOLD_BYTES = 10 * 1024 * 1024
 
-# No model comes near it; it keeps a hostile header from making us build a list of four billion blocks.
-MAX_BLOCK_COUNT = 4096
-
 _DAMAGED = "the file is damaged or of a kind that Drover does not know"
+
+_ARCHITECTURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Of a name that people are shown; of a hyperparameter, which is a word where it is no number.
+_MOST_NAME, _MOST_WORD = 200, 1_000
 
 _ATTENTION_TENSORS = ("attn_q", "attn_qkv", "attn_q_a", "attn_q_b")
 
@@ -71,6 +74,11 @@ def model_profile(header: Header) -> dict:
         raise DroverError(
             "The GGUF header has no general.architecture, so this is not a language model: give the GGUF of one."
         )
+    if not _ARCHITECTURE.fullmatch(architecture):
+        raise DroverError(
+            f"The GGUF header's general.architecture is {architecture[:80]!r} but must be a short name such as llama: "
+            f"{_DAMAGED}."
+        )
     hyperparameters = _hyperparameters(metadata, architecture)
     block_count = _block_count(hyperparameters, architecture)
     hyperparameters = {
@@ -81,6 +89,7 @@ def model_profile(header: Header) -> dict:
     head_count = _per_block(hyperparameters, "attention.head_count", block_count, 0)
     head_count_kv = _per_block(hyperparameters, "attention.head_count_kv", block_count, head_count)
     _check_heads(blocks, block_kinds, head_count)
+    expert_count = _natural(hyperparameters, "expert_count", 0, MAX_EXPERT_COUNT)
     first_heads = head_count[0] if isinstance(head_count, list) else head_count
     default_length = embedding_length // first_heads if first_heads else 0
 
@@ -101,7 +110,7 @@ def model_profile(header: Header) -> dict:
     return {
         "schema": SCHEMA,
         "architecture": architecture,
-        "name": name if isinstance(name, str) else "",
+        "name": printable(name, _MOST_NAME) if isinstance(name, str) else "",
         "version": header.version,
         "file_type": file_type,
         "quantization": None if file_type is None else file_type_name(file_type),
@@ -117,8 +126,8 @@ def model_profile(header: Header) -> dict:
         "head_count_kv": head_count_kv,
         "key_length": _natural(hyperparameters, "attention.key_length", default_length),
         "value_length": _natural(hyperparameters, "attention.value_length", default_length),
-        "expert_count": _natural(hyperparameters, "expert_count", 0),
-        "expert_used_count": _per_block(hyperparameters, "expert_used_count", block_count, 0),
+        "expert_count": expert_count,
+        "expert_used_count": _per_block(hyperparameters, "expert_used_count", block_count, 0, expert_count),
         "sliding_window": _natural(hyperparameters, "attention.sliding_window", 0),
         "vocab_size": _vocab_size(metadata, hyperparameters, token_embedding),
         "chat_template": bool(metadata.get("tokenizer.chat_template")),
@@ -150,26 +159,27 @@ def _hyperparameters(metadata: dict[str, Any], architecture: str) -> dict[str, A
 def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, (bool, int, str))
+    return isinstance(value, (bool, int)) or (isinstance(value, str) and len(value) <= _MOST_WORD)
 
 
 def _is_plain_list(value: object) -> bool:
     return isinstance(value, list) and all(_is_plain(item) and not isinstance(item, str) for item in value)
 
 
-def _natural(hyperparameters: dict[str, Any], key: str, default: int) -> int:
-    return whole(hyperparameters.get(key, default), f"The GGUF header's {key}", 0, remedy=_DAMAGED)
+def _natural(hyperparameters: dict[str, Any], key: str, default: int, most: int = MOST) -> int:
+    return whole(hyperparameters.get(key, default), f"The GGUF header's {key}", 0, most, _DAMAGED)
 
 
 def _per_block(
-    hyperparameters: dict[str, Any], key: str, block_count: int, default: int | list[int]
+    hyperparameters: dict[str, Any], key: str, block_count: int, default: int | list[int], most: int = MOST
 ) -> int | list[int]:
-    """A value that is one number for all blocks, or a list of one a block."""
+    """A value that is one number, of at most ``most``, for all blocks, or a list of one a block."""
     value = hyperparameters.get(key, default)
     numbers = value if isinstance(value, list) else [value]
-    if not all(is_natural(number) for number in numbers) or (isinstance(value, list) and len(value) != block_count):
+    fit = all(is_natural(number) and number <= most for number in numbers)
+    if not fit or (isinstance(value, list) and len(value) != block_count):
         raise DroverError(
-            f"The GGUF header's {key} is {value!r} but must be a whole number from 0 up, or one for each of the "
+            f"The GGUF header's {key} is {value!r} but must be a whole number from 0 to {most}, or one for each of the "
             f"{block_count} blocks: {_DAMAGED}."
         )
     return value

@@ -13,13 +13,12 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..checks import dictionary
+from ..checks import dictionary, from_json
 from ..errors import DroverError
 from ..free_space import free_bytes
 from ..serving.cluster import CLUSTERS_FOLDER, Cluster
@@ -212,7 +211,7 @@ def _used_by_others(cluster: str, clusters_folder: str) -> dict[str, str]:
             continue
         try:
             with open(path, encoding="utf-8") as file:
-                files = dictionary(json.load(file), path)["files"]
+                files = dictionary(from_json(file.read()), path)["files"]
             used.update({os.path.realpath(each["path"]): name for each in files})
         except (OSError, ValueError, KeyError, TypeError, DroverError) as error:
             raise DroverError(

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..serving.cluster import CLUSTERS_FOLDER, Cluster
 from . import cgroups
@@ -26,7 +26,7 @@ def read_deployments(tree: Tree) -> dict[str, dict[str, Any]]:
     found = {}
     for name in tree.names(CLUSTERS_FOLDER):
         try:
-            content = json.loads(tree.text(Cluster(name).deployment_path) or "")
+            content = from_json(tree.text(Cluster(name).deployment_path) or "")
         except (ValueError, DroverError):
             continue
         if isinstance(content, dict):

@@ -43,6 +43,8 @@ def read_tally(value: Any) -> dict[str, Any]:
     what = f"The tally of {name}" if isinstance(name, str) and name else "One of the tallies"
     checks.document(value, what, SCHEMA, {}, REMEDY)
     _check(value, what, TALLY)
+    if [device["kind"] for device in value["devices"]][:1] != ["cpu"]:
+        raise DroverError(f"{what}: devices has no CPU in the first place, which every host has: {REMEDY}.")
     for field, check in MEASURED.items():
         check(value["network"].get(field), f"{what}: network: {field}")
     for field, check in MEASURED_CARD.items():

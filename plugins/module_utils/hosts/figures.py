@@ -9,12 +9,14 @@ import json
 import os
 from typing import Any
 
+from ..checks import from_json
+
 
 def recall(path: str, identity: Any) -> Any:
     """The figure that was kept in the file ``path`` for this ``identity`` (JSON types), or None."""
     try:
         with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+            content = from_json(file.read())
     except (OSError, ValueError):
         return None
     if not isinstance(content, dict) or content.get("identity") != identity:

@@ -6,11 +6,10 @@ scheduler has left there."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..checks import dictionary
+from ..checks import dictionary, from_json
 from ..errors import DroverError
 from ..healing.owner import worth_it
 from ..hosts.devices import drive
@@ -109,7 +108,7 @@ def read_log(log: str, node: str) -> dict[str, Any]:
     starts = [number for number, line in enumerate(lines) if line.startswith("{")]
     ends = [number for number, line in enumerate(lines) if line.rstrip().endswith("}")]
     try:
-        found = json.loads("\n".join(lines[starts[0] : ends[-1] + 1]))
+        found = from_json("\n".join(lines[starts[0] : ends[-1] + 1]))
     except (IndexError, ValueError) as error:
         said = lines[-1].strip() if lines else "nothing"
         raise DroverError(

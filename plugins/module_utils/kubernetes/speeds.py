@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..checks import from_json
 from ..hosts.document import GPU
 from .gpus import can_be_seen
 from .nodes import left_over
@@ -59,7 +60,7 @@ def _gpus_to_keep(
 
 def _recall(entry: Mapping[str, Any], kept: Mapping[str, str]) -> dict[str, Any]:
     try:
-        found = json.loads(kept[entry["node"]])
+        found = from_json(kept[entry["node"]])
         is_of_this_boot = bool(entry["boot"]) and found["boot"] == entry["boot"]
     except (KeyError, TypeError, ValueError):
         return {}  # none there, or none that was written here: it is measured

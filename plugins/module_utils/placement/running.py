@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from .document import places_the_same, read_plan
@@ -24,7 +24,7 @@ def running_plan(cluster: str = "main", path: str | None = None) -> dict[str, An
     """
     try:
         with open(path or Cluster(cluster).plan_path, encoding="utf-8") as file:
-            plan = json.load(file)
+            plan = from_json(file.read())
     except (OSError, ValueError):
         return None
     return plan if isinstance(plan, dict) and "leader" in plan else None

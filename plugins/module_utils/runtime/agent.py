@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..checks import dictionary
+from ..checks import dictionary, from_json
 from ..errors import DroverError
 from ..healing import seal
 from ..healing.gpu_metrics import GpuFigures
@@ -141,8 +140,8 @@ def _told(tree: Tree, cluster: Cluster) -> Any:
 
 def _asked(body: bytes) -> dict[str, Any]:
     try:
-        return dictionary(json.loads(body), "The request")
-    except (ValueError, RecursionError) as error:
+        return dictionary(from_json(body), "The request")
+    except ValueError as error:
         raise Refused(400, "The request is not JSON.") from error
     except DroverError as error:
         raise Refused(403, str(error)) from error

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ..checks import text
+from ..checks import from_json, text
 from ..errors import DroverError
 from ..healing import seal
 from ..healing.replan import SILENT, SLOW, Answer
@@ -84,7 +84,7 @@ class Agent:
         try:
             if not self.nonce:
                 _status, _sealed, _nonce, content = self._exchange("GET", "/nonce", b"", {})
-                self.nonce = str(json.loads(content)["nonce"])
+                self.nonce = str(from_json(content)["nonce"])
             asked = seal.new_nonce()
             request = seal.request_seal(self.secret, self.host, self.nonce, asked, method, path, body)
             headers = {seal.ASKED: asked, seal.SEAL: request}
@@ -97,14 +97,14 @@ class Agent:
                 raise DroverError(f"Whoever answers for {self.host} does not know the cluster's secret.")
             if status != 200:
                 raise DroverError(content.decode("utf-8", "replace").strip())
-            return json.loads(content)
+            return from_json(content)
         except (socket.timeout, ConnectionRefusedError) as error:
             # Refused, its kernel answers: the agent is started anew.
             there = self.connected or isinstance(error, ConnectionRefusedError)
             raise (Slow if there else Unreachable)(f"{self.host} does not answer ({error}).") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.host} does not answer ({error or type(error).__name__}).") from error
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise DroverError(f"{self.host} gave an answer that is none ({error}).") from error
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str, bytes]:

@@ -15,6 +15,7 @@ import os
 import stat
 from typing import Any
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..healing.granted import as_decided, grant_of, read_decision
 from ..hosts.tree import Tree
@@ -81,8 +82,8 @@ def read_document(path: str) -> Any:
     """What the JSON file at ``path`` holds; None for one that is not there, no plain file, too long or not JSON."""
     content = _content(path)
     try:
-        return None if content is None else json.loads(content)
-    except (ValueError, RecursionError):
+        return None if content is None else from_json(content)
+    except ValueError:
         return None
 
 

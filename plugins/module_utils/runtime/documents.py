@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..checks import from_json
 from ..errors import DroverError
 from .say import say
 
@@ -21,8 +22,8 @@ def load_document(path: str, remedy: str) -> Any:
     """What the JSON file at ``path`` holds. Raises DroverError, one sentence that ends with the ``remedy``."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return from_json(file.read())
     except OSError as error:
         raise DroverError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DroverError(f"{path} is not JSON ({error}): {remedy}.") from error

@@ -106,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
+    # What follows its headers would wait for the other side's word that they have come, 40 ms on a connection that is
+    # kept.
+    disable_nagle_algorithm = True
     server_version = "drover"
     sys_version = ""
     error_content_type = "text/plain"

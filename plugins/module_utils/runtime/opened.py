@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 
+from ..checks import from_json
 from ..errors import DroverError
 from .foreign_firewalls import FOREIGN, Opening, Rule
 from .tools import Run, run_tool
@@ -62,7 +63,7 @@ def _noted(path: str) -> list[Rule]:
     known = {foreign.name for foreign in FOREIGN}
     try:
         with open(path, encoding="utf-8") as file:
-            rules = json.load(file)["rules"]
+            rules = from_json(file.read())["rules"]
         return [rule for rule in rules if rule["firewall"] in known]
     except (OSError, ValueError, LookupError, TypeError):
         return []

@@ -8,11 +8,11 @@ Secrets come by standard input, since a process list shows arguments to everyone
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import IO, Any
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
@@ -77,7 +77,7 @@ def cache_of(cluster: Cluster) -> dict[str, Any]:
 
 def _json(stream: IO[str]) -> Any:
     try:
-        return json.load(stream)
+        return from_json(stream.read())
     except ValueError as error:
         # What was read may hold a token.
         raise DroverError(f"The sources are not JSON (line {getattr(error, 'lineno', 1)}): give a list.") from None

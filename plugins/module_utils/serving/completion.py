@@ -15,6 +15,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..checks import from_json
 from ..errors import DroverError
 from .symptoms import explain
 from .unit import Unit
@@ -210,7 +211,7 @@ class _Server:
         if status == 401:
             raise DroverError(f"{self.url} refuses the API key; give the one that llama-server was started with.")
         try:
-            answer = json.loads(text)
+            answer = from_json(text)
             if status == 200:
                 return _result(answer), None
             reason = str(answer["error"]["message"]).rstrip(".")

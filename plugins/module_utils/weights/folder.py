@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..free_space import free_bytes
 from ..serving import cluster
@@ -79,7 +79,7 @@ def wanted_names() -> set[str]:
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         with contextlib.suppress(OSError, ValueError, DroverError):
             with open(os.path.join(folder, name, WEIGHTS), encoding="utf-8") as file:
-                weights = read_weights(json.load(file))
+                weights = read_weights(from_json(file.read()))
             wanted.update(tensor["hash"] for tensor in (*weights["held"], *weights["spare"]))
     return wanted
 

@@ -24,7 +24,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..checks import Fields, dictionary, document, text, whole
+from ..checks import Fields, dictionary, document, from_json, text, whole
 from ..errors import DroverError
 from ..gguf.places import layers_by_name
 from ..gguf.reader import Header, read_header
@@ -62,7 +62,7 @@ def find_manifest(path: str, directory: str | None = None) -> dict[str, Any] | N
     """The manifest that is kept of the model at ``path``, when it is whole and of these very files; else None."""
     try:
         with open(_kept(path, directory), encoding="utf-8") as file:
-            found = read_manifest(json.load(file))
+            found = read_manifest(from_json(file.read()))
         facts = _file_facts(path, [each["name"] for each in found["files"]])
     except (OSError, ValueError, DroverError):
         return None

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from ..checks import from_json
 from ..errors import DroverError
 from ..free_space import free_bytes
 from ..serving.cluster import Cluster
@@ -28,7 +28,7 @@ def standing(cluster: Cluster, deployment: object) -> dict[str, int] | None:
         return None
     try:
         with open(cluster.weights_path, encoding="utf-8") as file:
-            weights = read_weights(json.load(file))
+            weights = read_weights(from_json(file.read()))
     except (OSError, ValueError, DroverError):
         return {"spread": 0, "lacking_bytes": 0}  # one that was cut off: no spread is so
     files = cache_files(cache["directory"])

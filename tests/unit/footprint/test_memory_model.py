@@ -244,11 +244,25 @@ def test_wrong_settings_are_refused(options, words):
         ({"architecture": "gemma4", "attention__shared_kv_layers": 7}, "shared_kv_layers is 7 of 8 blocks"),
         ({"architecture": "qwen3next", "full_attention_interval": 0}, "full_attention_interval is 0"),
         ({"architecture": "mamba", "ssm__inner_size": "wide"}, "ssm.inner_size is 'wide'"),
+        ({"architecture": "mamba", "ssm__inner_size": 2**64 - 1}, "ssm.inner_size is 18446744073709551615"),
     ],
 )
 def test_absurd_hyperparameters_are_refused(options, words):
     with pytest.raises(DroverError, match=words):
         MemoryModel(gguf(**options), Settings())
+
+
+@pytest.mark.parametrize(
+    "block, missing",
+    [
+        ({"attn_q": WIDTH, "ffn_down": WIDTH}, "attn_q, ffn_down and no ffn_up,"),
+        ({"ffn_gate_exps": WIDTH, "ffn_down_exps": WIDTH}, "and no ffn_up_exps,"),
+        ({"attn_kv_a_mqa": WIDTH, "ffn_up": WIDTH, "ffn_down": WIDTH}, "and no attn_q,"),
+    ],
+)
+def test_a_block_that_lacks_a_matrix_is_refused(block, missing):
+    with pytest.raises(DroverError, match=missing):
+        MemoryModel(gguf(block=block), Settings()).device_compute_bytes(2, 3, 1)
 
 
 def test_heads_that_a_quantised_cache_cannot_hold():

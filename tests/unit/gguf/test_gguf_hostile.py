@@ -72,6 +72,7 @@ HEADERS = {
     "key within the file": (raw.model([raw.uint32("k" * 65_536, 1)]), "key of 65536 bytes, expected 1 to 65535"),
     "empty key": (raw.model([raw.uint32("", 1)]), "metadata key of 0 bytes"),
     "key not UTF-8": (raw.model([raw.uint32(b"\xff\xfe", 1)]), "not UTF-8"),
+    "key that clears the screen": (raw.model([raw.uint32("k\x1b[2J", 1)]), r"'k\x1b[2J' cannot be printed"),
     "key twice": (raw.model([raw.uint32("k", 1), raw.uint32("k", 2)]), "the metadata key 'k' twice"),
     "value type": (raw.model([raw.pair("k", 13, b"\0" * 8)]), "'k' has type 13, expected 0 to 12"),
     "item type": (raw.model([raw.pair("k", raw.ARRAY, raw.array(99, 1, b"\0" * 8))]), "'k' has items of type 99"),
@@ -114,6 +115,8 @@ HEADERS = {
     ),
     "tensor name too long": (raw.model(tensors=[raw.tensor("a" * 64, (8,))]), "tensor name of 64 bytes"),
     "tensor name not UTF-8": (raw.model(tensors=[raw.tensor(b"\xff", (8,))]), "not UTF-8"),
+    "tensor name of two lines": (raw.model(tensors=[raw.tensor("a\nb", (8,))]), r"'a\nb' cannot be printed"),
+    "tensor name turned round": (raw.model(tensors=[raw.tensor("a\u202eb", (8,))]), "cannot be printed"),
     "overlapping": (
         raw.model(tensors=[raw.tensor("a", (16,)), raw.tensor("b", (8,), offset=32)], data_bytes=96),
         "tensor 'b' begins at byte 32 of the tensor data, expected 64",

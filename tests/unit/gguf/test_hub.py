@@ -126,6 +126,7 @@ def test_a_revision_stands_for_itself_alone(site):
     ("content", "words"),
     [
         (b"<html>", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[]", "tells"),
         (b"{}", "The commit of maker/model-GGUF"),
         (answer(siblings=None), "tells of no files"),

@@ -190,7 +190,13 @@ def test_vocabulary_without_tokens():
         ({"llama.block_count": None}, "llama.block_count is None"),
         ({"llama.block_count": 0}, "llama.block_count is 0"),
         ({"llama.block_count": True}, "llama.block_count is True"),
-        ({"llama.block_count": 2**40}, "from 1 to 4096"),
+        ({"llama.block_count": 513}, "from 1 to 512"),
+        ({"llama.expert_count": 2049}, "expert_count is 2049 but must be a whole number from 0 to 2048"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": 9}, "expert_used_count is 9 .* from 0 to 8"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": [2, 2**60]}, "expert_used_count is"),
+        ({"llama.context_length": 2**64 - 1}, "context_length is 18446744073709551615"),
+        ({"general.architecture": "lla\x1b[2Jma"}, "must be a short name such as llama"),
+        ({"general.architecture": "x" * 70_000}, "must be a short name such as llama"),
         ({"llama.block_count": 1}, "block_count is 1: the file is damaged"),
         ({"llama.block_count": 3}, "block_count is 3 but the tensors make 2 blocks"),
         ({"llama.attention.head_count": 0}, "head_count is 0 but block 0 has attention"),
@@ -206,6 +212,16 @@ def test_absurd_headers_are_refused_in_one_sentence(metadata, words):
     with pytest.raises(DroverError, match=words) as refusal:
         profile(metadata)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_a_terminal_would_not_show_as_it_is_stays_out_of_names():
+    assert profile({"general.name": "Little\n\x1b]0;title\x07"})["name"] == "Little\\n\\x1b]0;title\\x07"
+    assert len(profile({"general.name": "x" * 100_000})["name"]) < 250
+
+
+def test_a_text_that_is_no_word_is_no_hyperparameter():
+    made = profile({"llama.words": "x" * 100_000, "llama.rope.scaling.type": "yarn"})["hyperparameters"]
+    assert (made.get("words"), made["rope.scaling.type"]) == (None, "yarn")
 
 
 def test_a_recurrent_model_may_have_no_heads():

@@ -336,6 +336,9 @@ class Wire:
     def settimeout(self, seconds):
         pass
 
+    def setsockopt(self, *option):
+        pass
+
 
 def converse(handler, said):
     wire = Wire(said)
@@ -480,6 +483,19 @@ def test_one_that_is_started_anew_has_its_port_at_once(handler):
                     pass
             service.shutdown()
             thread.join()
+
+
+class Told(http_service.Handler):
+    def answer(self, method, path, body):
+        return 200, str(self.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+
+def test_an_answer_waits_for_nobodys_word_that_its_headers_have_come():
+    with Service("127.0.0.1", 0, Told) as service:
+        threading.Thread(target=service.handle_request).start()
+        with connected(service.server_port) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"1"
 
 
 def test_a_request_that_comes_byte_by_byte_has_an_end(port, monkeypatch):

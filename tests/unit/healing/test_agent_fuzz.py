@@ -1,85 +1,27 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The agent's real service on loopback under hostile requests, and what a leader that was taken over may ask of it.
-(10,000 requests to the handler alone: see test_agent.)"""
+"""What a leader that was taken over may ask of an agent. (10,000 requests to the handler: see test_agent; to the real
+service on loopback, by those who know the secret and those who do not: see tests/unit/attack.)"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
-import resource
-import socket
-import threading
 
 from module_utils.healing import seal
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import decisions
-from module_utils.runtime.http_service import MOST_BODY_BYTES, MOST_CONNECTIONS
 from module_utils.serving.cluster import Cluster
 from tier import LONG
 from unit.healing import worker
 from unit.healing.hostile import VALUES, as_json, mutated, places
-from unit.healing.test_agent import converse, handler, host, hostile, killed, port, sealed  # noqa: F401
+from unit.healing.test_agent import converse, handler, host, killed  # noqa: F401
 
 MAIN = Cluster("main")
-REQUESTS = 10_000 if LONG else 150
 DEPLOYMENTS = 20_000 if LONG else 400
 NONCE = b"GET /nonce HTTP/1.1\r\n\r\n"
-
-
-def oversized(chance):
-    """A request that is larger than anybody needs, in one of its parts."""
-    size = chance.choice([10_000, 70_000, 300_000])
-    return chance.choice(
-        [
-            b"GET /" + b"a" * size + b" HTTP/1.1\r\n\r\n",
-            b"GET /nonce HTTP/1.1\r\nX: " + b"a" * size + b"\r\n\r\n",
-            b"GET /nonce HTTP/1.1\r\n" + b"X: y\r\n" * (size // 6) + b"\r\n",
-            b"PUT /deployment HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + b"[" * size,
-            b"PUT /deployment HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % MOST_BODY_BYTES
-            + b"0" * (size % MOST_BODY_BYTES),
-            NONCE * (size // len(NONCE)),
-            b"\0" * size,
-        ]
-    )
-
-
-def say(port, said):  # noqa: F811
-    """Say it and hang up, as rudely as can be; tells what was heard until then."""
-    heard = b""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(said)
-        connection.shutdown(socket.SHUT_WR)
-        while len(heard) < 1 << 20:
-            part = connection.recv(1 << 16)
-            if not part:
-                break
-            heard += part
-    return heard
-
-
-def test_the_service_outlives_whatever_is_said_to_it(request):
-    port, folder = request.getfixturevalue("port"), request.getfixturevalue("host")  # noqa: F811
-    ended = request.getfixturevalue("killed")
-    (folder / "etc" / "shadow").write_text("root:hash")
-    chance = random.Random(5)
-    before, most = threading.active_count(), 0
-    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for number in range(REQUESTS):
-        said = oversized(chance) if number % 5 == 0 else hostile(chance)
-        heard = say(port, said)
-        assert b"hash" not in heard and worker.SECRET not in heard and b"mark" not in heard, said[:200]
-        most = max(most, threading.active_count() - before)
-    assert most <= MOST_CONNECTIONS
-    # In KiB: nothing of what was said is kept.
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < 64 << 10
-    assert ended == []
-    connection, _headers, status = sealed(port, "GET", "/state")
-    connection.close()
-    assert status == 200
 
 
 def put(handler, body):  # noqa: F811

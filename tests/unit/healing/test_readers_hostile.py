@@ -9,17 +9,31 @@ import random
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.gguf.document import read_gguf
 from module_utils.healing.granted import as_decided, read_decision, within_grant
 from module_utils.healing.members import read_members
 from module_utils.healing.replan import Answer, replan
-from module_utils.healing.sight import read_lent, read_state
+from module_utils.healing.sight import read_lent, read_state, read_vote
 from module_utils.healing.telling import heal_lines
 from module_utils.healing.told import owners_of, read_told, told_before, with_clock_set
+from module_utils.hosts.document import read_tally
+from module_utils.placement.document import read_plan
+from module_utils.placement.measured import known_runs, read_measured
+from module_utils.placement.planner import make_plan
 from module_utils.serving.deployment import read_deployment
+from module_utils.weights.document import read_weights
+from module_utils.weights.manifest import read_manifest
+from module_utils.weights.outlook import read_cached
+from module_utils.weights.sources import read_sources
 from tier import LONG
 from unit.healing import worker
 from unit.healing.hostile import VALUES, mutated, places
 from unit.healing.test_replan import DEPLOYMENTS, MEMBERS, memory
+from unit.placement import test_measured
+from unit.placement.fleets import plan_of
+from unit.placement.starts import measured_of
+from unit.weights import test_manifest
+from unit.weights.pieces import content, weights_of
 
 TIMES = 20_000 if LONG else 2_000
 STATE = {
@@ -44,6 +58,18 @@ DECISION = {
     "began": 1.5,
     "strikes": {"pi-1": {"count": 3, "until": 1.5}},
 }
+CACHE = {
+    "schema": 1,
+    "directory": "/var/cache/drover/rpc",
+    "tensors": {"0123456789abcdef": 5},
+    "other_bytes": 0,
+    "free_bytes": 1,
+    "most_bytes": None,
+}
+SOURCES = [
+    {"files": ["http://10.0.0.1:1/a", "http://10.0.0.1:1/b"], "token": "t" * 32},
+    {"cache": "http://10.0.0.2:1", "token": None},
+]
 TOLD = {
     "schema": 1,
     "cluster": "main",
@@ -84,6 +110,35 @@ def tell(value):
     return told
 
 
+def plan(value):
+    """What another host has for a plan is kept, left out, or no plan at all."""
+    plan_of(test_measured.GGUF, test_measured.HOSTS, previous=[value])
+    return read_plan(value)
+
+
+def measure(value):
+    """What was measured can be learned from, or is told to be none."""
+    runs, problems = known_runs([value], "main")
+    assert len(problems) < 2 and (runs == [] or problems == [])
+    found = read_measured(value)
+    make_plan(test_measured.GGUF, test_measured.HOSTS, measured=[found], choice=test_measured.CHOICE)
+    return found
+
+
+def model(value):
+    """What is a model can be planned, or is refused."""
+    found = read_gguf(value)
+    plan_of(found, test_measured.HOSTS)
+    return found
+
+
+def tally(value):
+    """What a host tells of itself can be planned with, or is refused."""
+    found = read_tally(value)
+    plan_of(test_measured.GGUF, [found, *test_measured.HOSTS[1:]])
+    return found
+
+
 READERS = {
     "state": (lambda value: read_state(value, "pi-1"), STATE),
     "lent": (lambda value: read_lent(value, "pi-1"), LENT),
@@ -93,7 +148,19 @@ READERS = {
     "deployment": (read_deployment, DEPLOYMENTS["head"]),
     "grant": (grant, worker.DEPLOYMENT),
     "told": (tell, TOLD),
+    "vote": (lambda value: read_vote(value, "pi-1"), {"schema": 1, "granted": True, "holder": "pi-2"}),
+    "plan": (plan, test_measured.PLAN),
+    "tally": (tally, test_measured.HOSTS[0]),
+    "model": (model, test_measured.GGUF),
+    "measured": (measure, measured_of(test_measured.RUN)),
+    "weights": (read_weights, weights_of(*content(), spare=1)),
+    "manifest": (read_manifest, test_manifest.SOUND),
+    "cache": (lambda value: read_cached(value, "pi-1"), CACHE),
+    "sources": (lambda value: read_sources(value, 2), SOURCES),
 }
+
+# What is read is planned with, which takes longer.
+PLANNED = (plan, tally, model, measure)
 
 
 def tried(read, value):
@@ -112,11 +179,11 @@ def test_a_reader_gives_a_value_or_a_sentence(name):
     assert tried(read, sound)
     assert not any(tried(read, value) for value in VALUES)
     chance, known = random.Random(name), list(places(sound))
-    taken = 0
-    for _ in range(TIMES):
+    taken, times = 0, TIMES // 10 if read in PLANNED else TIMES
+    for _ in range(times):
         taken += tried(read, mutated(chance, sound, known))
     # It is no reader that takes nothing, and none that takes everything.
-    assert 0 < taken < TIMES
+    assert 0 < taken < times
 
 
 def test_what_a_reader_of_a_workers_word_lets_through_can_be_planned_with():

@@ -80,6 +80,8 @@ def test_every_field_is_needed_and_has_its_type(path):
         (("threads",), 0, "The tally of pi-1: threads is 0 but"),
         (("gpus", 0, "kind"), "cpu", "The tally of pi-1: gpus[0]: kind is 'cpu' but must be one of cuda, rocm"),
         (("devices", 1, "unified"), 0, "The tally of pi-1: devices[1]: unified is 0 but must be true or false"),
+        (("devices",), [], "The tally of pi-1: devices has no CPU in the first place"),
+        (("devices", 0, "kind"), "cuda", "The tally of pi-1: devices has no CPU in the first place"),
         (("disk", "models"), {"a.gguf": "big"}, "The tally of pi-1: disk: models['a.gguf'] is 'big' but"),
         (("network", "address"), "pi-1", "The tally of pi-1: network: address is 'pi-1' but must be an IPv4 address"),
         (("network", "address"), "10.0.0.256", "The tally of pi-1: network: address is '10.0.0.256' but must be"),

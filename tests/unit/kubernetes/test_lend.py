@@ -168,6 +168,11 @@ def test_a_log_without_a_tally(log, said):
     )
 
 
+def test_a_log_that_nests_without_end_is_no_tally():
+    with pytest.raises(DroverError, match="printed no tally"):
+        read_log('{"a":' * 100_000 + "}", "kube-1")
+
+
 def test_where_a_pod_comes_from():
     (entry,) = stock_of([node("kube-1")])
     assert sources(entry, settings()) == ["10.0.0.1", "10.244.1.0/24"]

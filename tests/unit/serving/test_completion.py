@@ -182,6 +182,7 @@ def test_the_speed_of_a_single_token_is_not_told(serve, timings):
         ({"answers": [(200, "<html>")]}, "answered a completion with status 200 and '<html>'"),
         ({"answers": [(200, "{}")]}, "answered a completion with status 200 and '{}'"),
         ({"answers": [(200, '{"choices": []}')]}, "which llama-server does not"),
+        ({"answers": [(200, "[" * 100_000)]}, "which llama-server does not"),
         ({"answers": [(500, '{"error": "text"}')]}, "answered a completion with status 500"),
         ({"health": [(404, "")]}, "/health answered with status 404, which llama-server does not"),
     ],
