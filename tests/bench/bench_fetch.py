@@ -35,7 +35,7 @@ from module_utils.gguf.store import sum_of  # noqa: E402
 FILE_BYTES = 10**9
 PIECE = 1 << 20
 RATES = {"1 Gbit/s": 10**9 // 8, "unlimited": None}
-TURNS = 5
+TURNS = 3
 DROVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
