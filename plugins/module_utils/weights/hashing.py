@@ -15,6 +15,7 @@ import importlib.util
 import multiprocessing
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -111,7 +112,16 @@ def fastest(program: str | None) -> Hasher:
 
 def _begin(program: str | None) -> None:
     global _hasher
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _hasher = fastest(program)
+
+
+def _end_with_parent() -> None:
+    """Where the parent was killed, nobody would tell this process that there is nothing more to do."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _sums(piece: Piece) -> Sums:

@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
+import select
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -139,6 +142,28 @@ def test_process_that_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(hashing, "read_piece", lambda _piece: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(DroverError, match="ended from outside"):
         manifest.make_manifest(write_model(tmp_path))
+
+
+def test_who_hashes_ends_with_who_asked_for_it(tmp_path, monkeypatch):
+    """Whoever is killed cannot say so to the processes that it has started."""
+    path = write_model(tmp_path)
+    ends, says = os.pipe()
+    monkeypatch.setattr(hashing, "read_piece", lambda _piece: os.write(says, b"x") and time.sleep(600))
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            manifest.make_manifest(path, processes=2)
+        os._exit(1)
+    os.close(says)
+    assert os.read(ends, 1)  # one of them is at it
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    # There is nothing more to read when nobody is left who could write.
+    left = True
+    while left:
+        assert select.select([ends], [], [], 60)[0], "they go on"
+        left = bool(os.read(ends, 64))
+    os.close(ends)
 
 
 @pytest.mark.parametrize(
