@@ -10,6 +10,8 @@ from typing import Any
 
 from ..healing.granted import VARIES_ON_LEADER
 from ..placement.document import places_the_same
+from .cluster import Cluster
+from .tunnel import reached_at
 
 
 def hosts_due(
@@ -76,7 +78,8 @@ def saves(predicted: Mapping[str, Any]) -> bool:
 
 
 def _has_its_weights(deployment: dict[str, Any], found: dict[str, Any], spread: int) -> bool:
-    if not spread or not deployment.get("cache"):
+    # Weights are placed in the clear: whom the leader reaches through the tunnel it sends them by that.
+    if not spread or not deployment.get("cache") or reached_at(deployment):
         return True
     # What a leader has sent is there, too; but copies it sends none.
     weights = found.get("weights") or {"spread": 1, "lacking_bytes": 0}
@@ -96,5 +99,7 @@ def _stands(
     if deployment["part"] == "leader":
         return plan is not None and places_the_same(found["plan"], plan) and (found.get("members") or None) == members
     # A drop-in of the owner's may have it start another program than the deployment's.
-    port = deployment["listen"]["port"]
-    return [each["command"] for each in found["listeners"] if each["port"] == port] == [deployment["program"]]
+    port, tunnel = deployment["listen"]["port"], Cluster(deployment["cluster"]).tunnel_unit
+    return [each["command"] for each in found["listeners"] if each["port"] == port and each.get("unit") != tunnel] == [
+        deployment["program"]
+    ]
