@@ -16,7 +16,8 @@ def held_ports(listeners: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[
     good.
 
     ``listeners`` are as ``listener.find_listeners`` has them. Each port has ``port``, ``unit`` and maybe ``tunnel``
-    (who may hold it already) and ``variable`` (by which its owner sets another). Raises DroverError for what is no port.
+    (who may hold it already) and ``variable`` (by which its owner sets another). Raises DroverError for what is no
+    port.
     """
     held = []
     for each in wanted:

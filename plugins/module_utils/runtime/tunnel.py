@@ -4,8 +4,8 @@
 """``drover tunnel``: this host's end of the tunnel, see ``serving.tunnel``, which stunnel is.
 
 Both ends know each other by a key made of the cluster's secret, which all members have: TLS 1.3 with a pre-shared key
-(RFC 8446, 2.2) proves each to the other, and the session's own keys are agreed on anew for each connection. There are no
-certificates that could run out, and a host that leads from now on is let in as it is.
+(RFC 8446, 2.2) proves each to the other, and the session's own keys are agreed on anew for each connection. There are
+no certificates that could run out, and a host that leads from now on is let in as it is.
 """
 
 from __future__ import annotations
@@ -56,11 +56,15 @@ connect = {connect}
 
 
 def run_tunnel(name: str) -> int:
-    """Become this host's end of the tunnel of the cluster called ``name``; 0 where it has none."""
+    """Become this host's end of the tunnel of the cluster called ``name``; comes back, with 0, where it has none."""
     cluster = Cluster(name)
     tunnel = load_deployment(cluster).get("tunnel")
-    if not tunnel:
-        return 0
+    if tunnel:
+        _become(cluster, tunnel)
+    return 0
+
+
+def _become(cluster: Cluster, tunnel: Mapping[str, Any]) -> None:
     if not os.access(PROGRAM, os.X_OK):
         raise DroverError(f"There is no {PROGRAM}: install the package stunnel4, and {REMEDY}.")
     for place in listened(tunnel):
@@ -69,8 +73,8 @@ def run_tunnel(name: str) -> int:
     if not folder:
         raise DroverError(f"{FOLDER_VARIABLE} is not set: start {cluster.tunnel_unit}, which has a folder for the key.")
     key, path = f"{folder}/key", f"{folder}/stunnel.conf"
-    _write(key, f"{name}:{shared_key(read_secret(cluster))}\n")
-    _write(path, configuration(name, tunnel, key, has_aes(Tree())))
+    _write(key, f"{cluster.name}:{shared_key(read_secret(cluster))}\n")
+    _write(path, configuration(cluster.name, tunnel, key, has_aes(Tree())))
     os.execv(PROGRAM, [PROGRAM, path])
 
 
@@ -80,14 +84,14 @@ def shared_key(secret: bytes) -> str:
 
 
 def has_aes(tree: Tree) -> bool:
-    """Whether the processor of the machine in ``tree`` has instructions for AES. A Raspberry Pi 4 has not, and is several
-    times slower by AES than by ChaCha20."""
+    """Whether the processor of the machine in ``tree`` has instructions for AES. A Raspberry Pi 4 has not, and is
+    several times slower by AES than by ChaCha20."""
     return "aes" in (tree.text("/proc/cpuinfo") or "").split()
 
 
 def configuration(name: str, tunnel: Mapping[str, Any], key: str, aes: bool) -> str:
-    """What stunnel is told: the ``tunnel`` of the cluster called ``name``, whose key is in the file ``key``. Of two ends one
-    of which has no ``aes`` neither uses it."""
+    """What stunnel is told: the ``tunnel`` of the cluster called ``name``, whose key is in the file ``key``. Of two
+    ends one of which has no ``aes`` neither uses it."""
     text = CONFIGURATION.format(ciphers=f"{AES}:{CHACHA}" if aes else CHACHA, key=key)
     for place in tunnel["accepts"]:
         text += _service(f"at {place['port']}", "no", _at(place), _at(_inside(place)))

@@ -118,13 +118,13 @@ def deploy(
 def _no_tunnel(hosts: list[str], in_pods: bool) -> str:
     if in_pods:
         return (
-            f"{', '.join(hosts)} would have rpc_server_tls, and parts of the cluster run in pods: set it to false, and have "
-            "the network of Kubernetes encrypt, by a service mesh or its CNI plugin (Cilium, Calico and Flannel can use "
-            "WireGuard)."
+            f"{', '.join(hosts)} would have rpc_server_tls, and parts of the cluster run in pods: set it to false, and "
+            "have the network of Kubernetes encrypt, by a service mesh or its CNI plugin (Cilium, Calico and Flannel "
+            "can by WireGuard)."
         )
     return (
-        f"{', '.join(hosts)} would have rpc_server_tls, whose key is made of the secret of a cluster that heals itself: "
-        "set llama_server_heals to true, or rpc_server_tls to false."
+        f"{', '.join(hosts)} would have rpc_server_tls, whose key is made of the secret of a cluster that heals "
+        "itself: set llama_server_heals to true, or rpc_server_tls to false."
     )
 
 
@@ -171,8 +171,8 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     devices = [device["id"] for device in lent(tally)]
     if wishes.rpc_server_tls:
         raise DroverError(
-            f"{host} would have rpc_server_tls, and its leader is not known here, which needs the other end of the tunnel: "
-            "set it to false, or use site.yml for all of the cluster."
+            f"{host} would have rpc_server_tls, and its leader is not known here, which needs the other end of the "
+            "tunnel: set it to false, or use site.yml for all of the cluster."
         )
     return _worker(cluster, tally, devices, address, tally["port"], threads(tally), [], programs, wishes)
 

@@ -153,7 +153,8 @@ def _check_tunnel(value: object) -> None:
             IPv4Address(place.get("address"))
         except ValueError as error:
             raise DroverError(
-                f"{_WHAT}'s tunnel has the address {place.get('address')!r} where an IPv4 address was expected: {REMEDY}."
+                f"{_WHAT}'s tunnel has the address {place.get('address')!r} where an IPv4 address was expected: "
+                f"{REMEDY}."
             ) from error
         whole(place.get("port"), f"The port of {_WHAT.lower()}'s tunnel", 1, 65535, REMEDY)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..healing.granted import VARIES_ON_LEADER
 from ..placement.document import places_the_same
-from .cluster import Cluster
 from .tunnel import reached_at
 
 
@@ -99,7 +98,7 @@ def _stands(
     if deployment["part"] == "leader":
         return plan is not None and places_the_same(found["plan"], plan) and (found.get("members") or None) == members
     # A drop-in of the owner's may have it start another program than the deployment's.
-    port, tunnel = deployment["listen"]["port"], Cluster(deployment["cluster"]).tunnel_unit
-    return [each["command"] for each in found["listeners"] if each["port"] == port and each.get("unit") != tunnel] == [
-        deployment["program"]
-    ]
+    port, tunnel = deployment["listen"]["port"], reached_at(deployment)
+    listeners = [each for each in found["listeners"] if each["port"] == port]
+    programs = [each["command"] for each in listeners if tunnel is None or each["address"] != tunnel]
+    return programs == [deployment["program"]]

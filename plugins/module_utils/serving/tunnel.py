@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tunnel: which of a cluster's ports are reached encrypted, and by which addresses.
 
-A worker with ``rpc_server_tls`` has its RPC server and its agent listen on a loopback address, which ``within`` makes of
-its own. Its end of the tunnel listens on its own address and hands over to that one; the leader's end listens on the same
-loopback address of the leader's and hands over to the worker. So whoever talks to a worker through the tunnel talks to
-one and the same address, on either host, and the plan goes on telling where the worker is.
+A worker with ``rpc_server_tls`` has its RPC server and its agent listen on a loopback address, which ``within`` makes
+of its own. Its end of the tunnel listens on its own address and hands over to that one; the leader's end listens on the
+same loopback address of the leader's and hands over to the worker. So whoever talks to a worker through the tunnel
+talks to one and the same address, on either host, and the plan goes on telling where the worker is.
 
 The ``tunnel`` of a deployment has ``accepts``, the places (``address`` and ``port``) at which this host is reached
 through it, and ``connects``, those of others that this host reaches through it.
@@ -46,8 +46,8 @@ def worker_places(plan: Mapping[str, Any], wishes: Mapping[str, Settings]) -> di
             if other != host:
                 raise DroverError(
                     f"{other} and {host} have rpc_server_tls, and their addresses end alike "
-                    f"({plan['addresses'][other]['address']} and {place['address']}), with the port {port}: set another "
-                    f"rpc_server_port for {host}."
+                    f"({plan['addresses'][other]['address']} and {place['address']}), with the port {port}: set "
+                    f"another rpc_server_port for {host}."
                 )
     return found
 
