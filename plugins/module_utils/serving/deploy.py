@@ -167,13 +167,13 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     tally = _driven(tally, programs)
     if tally["obstacles"]:
         raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
-    address = choose_addresses([tally]).chosen[host]["address"]
-    devices = [device["id"] for device in lent(tally)]
     if wishes.rpc_server_tls:
         raise DroverError(
             f"{host} would have rpc_server_tls, and its leader is not known here, which needs the other end of the "
             "tunnel: set it to false, or use site.yml for all of the cluster."
         )
+    address = choose_addresses([tally]).chosen[host]["address"]
+    devices = [device["id"] for device in lent(tally)]
     return _worker(cluster, tally, devices, address, tally["port"], threads(tally), [], programs, wishes)
 
 
