@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 
@@ -20,6 +22,9 @@ PIECE_BYTES, PIECES = 32, 400
 HEALTH = f"http://{address(LEADER)}:9080/health"
 # The tunnel and what talks through it start anew, and the model is loaded, on a busy machine.
 HEAL_SECONDS = 90.0
+# Settled for 30 s and drained, and the switch itself.
+BACK_SECONDS = 240.0
+RUNNING = "/var/lib/drover/healing/main/running.json"
 # Runs beside tcpdump: which of the pieces on standard input are in the capture, and how often an agent is asked.
 COUNT = """
 import sys
@@ -42,10 +47,16 @@ def healthy():
         return False
 
 
-def wait_until(true, what):
+def lab(*arguments):
+    subprocess.run(
+        [sys.executable, str(ROOT / "tests/lab/lab"), *arguments], check=True, capture_output=True, timeout=120
+    )
+
+
+def wait_until(true, what, seconds=HEAL_SECONDS):
     began = time.monotonic()
     while not true():
-        assert time.monotonic() - began < HEAL_SECONDS, f"{what}: not within {HEAL_SECONDS:g} seconds"
+        assert time.monotonic() - began < seconds, f"{what}: not within {seconds:g} seconds"
         time.sleep(0.5)
 
 
@@ -150,6 +161,27 @@ def test_an_end_of_the_tunnel_that_is_killed_heals_before_anybody_asks(name, api
     wait_until(lambda: main_pid(LEADER, "drover-server@main.service") not in ("0", served), "a new start")
     wait_until(healthy, "after")
     question, answer = answers()[0]
+    assert api.ask(question) == answer
+
+
+def test_a_worker_whose_cable_is_pulled_is_silent_not_slow_and_taken_in_again(api):
+    """Its leader's own end of the tunnel goes on taking connections to it."""
+
+    def workers():
+        return sorted(json.loads(host(LEADER).file(RUNNING).content_string)["workers"])
+
+    wait_until(healthy, "before")
+    assert workers() == WORKERS
+    lab("link", f"encrypted/{WORKERS[0]}", "--down")
+    try:
+        wait_until(lambda: workers() == WORKERS[1:] and healthy(), "without it")
+        question, answer = answers()[0]
+        assert api.ask(question) == answer
+        told = json.loads(host(LEADER).file(RUNNING).content_string)["absent"]
+        assert told == {WORKERS[0]: "it does not answer"}
+    finally:
+        lab("link", f"encrypted/{WORKERS[0]}", "--up")
+    wait_until(lambda: workers() == WORKERS and healthy(), "with it again", seconds=BACK_SECONDS)
     assert api.ask(question) == answer
 
 
