@@ -37,7 +37,6 @@ class Service(ThreadingHTTPServer):
     """Serves on one address, one thread a connection."""
 
     daemon_threads = True
-    allow_reuse_address = True
     request_queue_size = 16
 
     def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
@@ -48,7 +47,9 @@ class Service(ThreadingHTTPServer):
         super().__init__((address, port), handler)
 
     def server_bind(self) -> None:
-        # The base class would look up a name for the address, and wait for a name server.
+        # The base class would look up a name for the address, and wait for a name server. What it does besides: else a port
+        # could not be had for a minute after connections to it were closed from this side, as the tunnel closes them.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])

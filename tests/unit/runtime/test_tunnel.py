@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import socket
 
 import pytest
 from module_utils.errors import DroverError
@@ -15,6 +16,7 @@ from module_utils.hosts.listener import find_connections, find_listeners
 from module_utils.hosts.received import parse_received
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import running, tunnel
+from module_utils.runtime.http_service import Handler, Service
 from module_utils.runtime.tunnel import AES, CHACHA, configuration, has_aes, run_tunnel, shared_key
 from module_utils.serving import cluster
 from unit.documents import worker_deployment
@@ -159,3 +161,15 @@ def test_what_has_come_through_the_tunnel_is_counted_once():
     replies = [reply("10.0.0.11", 100), reply("127.0.0.11", 90)]
     assert sum(parse_received(iter(replies), [50052], "10.0.0.11")) == 100
     assert sum(parse_received(iter(replies), [50052])) == 190
+
+
+def test_an_agent_has_its_port_at_once_after_the_tunnel_has_closed_connections_to_it():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        # Who closes first is left with the connection for a minute.
+        server.accept()[0].close()
+        client.recv(1)
+        client.close()
+    with Service("127.0.0.1", port, Handler) as service:
+        assert service.server_port == port
