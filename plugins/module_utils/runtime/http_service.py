@@ -47,8 +47,8 @@ class Service(ThreadingHTTPServer):
         super().__init__((address, port), handler)
 
     def server_bind(self) -> None:
-        # The base class would look up a name for the address, and wait for a name server. What it does besides: else a port
-        # could not be had for a minute after connections to it were closed from this side, as the tunnel closes them.
+        # The base class would look up a name for the address, and wait for a name server.
+        # Without this a port could not be had for a minute after connections to it were closed from this side.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
