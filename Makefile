@@ -110,7 +110,7 @@ molecule-controllers: $(SETUP)
 	@tests/checks/molecule controllers
 
 molecule-heal: $(SETUP)
-	@tests/checks/molecule heal $(if $(filter long,$(DROVER_TIER)), standby)
+	@tests/checks/molecule heal $(if $(filter long,$(DROVER_TIER)), standby encrypted)
 
 # Labs of their own, whose Kubernetes takes long to compile the first time.
 molecule-kubernetes: $(SETUP)

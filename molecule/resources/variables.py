@@ -90,6 +90,7 @@ SETTINGS = "molecule/resources/inventory/group_vars/llama_cluster.yml"
 GATEWAY = "molecule/gateway/tests/test_gateway.py"
 WEIGHTS = "molecule/weights/tests/test_weights.py"
 STANDBY = "molecule/standby/converge.yml"
+ENCRYPTED = "molecule/encrypted/converge.yml"
 WALKED = "molecule/default/tests/test_variables.py"
 
 VARIABLES = {
@@ -253,6 +254,7 @@ VARIABLES = {
     ),
     "rpc_server_agent_port": deployed(50097, lambda seen: seen.deployments[OTHER]["healing"]["port"] == 50097, OTHER),
     "rpc_server_dcgm_exporter": deployed(True, lambda seen: seen.deployments[OTHER]["healing"]["dcgm"], OTHER),
+    "rpc_server_tls": elsewhere(ENCRYPTED),
     "rpc_server_deployment": refused({"schema": 1}),
     "rpc_server_heals": refused(True),
     "tensor_cache_cluster": refused("walked"),

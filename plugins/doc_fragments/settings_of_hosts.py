@@ -48,6 +48,10 @@ options:
         description: The port of the agent by which it answers its leader, in a cluster that heals itself.
         type: int
         default: 51052
+      rpc_server_tls:
+        description: Whether its RPC server and its agent are reached through the tunnel, and no other way.
+        type: bool
+        default: false
       rpc_server_dcgm_exporter:
         description: Whether NVIDIA's exporter tells Prometheus of its GPUs, so that its agent does not.
         type: bool

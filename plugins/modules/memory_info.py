@@ -655,6 +655,7 @@ from ansible_collections.drover.llama.plugins.module_utils.runtime.running impor
 from ansible_collections.drover.llama.plugins.module_utils.runtime.secret import secret_digest
 from ansible_collections.drover.llama.plugins.module_utils.runtime.turns import kept_turn
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
+from ansible_collections.drover.llama.plugins.module_utils.serving.tunnel import reached_at
 from ansible_collections.drover.llama.plugins.module_utils.weights.standing import standing
 
 
@@ -713,7 +714,8 @@ def main():
             "complete": complete(Tree(), Cluster(cluster), deployment),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
-            "received_bytes": received_bytes(wanted["ports"]),
+            # What has come through the tunnel is handed over by one more connection, within this machine.
+            "received_bytes": received_bytes(wanted["ports"], reached_at(deployment or {})),
             "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
             "standby": found_standby(Tree(), cluster),

@@ -20,6 +20,8 @@ from ..serving.deployment import at_address, read_deployment
 
 SCHEMA = 1
 VARIES = ("arguments", "memory_bytes")
+# Of those that stand by it has the workers of one plan, and root's has all of them.
+ROOTS = ("tunnel",)
 # What a leader's GPUs are shown by varies with those that it uses.
 VARIES_ON_LEADER = (*VARIES, "environment")
 THREADS, DEVICE = "--threads", "--device"
@@ -40,7 +42,7 @@ def within_grant(root: dict[str, Any], wanted: object) -> dict[str, Any]:
     that goes further. A leader leaves the address to a pod, whose ``root`` tells it."""
     found = at_address(read_deployment(wanted), root["listen"]["address"])
     for name in root:
-        if name not in VARIES and found.get(name) != root[name]:
+        if name not in (*VARIES, *ROOTS) and found.get(name) != root[name]:
             raise DroverError(
                 f"The deployment has {name} {found.get(name)!r}, and this host was granted {root[name]!r}: run "
                 "site.yml again (kubernetes.yml for pods), which grants another."

@@ -81,7 +81,10 @@ def make_members(
     if not deployments[leader]["healing"]:
         return None
     agents = {
-        host: {"address": plan["addresses"][host]["address"], "port": deployment["healing"]["port"]}
+        host: {
+            "address": deployment["listen"]["address"] or plan["addresses"][host]["address"],
+            "port": deployment["healing"]["port"],
+        }
         for host, deployment in deployments.items()
         if host != leader and deployment["healing"]
     }

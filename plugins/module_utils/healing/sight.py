@@ -43,15 +43,17 @@ def see_state(tree: Tree, deployment: dict[str, Any], likely: int | None = None)
     seen last. The RPC port itself is never touched."""
     tree = Once(tree.root)  # the kernel goes through all of its sockets for each read
     port = deployment["listen"]["port"]
+    # Where there is a tunnel, its end listens on this port of another address.
+    address = deployment["listen"]["address"] if "tunnel" in deployment else None
     rpc = None
-    for listener in find_listeners(tree, [port], likely):
+    for listener in find_listeners(tree, [port], likely, address):
         mark = process_mark(tree, listener["pid"]) if listener["pid"] else None
         if mark:
             rpc = {
                 "mark": mark,
                 "pid": listener["pid"],
                 "started_seconds": started_seconds(tree, listener["pid"]),
-                "clients": [connection["peer"] for connection in find_connections(tree, [port])],
+                "clients": [connection["peer"] for connection in find_connections(tree, [port], address)],
             }
     return {
         "schema": SCHEMA,

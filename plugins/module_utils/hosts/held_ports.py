@@ -15,14 +15,15 @@ def held_ports(listeners: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[
     """One sentence, with the remedy, for each of the ports ``wanted`` that another program of ``host`` holds; none is
     good.
 
-    ``listeners`` are as ``listener.find_listeners`` has them. Each port has ``port``, ``unit`` (who may hold it
-    already) and ``variable`` (by which its owner sets another). Raises DroverError for what is no port.
+    ``listeners`` are as ``listener.find_listeners`` has them. Each port has ``port``, ``unit`` and maybe ``tunnel``
+    (who may hold it already) and ``variable`` (by which its owner sets another). Raises DroverError for what is no
+    port.
     """
     held = []
     for each in wanted:
         port = whole(each["port"], text(each["variable"], "The variable"), 1, 65535)
         for listener in listeners:
-            if listener["port"] == port and listener["unit"] != each["unit"]:
+            if listener["port"] == port and listener["unit"] not in (each["unit"], each.get("tunnel")):
                 held.append(
                     f"Port {port} on {host} is held by {listener['command'] or 'an unknown program'} (process "
                     f"{listener['pid'] or 'unknown'}, unit {listener['unit'] or 'none'}); stop it, or set "

@@ -20,14 +20,17 @@ ESTABLISHED, LISTEN = "01", "0A"
 MAPPED = "::ffff:"  # before an IPv4 address that an IPv6 socket serves
 
 
-def find_listeners(tree: Tree, ports: Iterable[int], likely: int | None = None) -> list[dict[str, Any]]:
+def find_listeners(
+    tree: Tree, ports: Iterable[int], likely: int | None = None, on: str | None = None
+) -> list[dict[str, Any]]:
     """List who listens on ``ports``: ``port``, ``address``, ``pid``, ``command`` and ``unit``. The process ``likely``
-    is looked at first: one that listened before spares a look at every descriptor of the machine.
+    is looked at first: one that listened before spares a look at every descriptor of the machine. With ``on`` only
+    those of that address.
 
     ``pid`` and ``command`` are None when the listener's process cannot be seen (another user's, without root), ``unit``
     when it belongs to none. Sorted by port and address. Raises DroverError for what is no port.
     """
-    sockets = [(port, address, inode) for port, address, _peer, inode in _sockets(tree, LISTEN, ports)]
+    sockets = [(port, address, inode) for port, address, _peer, inode in _sockets(tree, LISTEN, ports, on)]
     owners = _owners(tree, {inode for _port, _address, inode in sockets}, likely)
     listeners: list[dict[str, Any]] = []
     for port, address, inode in sorted(sockets):
@@ -44,18 +47,18 @@ def find_listeners(tree: Tree, ports: Iterable[int], likely: int | None = None) 
     return listeners
 
 
-def find_connections(tree: Tree, ports: Iterable[int]) -> list[dict[str, Any]]:
-    """List who is connected to ``ports`` of this machine now: ``port`` and ``peer``, the other's address, sorted and
-    each pair once. Raises DroverError for what is no port."""
+def find_connections(tree: Tree, ports: Iterable[int], on: str | None = None) -> list[dict[str, Any]]:
+    """List who is connected to ``ports`` of this machine now, with ``on`` by that address of it: ``port`` and ``peer``,
+    the other's address, sorted and each pair once. Raises DroverError for what is no port."""
     pairs = {
         (port, peer[len(MAPPED) :] if peer.startswith(MAPPED) else peer)
-        for port, _address, peer, _inode in _sockets(tree, ESTABLISHED, ports)
+        for port, _address, peer, _inode in _sockets(tree, ESTABLISHED, ports, on)
     }
     return [{"port": port, "peer": peer} for port, peer in sorted(pairs)]
 
 
-def _sockets(tree: Tree, state: str, ports: Iterable[int]) -> list[tuple[int, str, str, str]]:
-    """(port, address, peer's address, inode) of the TCP sockets in that state on ``ports``."""
+def _sockets(tree: Tree, state: str, ports: Iterable[int], on: str | None) -> list[tuple[int, str, str, str]]:
+    """(port, address, peer's address, inode) of the TCP sockets in that state on ``ports``, and ``on`` an address."""
     wanted = {checks.whole(port, "The TCP port", 1, 65535) for port in ports}
     found = []
     for table in ("tcp", "tcp6"):
@@ -64,7 +67,7 @@ def _sockets(tree: Tree, state: str, ports: Iterable[int]) -> list[tuple[int, st
             if len(fields) < 10 or fields[3] != state:
                 continue
             (address, port), (peer, _port) = (field.split(":") for field in fields[1:3])
-            if int(port, 16) in wanted:
+            if int(port, 16) in wanted and on in (None, _address(address)):
                 found.append((int(port, 16), _address(address), _address(peer), fields[9]))
     return found
 

@@ -24,19 +24,21 @@ RECEIVED = 128  # tcpi_bytes_received in struct tcp_info, since Linux 4.1
 SECONDS = 5
 
 
-def received_bytes(ports: Collection[int]) -> int | None:
-    """Bytes that have come in by IPv4 connections to ``ports`` of this machine that are open now; None where the
-    kernel does not tell."""
+def received_bytes(ports: Collection[int], on: str | None = None) -> int | None:
+    """Bytes that have come in by IPv4 connections to ``ports`` of this machine, or ``on`` one of its addresses, that
+    are open now; None where the kernel does not tell."""
     try:
-        return sum(parse_received(_ask(), ports))
+        return sum(parse_received(_ask(), ports, on))
     except (OSError, struct.error):
         return None
 
 
-def parse_received(replies: Iterator[bytes], ports: Collection[int]) -> Iterator[int]:
-    """The bytes that each socket on ``ports`` has received, of the kernel's ``replies`` (payloads of messages)."""
+def parse_received(replies: Iterator[bytes], ports: Collection[int], on: str | None = None) -> Iterator[int]:
+    """The bytes that each socket on ``ports``, and ``on`` an IPv4 address, has received, of the kernel's ``replies``
+    (payloads of messages)."""
+    address = socket.inet_aton(on) if on else b""
     for reply in replies:
-        if int.from_bytes(reply[4:6], "big") not in ports:
+        if int.from_bytes(reply[4:6], "big") not in ports or not reply[8:].startswith(address):
             continue
         place = MESSAGE_BYTES
         while place + ATTRIBUTE.size <= len(reply):

@@ -52,6 +52,10 @@ def _run(given: argparse.Namespace, version: str) -> int:
         from .agent import serve
 
         return serve(given.cluster)
+    if given.command == "tunnel":
+        from .tunnel import run_tunnel
+
+        return run_tunnel(given.cluster)
     if given.command == "watch":
         from .watch import watch
 
@@ -170,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "agent", help="answer this worker's leader: how it is, what it lends, what it is to run"
     )
     watch = commands.add_parser("watch", help="watch this leader's workers, and heal the cluster")
+    tunnel = commands.add_parser("tunnel", help="become this host's end of the tunnel that encrypts what members say")
     status = commands.add_parser("status", help="print how the cluster is that this host leads")
     status.add_argument("--json", action="store_true", help="as JSON, and with 0 whether or not all is well")
     ready = commands.add_parser("ready", help="tell whether this host's part serves; a pod's readiness probe")
@@ -181,7 +186,8 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
     )
     held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
-    for command in (worker, leader, keep, agent, watch, status, firewall, ready, alive, waiting, complete, held):
+    parts = (worker, leader, keep, agent, watch, tunnel)
+    for command in (*parts, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")
     launchd = commands.add_parser("launchd", help="print the launchd job by which a Mac would run a deployment")
     launchd.add_argument("--deployment", required=True, metavar="FILE", help="what it is to run, as JSON")

@@ -96,9 +96,10 @@ def close_gateway(name: str, run: Run = run_tool) -> None:
 def openings(deployment: dict[str, Any]) -> list[Opening]:
     """Who must be able to reach this host where, as a firewall of the host's owner has to know it."""
     label = f"drover {deployment['cluster']} {deployment['part']}"
-    listen = deployment["listen"]
     sources = [None] if deployment["allow"] is None else deployment["allow"]
-    return _reach(sources, listen["address"], _ports(deployment), label)
+    accepts = (deployment.get("tunnel") or {}).get("accepts")
+    places = accepts or [{"address": deployment["listen"]["address"], "port": port} for port in _ports(deployment)]
+    return [opening for place in places for opening in _reach(sources, place["address"], [place["port"]], label)]
 
 
 def _reach(sources: Iterable[str | None], address: str, ports: list[int], label: str) -> list[Opening]:

@@ -38,7 +38,6 @@ class Service(ThreadingHTTPServer):
     """Serves on one address, one thread a connection."""
 
     daemon_threads = True
-    allow_reuse_address = True
     request_queue_size = 16
 
     def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:

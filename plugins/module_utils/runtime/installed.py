@@ -23,6 +23,7 @@ FILES = {
     "drover-server@.service": "/etc/systemd/system/drover-server@.service",
     "drover-gateway@.service": "/etc/systemd/system/drover-gateway@.service",
     "low-ports.conf": "/etc/systemd/system/drover-gateway@.service.d/low-ports.conf",
+    "drover-tunnel@.service": "/etc/systemd/system/drover-tunnel@.service",
     "drover-watch@.service": "/etc/systemd/system/drover-watch@.service",
     "hardening.conf": "/etc/systemd/system/drover-@.service.d/hardening.conf",
 }

@@ -26,6 +26,7 @@ from ..hosts.tree import Tree
 from ..rpc.wire import probe
 from ..serving.cluster import Cluster, led
 from ..serving.deployment import in_pod
+from ..serving.tunnel import CLIENT
 from .agents import Agent, ask_all
 from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
@@ -106,6 +107,8 @@ class _Start:
         leaders = root["healing"].get("leaders", [members["leader"]])
         able = [tally for tally in members["tallies"] if tally["host"] in leaders]
         self.leaders_addresses = {entry["address"] for tally in able for entry in tally["network"]["addresses"]}
+        # A worker sees its own end of the tunnel, by which nobody but a leader comes.
+        self.leaders_addresses.add(CLIENT)
 
     @property
     def members(self) -> dict[str, Any]:
@@ -207,7 +210,7 @@ class _Start:
             return None
         ended = {host: result.get("ended") for host, result in said.items() if isinstance(result, dict)}
         marks = self._ready(needed, ended)
-        return marks if marks is not None and self._speak_alike(plan["endpoints"]) else None
+        return marks if marks is not None and self._speak_alike(plan["endpoints"], deployments) else None
 
     def _ready(self, needed: list[str], ended: Mapping[str, Any]) -> dict[str, str] | None:
         deadline = time.monotonic() + READY_SECONDS
@@ -223,16 +226,17 @@ class _Start:
                 return None
             time.sleep(LOOK_SECONDS / 4)
 
-    def _speak_alike(self, endpoints: list[dict[str, Any]]) -> bool:
+    def _speak_alike(self, endpoints: list[dict[str, Any]], deployments: Mapping[str, dict[str, Any]]) -> bool:
         """Whether the RPC servers at ``endpoints``, which nobody uses yet, speak this host's protocol: their program
         may have been replaced since root wrote down which build it is, and llama-server ends when it meets another."""
         expected = self.members["programs"].get(self.members["leader"], {}).get("rpc_protocol")
         if not expected:
             return True
-        places = self.known.now()
-        calls = {
-            end["host"]: partial(probe, places[end["host"]]["address"], end["port"], GREET_SECONDS) for end in endpoints
-        }
+        places, calls = self.known.now(), {}
+        for end in endpoints:
+            # Through the tunnel it is where it listens; where a pod is, its agent has told.
+            address = deployments[end["host"]]["listen"]["address"] or places[end["host"]]["address"]
+            calls[end["host"]] = partial(probe, address, end["port"], GREET_SECONDS)
         strangers = {}
         for host, found in all_at_once(calls, GREET_SECONDS + 1).items():
             version = found["version"] if isinstance(found, dict) else None

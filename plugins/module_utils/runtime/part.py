@@ -91,7 +91,7 @@ def check_part(deployment: dict[str, Any], part: str) -> None:
         raise DroverError(f"{program} is no program that can be run here: install llama.cpp and {REMEDY}.")
     for file in deployment["files"]:
         check_file(file["path"], file["bytes"])
-    _check_address(**deployment["listen"])
+    check_address(**deployment["listen"])
 
 
 def check_file(path: str, size: int | None) -> None:
@@ -109,7 +109,8 @@ def check_file(path: str, size: int | None) -> None:
         raise Unfinished(f"{path} has {found} bytes where {size} were expected: {REMEDY}.")
 
 
-def _check_address(address: str, port: int) -> None:
+def check_address(address: str, port: int) -> None:
+    """Raise DroverError unless a program can listen there: NotYet for what may come by itself."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

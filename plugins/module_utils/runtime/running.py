@@ -20,6 +20,7 @@ from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import read_deployment
 from ..serving.device_drop_in import device_drop_in
+from ..serving.tunnel import listened
 from .installed import FILES, USER
 
 # What makes a unit start after a boot, as its [Install] section says.
@@ -58,6 +59,8 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
     if not os.path.lexists(tree.path(f"{WANTED}/{unit}")) or (tree.text(SHOWN.format(unit)) or "") != shown.strip():
         return False
     leads = known["part"] == "leader"
+    if "tunnel" in known and not _is_tunnelled(tree, cluster, known["tunnel"]):
+        return False
     if known["healing"]:
         healer = cluster.watch_unit if leads else cluster.agent_unit
         # An agent tells of the GPUs.
@@ -69,6 +72,14 @@ def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, ow
         if healer not in [each["unit"] for each in find_listeners(tree, [known["healing"]["port"]])]:
             return False
     return not leads or _is_secret(tree, cluster.api_key_path, owner)
+
+
+def _is_tunnelled(tree: Tree, cluster: Cluster, tunnel: dict[str, Any]) -> bool:
+    """Whether this host's end of the ``tunnel`` starts after a boot and listens wherever it is to."""
+    wanted = {(each["port"], each["address"]) for each in listened(tunnel)}
+    found = find_listeners(tree, {port for port, _address in wanted})
+    held = {(each["port"], each["address"]) for each in found if each["unit"] == cluster.tunnel_unit}
+    return os.path.lexists(tree.path(f"{WANTED}/{cluster.tunnel_unit}")) and wanted <= held
 
 
 def _is_secret(tree: Tree, path: str, owner: int) -> bool:

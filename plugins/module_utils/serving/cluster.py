@@ -128,6 +128,11 @@ class Cluster:
         return f"drover-watch@{self.name}.service"
 
     @property
+    def tunnel_unit(self) -> str:
+        """The systemd unit of this host's end of the tunnel."""
+        return f"drover-tunnel@{self.name}.service"
+
+    @property
     def table(self) -> str:
         """The nftables table (family inet) that guards the cluster's port."""
         return f"drover-{self.name}"

@@ -19,6 +19,7 @@ from .command_line import leader_arguments, worker_arguments
 from .deployment import ADDRESS, SCHEMA
 from .planned_devices import require_devices
 from .settings import Settings
+from .tunnel import Place, through_tunnel, tunnel_of, within, worker_places
 from .visible import Visible, visible
 
 # llama.cpp keeps its tensor cache in the folder rpc of this one. All clusters share it: content names a tensor.
@@ -69,6 +70,9 @@ def deploy(
             "itself)."
         )
     pods = pods or {}
+    places = worker_places(plan, wishes)
+    if places and (pods or not heals):
+        raise DroverError(_no_tunnel(sorted(places), in_pods=bool(pods)))
     # Whoever may lead.
     leaders = plan.get("leaders", [leader])
     deployments = {
@@ -82,6 +86,7 @@ def deploy(
             pod=pods.get(leader),
             heals=heals,
             gateways=gateways,
+            places=places,
         )
     }
     let_in = (
@@ -105,8 +110,22 @@ def deploy(
                 _memory_bytes(plan, hosts[host]),
                 heals,
                 pods.get(host),
+                tunnel_of(places, host, leads=host in leaders),
             )
     return {host: deployments[host] for host in sorted(deployments)}
+
+
+def _no_tunnel(hosts: list[str], in_pods: bool) -> str:
+    if in_pods:
+        return (
+            f"{', '.join(hosts)} would have rpc_server_tls, and parts of the cluster run in pods: set it to false, and "
+            "have the network of Kubernetes encrypt, by a service mesh or its CNI plugin (Cilium, Calico and Flannel "
+            "can by WireGuard)."
+        )
+    return (
+        f"{', '.join(hosts)} would have rpc_server_tls, whose key is made of the secret of a cluster that heals "
+        "itself: set llama_server_heals to true, or rpc_server_tls to false."
+    )
 
 
 def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]) -> None:
@@ -148,6 +167,11 @@ def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any
     tally = _driven(tally, programs)
     if tally["obstacles"]:
         raise DroverError(f"{host} cannot lend its memory: {tally['obstacles'][0]}")
+    if wishes.rpc_server_tls:
+        raise DroverError(
+            f"{host} would have rpc_server_tls, and its leader is not known here, which needs the other end of the "
+            "tunnel: set it to false, or use site.yml for all of the cluster."
+        )
     address = choose_addresses([tally]).chosen[host]["address"]
     devices = [device["id"] for device in lent(tally)]
     return _worker(cluster, tally, devices, address, tally["port"], threads(tally), [], programs, wishes)
@@ -166,14 +190,17 @@ def _worker(
     memory_bytes: int = 0,
     heals: bool = False,
     pod: Mapping[str, Any] | None = None,
+    tunnel: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    host = tally["host"]
-    if not (address is None or wishes.rpc_server_allow_public_address or is_private(address)):
+    host, guarded = tally["host"], wishes.rpc_server_tls or wishes.rpc_server_allow_public_address
+    if not (address is None or guarded or is_private(address)):
         raise DroverError(
             f"The RPC server of {host} would listen on {address}, which is not a private address, and llama.cpp's RPC "
             "has neither passwords nor encryption; set rpc_server_address to the host's private address (or "
-            "rpc_server_allow_public_address to true if another wall protects it)."
+            "rpc_server_tls to true, or rpc_server_allow_public_address if another wall protects it)."
         )
+    if address and wishes.rpc_server_tls:
+        address = within(address)
     cache = wishes.rpc_server_cache
     dcgm = {"dcgm": True} if wishes.rpc_server_dcgm_exporter else {}
     flags, build = _flags(programs, "rpc_server_flags")
@@ -194,6 +221,7 @@ def _worker(
         memory_bytes=memory_bytes,
         cache=_cache(wishes) if cache else None,
         healing={"port": wishes.rpc_server_agent_port, **dcgm, **_bound(pod)} if heals else None,
+        tunnel=tunnel,
     )
 
 
@@ -216,6 +244,7 @@ def _leader(
     pod: Mapping[str, Any] | None,
     heals: bool,
     gateways: Iterable[dict[str, Any]],
+    places: Mapping[str, list[Place]],
 ) -> dict[str, Any]:
     host = plan["leader"]
     if pod and wishes.llama_server_address:
@@ -244,7 +273,7 @@ def _leader(
         programs,
         program=programs.get("server") or "llama-server",
         arguments=leader_arguments(
-            plan,
+            through_tunnel(plan, places),
             model,
             address or ADDRESS,
             wishes.llama_server_port,
@@ -277,6 +306,7 @@ def _leader(
             if heals
             else None
         ),
+        tunnel=tunnel_of(places, host, leads=True),
     )
 
 
@@ -296,6 +326,7 @@ def _deployment(
     files: list[dict[str, Any]] | None = None,
     cache: dict[str, Any] | None = None,
     healing: dict[str, Any] | None = None,
+    tunnel: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -314,6 +345,7 @@ def _deployment(
         "memory_bytes": memory_bytes,
         "cache": cache,
         "healing": healing,
+        **(tunnel or {}),
     }
 
 

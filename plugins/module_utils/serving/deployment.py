@@ -19,6 +19,7 @@ A deployment is a dictionary of
 - ``healing``: null where nothing heals by itself; of a worker the ``port`` of its agent, with ``dcgm`` true where
   another exporter tells of NVIDIA's GPUs; of a leader the ``port`` of its health, with ``drain_seconds``, which a
   change for the better waits for requests to end. In a pod also ``most_bytes``: what any plan may put into its memory.
+- ``tunnel``: not there unless this host has an end of the tunnel, see ``tunnel``.
 
 A pod has its address from Kubernetes, and another one after every start. Its deployment has the listen address null,
 and where its arguments say ``{address}`` that of the pod goes: see ``at_address``. A leader's ``--rpc`` may have host
@@ -31,7 +32,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from ..checks import choice, dictionary, document, text, whole
+from ..checks import choice, dictionary, document, record, text, whole
 from ..errors import DroverError
 from .cluster import Cluster
 
@@ -93,6 +94,8 @@ def read_deployment(value: object) -> dict[str, Any]:
         text(found["cache"].get("directory"), f"{_WHAT}'s cache directory", REMEDY)
         whole(found["cache"].get("days"), f"{_WHAT}'s cache days", 1, remedy=REMEDY)
         whole(found["cache"].get("bytes", 0), f"{_WHAT}'s cache bytes", 0, remedy=REMEDY)
+    if "tunnel" in found:
+        _check_tunnel(found["tunnel"])
     if found["healing"] is not None:
         whole(found["healing"].get("port"), f"{_WHAT}'s healing port", 1, 65535, REMEDY)
         if not isinstance(found["healing"].get("dcgm", False), bool):
@@ -157,6 +160,22 @@ def source_network(value: object, name: str) -> IPv4Network | IPv6Network:
         raise DroverError(
             f"{name} is {value!r} but must be an IP address or network, such as 10.0.0.0/24: correct it."
         ) from error
+
+
+def _check_tunnel(value: object) -> None:
+    tunnel = dictionary(value, f"{_WHAT}'s tunnel", REMEDY)
+    record(tunnel, f"{_WHAT}'s tunnel", {"accepts": list, "connects": list}, REMEDY)
+    for each in (*tunnel["accepts"], *tunnel["connects"]):
+        place = dictionary(each, f"A place of {_WHAT.lower()}'s tunnel", REMEDY)
+        # It is written into a configuration.
+        try:
+            IPv4Address(place.get("address"))
+        except ValueError as error:
+            raise DroverError(
+                f"{_WHAT}'s tunnel has the address {place.get('address')!r} where an IPv4 address was expected: "
+                f"{REMEDY}."
+            ) from error
+        whole(place.get("port"), f"The port of {_WHAT.lower()}'s tunnel", 1, 65535, REMEDY)
 
 
 def _texts(values: Any, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..healing.granted import VARIES_ON_LEADER
 from ..placement.document import places_the_same
+from .tunnel import reached_at
 
 
 def hosts_due(
@@ -80,7 +81,8 @@ def saves(predicted: Mapping[str, Any]) -> bool:
 
 
 def _has_its_weights(deployment: dict[str, Any], found: dict[str, Any], spread: int) -> bool:
-    if not spread or not deployment.get("cache"):
+    # Weights are placed in the clear: whom the leader reaches through the tunnel it sends them by that.
+    if not spread or not deployment.get("cache") or reached_at(deployment):
         return True
     # What a leader has sent is there, too; but copies it sends none.
     weights = found.get("weights") or {"spread": 1, "lacking_bytes": 0}
@@ -100,5 +102,7 @@ def _stands(
     if deployment["part"] == "leader":
         return plan is not None and places_the_same(found["plan"], plan) and (found.get("members") or None) == members
     # A drop-in of the owner's may have it start another program than the deployment's.
-    port = deployment["listen"]["port"]
-    return [each["command"] for each in found["listeners"] if each["port"] == port] == [deployment["program"]]
+    port, tunnel = deployment["listen"]["port"], reached_at(deployment)
+    listeners = [each for each in found["listeners"] if each["port"] == port]
+    programs = [each["command"] for each in listeners if tunnel is None or each["address"] != tunnel]
+    return programs == [deployment["program"]]

@@ -20,6 +20,7 @@ class Settings:
     - ``rpc_server_cache``: whether its RPC server keeps large tensors on disk, ``rpc_server_cache_days`` after how many
       days without being read one goes, and ``rpc_server_cache_max_bytes`` what they may take (0: no bound).
     - ``rpc_server_dcgm_exporter``: whether NVIDIA's exporter tells Prometheus of its GPUs, so that its agent does not.
+    - ``rpc_server_tls``: whether its RPC server and its agent are reached through the tunnel, and no other way.
     - ``rpc_server_allowed_addresses``: who may connect to it besides the leader.
     - ``rpc_server_allow_public_address``, ``llama_server_allow_public_address``: listen on an address that the Internet
       can reach.
@@ -39,6 +40,7 @@ class Settings:
     rpc_server_allow_public_address: bool = False
     rpc_server_agent_port: int = 51052
     rpc_server_dcgm_exporter: bool = False
+    rpc_server_tls: bool = False
     llama_server_allowed_addresses: tuple[str, ...] = ()
     llama_server_address: str = ""
     llama_server_port: int = 8080
