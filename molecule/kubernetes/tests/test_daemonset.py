@@ -24,7 +24,12 @@ from playbook import succeeded
 
 QUESTION, ANSWER = answers()[0]
 LABEL = "drover-lab/lends"
-CHOSEN = {"kubernetes_workers": "daemonset", "kubernetes_node_selector": {LABEL: "yes"}}
+CHOSEN = {
+    "kubernetes_workers": "daemonset",
+    "kubernetes_node_selector": {LABEL: "yes"},
+    # The control plane's node has no second processor left.
+    "kubernetes_lend": {"threads": 1},
+}
 
 
 def label(node, word="=yes"):

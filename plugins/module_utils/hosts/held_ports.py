@@ -22,8 +22,9 @@ def held_ports(listeners: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[
     held = []
     for each in wanted:
         port = whole(each["port"], text(each["variable"], "The variable"), 1, 65535)
+        own = {each["unit"], each.get("tunnel") or each["unit"]}
         for listener in listeners:
-            if listener["port"] == port and listener["unit"] not in (each["unit"], each.get("tunnel")):
+            if listener["port"] == port and listener["unit"] not in own:
                 held.append(
                     f"Port {port} on {host} is held by {listener['command'] or 'an unknown program'} (process "
                     f"{listener['pid'] or 'unknown'}, unit {listener['unit'] or 'none'}); stop it, or set "

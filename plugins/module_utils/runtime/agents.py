@@ -83,7 +83,8 @@ class Agent:
     def _ask(self, method: str, path: str, body: bytes = b"") -> Any:
         try:
             if not self.nonce:
-                _status, _sealed, _nonce, content = self._exchange("GET", "/nonce", b"", {})
+                status, sealed, _nonce, content = self._exchange("GET", "/nonce", b"", {})
+                self._whole(status, sealed)
                 self.nonce = str(from_json(content)["nonce"])
             asked = seal.new_nonce()
             request = seal.request_seal(self.secret, self.host, self.nonce, asked, method, path, body)
@@ -91,8 +92,7 @@ class Agent:
             status, sealed, self.nonce, content = self._exchange(method, path, body, headers)
             if status == 401:
                 raise DroverError(f"{self.host} has another secret than its leader: run site.yml again.")
-            if status == 503 and not sealed:
-                raise DroverError(f"{self.host}'s own documents are damaged, as its journal says: run site.yml again.")
+            self._whole(status, sealed)
             if not seal.is_seal(sealed, seal.answer_seal(self.secret, request, status, self.nonce, content)):
                 raise DroverError(f"Whoever answers for {self.host} does not know the cluster's secret.")
             if status != 200:
@@ -106,6 +106,10 @@ class Agent:
             raise Unreachable(f"{self.host} does not answer ({error or type(error).__name__}).") from error
         except (ValueError, LookupError, TypeError) as error:
             raise DroverError(f"{self.host} gave an answer that is none ({error}).") from error
+
+    def _whole(self, status: int, sealed: str) -> None:
+        if status == 503 and not sealed:
+            raise DroverError(f"{self.host}'s own documents are damaged, as its journal says: run site.yml again.")
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str, bytes]:
         if self.connection.sock is None:

@@ -98,7 +98,7 @@ def test_a_firewall_is_opened_where_the_tunnel_is_entered():
 
 
 def test_its_end_of_the_tunnel_is_no_other_program_at_the_port():
-    deployments = {"pi-1": deployed(BOTH)["pi-1"]}
+    deployments = {host: deployed(BOTH)[host] for host in ("head", "pi-1")}
     listeners = [
         {"port": 50052, "address": "127.0.0.11", "command": PROGRAMS["rpc_server"], "unit": Cluster("main").rpc_unit},
         {"port": 50052, "address": "10.0.0.11", "command": "/usr/bin/stunnel4", "unit": Cluster("main").tunnel_unit},
@@ -110,13 +110,16 @@ def test_its_end_of_the_tunnel_is_no_other_program_at_the_port():
         "complete": True,
         "listeners": listeners,
         "members": None,
+        "secret": "digest",
         "plan": None,
         # Which none are placed in.
         "weights": {"spread": 1, "lacking_bytes": 7},
     }
     placed = {**plan(), "predicted": {"load_bytes_over_network": 9, "load_bytes_once_cached": 1}}
-    assert hosts_due(deployments, placed, [found], "x", spread=1) == []
-    assert hosts_due(deployments, placed, [{**found, "listeners": listeners[1:]}], "x") == ["pi-1"]
+    # What the leader is to have is another matter.
+    head = {**found, "host": "head", "installed": None}
+    assert hosts_due(deployments, placed, [head, found], "x", spread=1) == ["head"]
+    assert hosts_due(deployments, placed, [head, {**found, "listeners": listeners[1:]}], "x") == ["head", "pi-1"]
 
 
 def test_one_address_that_stands_for_two_workers_is_refused():
