@@ -43,6 +43,8 @@ def read_joins(value: Any, what: str, remedy: str) -> None:
 def with_joined(members: Mapping[str, Any], host: str, told: object) -> dict[str, Any]:
     """``members`` and the ``host`` that has joined, by the tally that was ``told`` in its pod. Raises DroverError for
     one that is none."""
+    # The run may have seen the node, and left it out by its labels.
+    members = without(members, host)
     joins, leader = members["joins"], members["leader"]
     tally = _lent(document(told, f"What {host} tells of itself", 1, _TOLD), host, members)
     place = {"address": tally["network"]["address"], "port": tally["port"]}

@@ -156,6 +156,15 @@ def test_one_that_is_new_is_counted_in(net):
     assert newcomers(MEMBERS, MEMBERS["plan"]) == {}
 
 
+def test_one_that_the_run_has_left_out_is_there_once(net):
+    (seen,) = (tally for tally in MEMBERS["tallies"] if tally["host"] == "kube-2")
+    left_out = {**seen, "host": "kube-9", "exclude": "It has not the labels of kubernetes_node_selector (llm=yes)."}
+    every = Known({**MEMBERS, "tallies": [*MEMBERS["tallies"], left_out]}, worker.SECRET)
+    net.pods["10.244.9.5"] = "kube-9"
+    every.now()
+    assert [tally["exclude"] for tally in every.members["tallies"] if tally["host"] == "kube-9"] == [""]
+
+
 @pytest.mark.parametrize("host", ["kube-9", "kube-1"], ids=["a stranger", "the leader"])
 def test_one_that_does_not_prove_who_it_is_and_the_leader_itself_are_not(net, capsys, host):
     every = Known(MEMBERS, worker.SECRET)
