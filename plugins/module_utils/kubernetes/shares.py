@@ -84,4 +84,5 @@ def share(
 
 def _joins_before(before: object) -> dict[str, int]:
     found = before.get("joins") if isinstance(before, dict) else None
-    return {key: each for key, each in found.items() if type(each) is int} if isinstance(found, dict) else {}
+    numbers = found.items() if isinstance(found, dict) else ()
+    return {key: each for key, each in numbers if isinstance(each, int) and not isinstance(each, bool)}
