@@ -157,9 +157,7 @@ def test_one_that_is_new_is_counted_in(net):
 
 
 def test_one_that_the_run_has_left_out_is_there_once(net):
-    (seen,) = (tally for tally in MEMBERS["tallies"] if tally["host"] == "kube-2")
-    left_out = {**seen, "host": "kube-9", "exclude": "It has not the labels of kubernetes_node_selector (llm=yes)."}
-    every = Known({**MEMBERS, "tallies": [*MEMBERS["tallies"], left_out]}, worker.SECRET)
+    every = Known(with_one_left_out(MEMBERS), worker.SECRET)
     net.pods["10.244.9.5"] = "kube-9"
     every.now()
     assert [tally["exclude"] for tally in every.members["tallies"] if tally["host"] == "kube-9"] == [""]
@@ -276,8 +274,15 @@ def test_a_pod_keeps_what_its_node_can_lend_for_its_agent(tmp_path, monkeypatch)
 # --- a leader and its watch -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def joining(fleet, net, monkeypatch):  # noqa: F811
+def with_one_left_out(members):
+    """The run has seen another node, which had not the labels."""
+    (seen,) = (tally for tally in members["tallies"] if tally["host"] == "kube-2")
+    left_out = {**seen, "host": "kube-9", "exclude": "It has not the labels of kubernetes_node_selector (llm=yes)."}
+    return {**members, "tallies": [*members["tallies"], left_out]}
+
+
+@pytest.fixture(params=[dict, with_one_left_out], ids=["of a new node", "of a node that was left out"])
+def joining(request, fleet, net, monkeypatch):  # noqa: F811
     """The leader's pod, and pods of a DaemonSet on two nodes."""
     build = MADE.deployments["kube-1"]["build"]
     for host in ("kube-2", "kube-3", "kube-9"):
@@ -292,7 +297,7 @@ def joining(fleet, net, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(leader, "probe", probe)
     root = at_address(MADE.deployments["kube-1"], "10.244.0.9")
-    for path, content in ((MAIN.members_path, MEMBERS), (MAIN.deployment_path, MADE.deployments["kube-1"])):
+    for path, content in ((MAIN.members_path, request.param(MEMBERS)), (MAIN.deployment_path, MADE.deployments["kube-1"])):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(content, file)
 
