@@ -19,16 +19,8 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
+  - drover.llama.changes_nothing
   - drover.llama.on_the_controller
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same information, since it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change, in diff mode.
-    support: N/A
-    details:
-      - This module changes nothing.
 seealso:
   - module: drover.llama.turn
 author:

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from . import card_copy
 from .figures import keep, recall
+from .program import printed
 
 MIB = 1024 * 1024
 # What the copy takes, and the driver's context.
@@ -48,17 +48,5 @@ def card_speed(gpu: dict[str, Any], folder: str, may_write: bool, measure: Measu
 def _in_a_process(uuid: str) -> int | None:
     """What ``card_copy`` prints where it sees this card alone."""
     program = f"import sys; sys.path[:] = {sys.path!r}; from {card_copy.__name__} import main; main()"
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": uuid},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    told = answer.stdout.strip()
-    return int(told) if answer.returncode == 0 and told.isdigit() else None
+    told = printed([sys.executable, "-c", program], SECONDS, {**os.environ, "CUDA_VISIBLE_DEVICES": uuid}) or ""
+    return int(told) if told.strip().isdigit() else None

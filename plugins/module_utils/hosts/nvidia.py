@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Optional
 
 from .nodes import read_nodes
+from .program import printed
 from .tree import Tree
 
 MIB = 1024 * 1024
@@ -196,17 +196,4 @@ def _rows(text: str | None) -> list[list[str]]:
 
 def nvidia_smi(arguments: list[str]) -> str | None:
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    try:
-        result = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout if result.returncode == 0 else None
+    return None if program is None else printed([program, *arguments], SECONDS)

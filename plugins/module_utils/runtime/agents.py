@@ -131,10 +131,10 @@ def greet(address: str, port: int, seconds: float) -> str:
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/nonce")
-            return text(json.loads(connection.getresponse().read(MOST_BYTES)).get("host"), f"The host at {address}")
+            return text(from_json(connection.getresponse().read(MOST_BYTES)).get("host"), f"The host at {address}")
     except ConnectionRefusedError as error:
         raise Slow(f"No agent answers at {address}:{port} yet ({error}).") from error
-    except (OSError, http.client.HTTPException, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
         raise DroverError(f"No agent answers at {address}:{port} ({error}).") from error
 
 

@@ -297,7 +297,10 @@ def joining(request, fleet, net, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(leader, "probe", probe)
     root = at_address(MADE.deployments["kube-1"], "10.244.0.9")
-    for path, content in ((MAIN.members_path, request.param(MEMBERS)), (MAIN.deployment_path, MADE.deployments["kube-1"])):
+    for path, content in (
+        (MAIN.members_path, request.param(MEMBERS)),
+        (MAIN.deployment_path, MADE.deployments["kube-1"]),
+    ):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(content, file)
 
