@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import Names
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import absent_faults, held_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect
-from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask, held_by, running_of
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof import ask_again, held_by, running_of
 
 
 class ActionModule(BrainAction):
@@ -35,7 +36,7 @@ class ActionModule(BrainAction):
         # One that leads from outside is asked there.
         if leader:
             wait = ["complete", "--cluster", cluster, "--timeout", str(given["timeout"])]
-            completion = ask(api, namespace, leader, wait, given["timeout"])
+            completion = ask_again(api, Names(cluster, namespace), leader, wait, given["timeout"])
 
         def look():
             try:

@@ -12,11 +12,18 @@ from ansible_collections.drover.llama.plugins.module_utils.healing.told import r
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import WORKER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import complaint
 
 MORE_SECONDS = 30
+# A command that a signal has ended has this and the signal's number for its code, as shells have it.
+_BY_SIGNAL = 128
+
+
+class Killed(DroverError):
+    """A command was ended in its container, most likely with it."""
 
 
 def ask(api, namespace, state, command, timeout=60):
@@ -28,7 +35,8 @@ def ask(api, namespace, state, command, timeout=60):
     )
     if code:
         told = complaint(complained) or f"code {code}"
-        raise DroverError(f"The {state['part']} on {state['host']} says: {told.rstrip('.')}.")
+        error = Killed if code > _BY_SIGNAL else DroverError
+        raise error(f"The {state['part']} on {state['host']} says: {told.rstrip('.')}.")
     try:
         return json.loads(said)
     except ValueError as error:
@@ -36,6 +44,36 @@ def ask(api, namespace, state, command, timeout=60):
             f"The {state['part']} on {state['host']} printed no document ({said[:80]!r}): use an image of this "
             "version of Drover."
         ) from error
+
+
+def ask_again(api, names, state, command, timeout):
+    """As ``ask``, and again whenever the program of ``state`` was begun anew meanwhile: a leader that does not heal the
+    cluster ends when one of its workers was replaced, after all of them were ready. Raises DroverError at the
+    ``timeout``, in seconds, too."""
+
+    def look():
+        pod, began = running_container(api, names, state)
+        if pod is None:
+            return None, {}, f"The {state['part']} on {state['host']} does not run: look at the log of its pod."
+        try:
+            return ask(api, names.namespace, {**state, "pod": pod}, command, timeout), {}, ""
+        except DroverError as error:
+            if not isinstance(error, Killed) and running_container(api, names, state) == (pod, began):
+                raise
+            return None, {}, str(error)
+
+    return wait_for(look, timeout)
+
+
+def running_container(api, names, state):
+    """The pod in which the program of ``state`` runs, and what its container is called, which no other one ever is;
+    None twice where it does not run."""
+    for pod in api.list(place("Pod", names.namespace), labelSelector=selector_text(names.selector(state["part"]))):
+        if pod["spec"].get("nodeName") == state["host"] and not pod["metadata"].get("deletionTimestamp"):
+            for container in (pod.get("status") or {}).get("containerStatuses") or ():
+                if container["name"] == state["part"] and "running" in (container.get("state") or {}):
+                    return pod["metadata"]["name"], container["containerID"]
+    return None, None
 
 
 def held_by(api, namespace, cluster, states):

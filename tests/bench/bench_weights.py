@@ -38,8 +38,9 @@ from module_utils.gguf.store import sum_of  # noqa: E402
 LEADER, WORKERS = "leader", ("pi-1", "pi-2")
 # F16, of the proportions of a model of 8B at Q8_0: of each block, the keys' and the values' matrices are of less than
 # 10 MiB, 4 % of all.
-SHAPE = ["--blocks", "8", "--embedding", "2560", "--feed-forward", "6912"]
-SPLIT = {LEADER: 2, "pi-1": 3, "pi-2": 4}  # the last of them is the output
+# Of 2.1 GB, so that what a start takes with any model, most of a second, counts as little as with one that people have.
+SHAPE = ["--blocks", "16", "--embedding", "2560", "--feed-forward", "6912"]
+SPLIT = {LEADER: 4, "pi-1": 6, "pi-2": 7}  # the last of them is the output
 LINKS = {"1 Gbit/s": 10**9, "100 Mbit/s": 10**8}
 TURNS = 3
 # Norms are smaller than this, and each would cost a question to save a few packets.
