@@ -110,7 +110,7 @@ def read_decision(value: object) -> dict[str, Any]:
             "strikes": dict,
         }
         found = document({"lesser": {}, **found}, "The decision", SCHEMA, fields)
-        read_plan(found["plan"])
+        found = {**found, "plan": read_plan(found["plan"])}
         read_deployment(found["deployment"])
         for name in ("workers", "absent"):
             for host, said in found[name].items():

@@ -130,7 +130,7 @@ def read_members(value: object) -> dict[str, Any]:
     Cluster(found["cluster"])
     text(found["leader"], f"{_WHAT}: leader", REMEDY)
     read_gguf(found["gguf"])
-    read_plan(found["plan"])
+    found = {**found, "plan": read_plan(found["plan"])}
     for tally in found["tallies"]:
         read_tally(tally)
     hosts = [tally["host"] for tally in found["tallies"]]

@@ -113,9 +113,9 @@ SAME_OF_DEVICES = (
 
 
 def read_plan(value: object) -> dict[str, Any]:
-    """The plan in ``value``. Raises ``DroverError``, one sentence, for what is none."""
+    """The plan in ``value``, its policy complete. Raises ``DroverError``, one sentence, for what is none."""
     plan = checks.document(value, "The plan", SCHEMA, FIELDS, REMEDY)
-    Policy.from_dict(plan["policy"])
+    plan = {**plan, "policy": Policy.from_dict(plan["policy"]).to_dict()}
     for name in ("devices", "endpoints"):
         fields = DEVICE_FIELDS if name == "devices" else ENDPOINT_FIELDS
         for number, entry in enumerate(plan[name]):

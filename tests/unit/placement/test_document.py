@@ -36,6 +36,13 @@ def test_every_plan_can_be_read(hosts):
     assert read_plan(json.loads(json.dumps(plan))) == plan
 
 
+@pytest.mark.parametrize("field", sorted(plan_of(model(), HOSTS)["policy"]))
+def test_a_policy_that_leaves_something_out_has_what_is_usual(field):
+    """As one that was written before that could be wished."""
+    plan = plan_of(model(), HOSTS)
+    assert read_plan(changed(plan, ("policy", field), None)) == plan
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
