@@ -20,7 +20,7 @@ from cluster import LEADER, ROOT, Api, address, answers, host
 LOAD_SECONDS = 25.0
 HEAL_SECONDS = 20.0 + LOAD_SECONDS
 # Settled for 30 s and drained, the switch itself, and a busy machine.
-BACK_SECONDS = 180.0
+BACK_SECONDS = 300.0
 # A client that waits longer for a host without power waits for nothing.
 REQUEST_SECONDS = 60.0
 HEALTH = f"http://{address(LEADER)}:9080/health"
