@@ -196,7 +196,7 @@ def measure(api: Api, namespace: str, minutes: float) -> dict[str, str]:
 def as_the_chart(image: dict, minutes: float) -> dict[str, str]:
     """Its figures; afterwards nothing of it is there."""
     items = {"apiVersion": "v1", "kind": "List", "items": manifests(image)}
-    applied = kubectl("apply", "--filename=-", given=json.dumps(items))
+    applied = kubectl("apply", f"--namespace={SPACE}", "--filename=-", given=json.dumps(items))
     if applied.returncode:
         sys.exit(applied.stderr)
     try:
