@@ -117,8 +117,8 @@ options:
     default: 0
   members_vote:
     description:
-      - Whether one that stands by leads by the word of most hosts. In Kubernetes the API tells who leads, and two nodes are
-        enough.
+      - Whether one that stands by leads by the word of most hosts. In Kubernetes the API tells who leads, and two
+        nodes are enough.
     version_added: "0.2.0"
     type: bool
     default: true

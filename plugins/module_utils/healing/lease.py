@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-
 # In Kubernetes a lease's holder is a pod: between the name of its node and its id.
 BETWEEN = "_"
 

@@ -109,8 +109,8 @@ def _require_pods(plan: Mapping[str, Any], entries: Mapping[str, Mapping[str, An
     taken = [host for host in leaders[1:] if gpus_of(entries[host])]
     if taken:
         raise DroverError(
-            f"{wish}, and the GPUs of {', '.join(taken)}, which would stand by, are its worker's, where no other pod can "
-            "have them: take them out of the plan (gpus of kubernetes_nodes), or set placement_standby to 0."
+            f"{wish}, and the GPUs of {', '.join(taken)}, which would stand by, are its worker's, so that no other pod "
+            "can have them: take them out of the plan (gpus of kubernetes_nodes), or set placement_standby to 0."
         )
 
 

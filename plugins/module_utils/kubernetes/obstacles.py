@@ -92,8 +92,8 @@ def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[st
     modes = (claim.get("spec") or {}).get("accessModes") or []
     if settings.standby and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
         return [
-            f"placement_standby is {settings.standby}, and the PersistentVolumeClaim {name} is {', '.join(modes)}, which "
-            "pods of several nodes cannot have: use one that is ReadWriteMany, or set placement_standby to 0."
+            f"placement_standby is {settings.standby}, and the PersistentVolumeClaim {name} is {', '.join(modes)}, "
+            "which pods of several nodes cannot have: use one that is ReadWriteMany, or set placement_standby to 0."
         ]
     return []
 

@@ -113,8 +113,8 @@ class Settings:
       yet to come (``daemonset``): the same share of each, whose owner has no wishes of its own, and no GPUs.
     - ``host_network``: pods use the node's network, and no NetworkPolicy holds for them.
     - ``model``, ``cache`` (None: no tensor cache), ``rpc_port``.
-    - ``healing``: whether the cluster heals itself, unless hosts outside take part; ``standby``: how many nodes stand by
-      to lead.
+    - ``healing``: whether the cluster heals itself, unless hosts outside take part; ``standby``: how many nodes stand
+      by to lead.
     - The API: ``service_type``, ``port``, ``node_port``, ``service_annotations``, ``ingress``, ``http_route``.
     - ``priority_class``, ``labels`` and ``annotations`` of pods, ``service_account`` (None: one of Drover's own).
     - For pods with GPUs: ``runtime_class`` (None: found), ``gpu_groups`` (numbers of groups that may use them), and

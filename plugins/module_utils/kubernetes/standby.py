@@ -89,7 +89,7 @@ def environment(deployment: Mapping[str, Any], settings: Settings, names: Names)
     """What the pod of a leader is told of the Lease, of itself and of the worker on its node."""
     path = f"/apis/{LEASES}/v1/namespaces/{names.namespace}/leases/{names.lease}"
     uid = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}
-    found = [{"name": LEASE_VARIABLE, "value": path}, {"name": POD_VARIABLE, "valueFrom": uid}]
+    found: list[dict[str, Any]] = [{"name": LEASE_VARIABLE, "value": path}, {"name": POD_VARIABLE, "valueFrom": uid}]
     if stands_by(deployment):
         address = names.address(deployment["host"])
         found.append({"name": AGENT_VARIABLE, "value": f"{address}:{settings.agent_port}"})

@@ -26,7 +26,8 @@ def part_states(
     one more for each that stands by; ``lease`` is the API's object that tells who leads then.
 
     - ``host``, ``part`` (``leader``, ``worker`` or ``standby``), ``pod`` (its name, or null),
-    - ``ready``: whether it serves now, or stands by; ``since``: when its program was started last, or null (as the API writes times),
+    - ``ready``: whether it serves now, or stands by; ``since``: when its program was started last, or null (as the
+      API writes times),
     - ``restarts``: how often it was started again in this pod, and ``last_end``: null, or ``reason``, ``exit_code`` and
       ``at`` of its last end,
     - ``problem``: what is wrong, in one sentence, or null.

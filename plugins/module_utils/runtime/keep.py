@@ -4,8 +4,8 @@
 """``drover keep``: runs a part, and starts it anew whenever it has ended, as systemd does on hosts.
 
 Where a cluster heals itself its programs are ended for good reasons. A container that ends is started anew by
-Kubernetes, too, but ever later, up to five minutes. It also ends a program that is stuck, if that has asked for it, as a
-service manager does (its watchdog, see sd_notify(3)).
+Kubernetes, too, but ever later, up to five minutes. It also ends a program that is stuck, if that has asked for it, as
+a service manager does (its watchdog, see sd_notify(3)).
 """
 
 from __future__ import annotations
