@@ -14,7 +14,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names impo
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.nodes import is_ready
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.proof import held_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.status import part_states
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.status import part_states, who_leads
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.telling.status import problems, status_lines
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
@@ -53,11 +53,12 @@ class ActionModule(BrainAction):
                 f"The namespace {namespace} has no plan of the cluster {given['cluster']}: run kubernetes.yml."
             )
         plan = read_plan(written)
+        lease = lease_of(api, names, plan)
+        plan = {**plan, "leader": who_leads(plan, lease)}
         pods = api.list(place("Pod", namespace), labelSelector=selector_text(names.selector()))
         events = api.events(namespace)
         elsewhere = {state["host"] for state in given["outside"]}
         nodes = nodes_of(plan, elsewhere)
-        lease = lease_of(api, names, plan)
         states = part_states(plan, pods, namespace, nodes, events, lease)
         healing = healing_of(api, namespace, given["cluster"], states)
         if healing:

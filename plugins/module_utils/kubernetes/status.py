@@ -45,9 +45,10 @@ def part_states(
     known = list(events)
     found = []
     leads = who_leads(plan, lease)
-    # Who leads in the leader's place has a worker, of which nothing is asked now.
+    # The node of the first who may lead has no worker, and of that of another one nothing is asked while it leads.
+    first = plan.get("leaders", [plan["leader"]])[0]
     parts = [(host, LEADER if host == leads else WORKER) for host in sorted({*plan["addresses"], leads})]
-    parts = [(host, part) for host, part in parts if part == LEADER or host != plan["leader"]]
+    parts = [(host, part) for host, part in parts if part == LEADER or host != first]
     parts += [(host, STANDBY) for host in plan.get("leaders", []) if host != leads]
     for host, part in parts:
         if host in nodes:

@@ -46,18 +46,20 @@ def connect() -> http.client.HTTPConnection:
 
 
 class ApiLease:
-    """The Lease at ``path`` as the ``pod`` on ``host`` sees it; ``clock`` and ``connects`` are for tests."""
+    """The Lease at ``path`` as the ``pod`` on ``host`` sees it, which is the ``first`` of those who may lead, or not;
+    ``clock`` and ``connects`` are for tests."""
 
     def __init__(
         self,
         path: str,
         host: str,
         pod: str,
+        first: bool = True,
         clock: Callable[[], float] = boot_clock,
         connects: Callable[[], http.client.HTTPConnection] = connect,
     ) -> None:
         self.path, self.host, self.identity = path, host, f"{host}{BETWEEN}{pod}"
-        self.clock, self.connects = clock, connects
+        self.first, self.clock, self.connects = first, clock, connects
         self.connection: http.client.HTTPConnection | None = None
         # What was seen last, since when, and whether that had changed before this process's eyes.
         self.seen: dict[str, Any] | None = None
@@ -85,6 +87,9 @@ class ApiLease:
         holder = str(self.seen.get(_HOLDER) or "") if self.seen else ""
         is_own = holder in (self.identity, self.host)
         is_over = not holder or self.clock() - self.since >= TERMS.granted_seconds
+        if not self.seen and not self.first:
+            # Nobody has led yet: the plan's leader may still fetch its model.
+            return Vote(asked, False, "")
         if takes and (is_own or is_over):
             self._write(lease, self.identity)
             return Vote(asked, True, self.host)

@@ -30,7 +30,7 @@ class PodCandidate(Candidate):
 
     def __init__(self, cluster: Cluster, tree: Tree, root: dict[str, Any]) -> None:
         super().__init__(cluster, tree, root)
-        self.lease = ApiLease(os.environ[LEASE_VARIABLE], self.host, os.environ[POD_VARIABLE])
+        self.lease = ApiLease(os.environ[LEASE_VARIABLE], self.host, os.environ[POD_VARIABLE], self.place == 0)
         self.problem = ""
         self.is_to_end = False
 

@@ -104,11 +104,11 @@ def account(tmp_path, monkeypatch):
 class Pod:
     """One that may lead, with a clock of its own."""
 
-    def __init__(self, server, host, uid="1"):
+    def __init__(self, server, host, uid="1", first=True):
         self.now = random.uniform(0, 1e6)
         place = server.server_address
         self.lease = ApiLease(
-            PATH, host, uid, lambda: self.now, lambda: http.client.HTTPConnection(*place[:2], timeout=5)
+            PATH, host, uid, first, lambda: self.now, lambda: http.client.HTTPConnection(*place[:2], timeout=5)
         )
 
     def ask(self, takes=True, after=0.0):
@@ -130,6 +130,12 @@ def test_nobody_has_a_new_one_and_the_first_who_takes_it_keeps_it(kubernetes):
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("kube-1_1", 15, 1)
     assert spec["renewTime"] > spec["acquireTime"]
     assert {(path, token) for _command, path, token in kubernetes.asked} == {(PATH, "Bearer first")}
+
+
+def test_a_new_one_is_for_the_plans_leader_to_begin_with(kubernetes):
+    other = Pod(kubernetes, "kube-2", first=False)
+    assert other.ask() == other.ask(after=1000) == (False, "")
+    assert Pod(kubernetes, "kube-1").ask() == (True, "kube-1")
 
 
 def test_it_is_over_when_it_was_not_seen_to_change_for_long_enough_by_the_own_clock(kubernetes):
@@ -406,6 +412,7 @@ def test_one_whose_lease_another_has_ends_at_once(kubernetes, clock, monkeypatch
 
 @pytest.mark.parametrize(("host", "left"), [("kube-1", "kube-1"), ("kube-2", None)])
 def test_told_to_end_it_ends_all_and_leaves_the_lease(kubernetes, clock, monkeypatch, host, left):
+    kubernetes.write(holderIdentity="kube-1_0")
     one = Candidate(kubernetes, clock, host, monkeypatch)
     run(clock, [one], 80)
     child = one.made.child
@@ -416,6 +423,7 @@ def test_told_to_end_it_ends_all_and_leaves_the_lease(kubernetes, clock, monkeyp
 
 
 def test_the_leader_leads_again_when_the_pod_that_led_in_its_place_is_ended(kubernetes, clock, monkeypatch):
+    kubernetes.write(holderIdentity="kube-1_0")
     one, other = (Candidate(kubernetes, clock, host, monkeypatch) for host in LEADERS)
     one.alive = False
     assert run(clock, [other], 80) == ["kube-2"]
