@@ -33,6 +33,9 @@ from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action imp
 )
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
+# Where the Service of the API does not tell.
+USUAL_PORTS = (443, 6443)
+
 
 class ActionModule(BrainAction):
     arguments = ArgumentSpecValidator(
@@ -56,7 +59,11 @@ class ActionModule(BrainAction):
         stock = give(given["stock"], plan, tallies)
         api, names = connect(given), names_of(given, settings)
         present = [each for each in present_objects(api, names) if each["kind"] != "Pod"]
-        deployments, members = deploy_pods(
+
+        def members_in(name):
+            return document_in(named("ConfigMap", name, present), "members.json")
+
+        deployments, members, standbys = deploy_pods(
             plan,
             tallies,
             given["programs"],
@@ -65,12 +72,15 @@ class ActionModule(BrainAction):
             settings,
             read_gguf(given["gguf"]),
             settings_by_host(given["settings_of_hosts"]),
-            document_in(named("ConfigMap", names.members, present), "members.json"),
+            members_in(names.members_on(plan["leader"]) if "leaders" in plan else names.members),
+            {host: members_in(names.members_on(host)) for host in plan.get("leaders", [])[1:]},
         )
         if members and members["joins"]:
             plan = members["plan"]
         speeds = to_keep(stock, tallies, given["programs"])
-        wanted = manifests(plan, deployments, stock, settings, given["secret_version"], speeds, members)
+        ports = kubernetes_ports(api) if standbys else ()
+        about = (given["secret_version"], speeds, members, standbys, ports)
+        wanted = manifests(plan, deployments, stock, settings, *about)
         folder = f"/api/v1/namespaces/{settings.namespace}"
         faults = quota_faults(
             api.list(f"{folder}/resourcequotas"),
@@ -79,7 +89,9 @@ class ActionModule(BrainAction):
             names,
             workers=len(deployments) - 1,
         )
-        faults += volume_faults(*volume_and_leader(api, settings, plan, stock), settings.model.claim)
+        volume = volume_of(api, settings)
+        for leader in leaders_in(plan, stock):
+            faults += volume_faults(volume, leader, settings.model.claim)
         faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)
         if faults:
             raise DroverError(" ".join(faults))
@@ -90,13 +102,26 @@ class ActionModule(BrainAction):
         }
 
 
-def volume_and_leader(api, settings, plan, stock):
-    """The volume of the model's claim, None where there is none or the user may not see it, and the leader's node."""
-    leader = next((entry for entry in stock if entry["node"] == plan["leader"]), None)
+def kubernetes_ports(api):
+    """Where pods reach the API: at its Service, and where that leads."""
+    services = api.list("/api/v1/namespaces/default/services")
+    own = next((each for each in services if each["metadata"]["name"] == "kubernetes"), {"spec": {"ports": []}})
+    found = [port[name] for port in own["spec"]["ports"] for name in ("port", "targetPort") if name in port]
+    return sorted({each for each in found if isinstance(each, int)} or USUAL_PORTS)
+
+
+def leaders_in(plan, stock):
+    """The nodes, as the stock has them, that lead by the plan, or may; None for one outside."""
+    by_node = {entry["node"]: entry for entry in stock}
+    return [by_node.get(host) for host in plan.get("leaders", [plan["leader"]])]
+
+
+def volume_of(api, settings):
+    """The volume of the model's claim, None where there is none or the user may not see it."""
     if not settings.model.claim:
-        return None, leader
+        return None
     claims = f"/api/v1/namespaces/{settings.namespace}/persistentvolumeclaims"
     name = ((api.get(f"{claims}/{settings.model.claim}") or {}).get("spec") or {}).get("volumeName")
     with suppress(Forbidden):
-        return api.get(f"/api/v1/persistentvolumes/{name}") if name else None, leader
-    return None, leader
+        return api.get(f"/api/v1/persistentvolumes/{name}") if name else None
+    return None

@@ -13,7 +13,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors 
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
-from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, place
+from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_action import CONNECTION, connect, lease_of, place
 from ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_api import Forbidden
 
 
@@ -30,7 +30,8 @@ class ActionModule(BrainAction):
 
     def answer(self, given):
         plan, api, namespace = read_plan(given["plan"]), connect(given), given["namespace"]
-        chosen = {"labelSelector": selector_text(Names(plan["cluster"], namespace).selector())}
+        names = Names(plan["cluster"], namespace)
+        chosen = {"labelSelector": selector_text(names.selector())}
 
         def look():
             found = progress(
@@ -40,6 +41,7 @@ class ActionModule(BrainAction):
                 api.events(namespace),
                 namespace,
                 given["nodes"],
+                lease_of(api, names, plan),
             )
             late = (
                 f"{found['waits_for']} within {given['timeout']} seconds: look at the logs of its pod, or raise "

@@ -10,7 +10,7 @@ from ansible_collections.drover.llama.plugins.module_utils.placement import plan
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 
 CACHE_TYPES = list(settings.CACHE_TYPES)
-NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host", "measured")
+NOT_OF_THE_POLICY = ("model", "hosts", "cluster", "choice", "previous", "model_host", "measured", "members_vote")
 
 
 class ActionModule(BrainAction):
@@ -35,6 +35,7 @@ class ActionModule(BrainAction):
             "prompt_tokens": {"type": "int", "default": policy.DEFAULT_PROMPT_TOKENS},
             "answer_tokens": {"type": "int", "default": policy.DEFAULT_ANSWER_TOKENS},
             "standby": {"type": "int", "default": 0},
+            "members_vote": {"type": "bool", "default": True},
             "previous": {"type": "list", "elements": "dict", "default": []},
             "measured": {"type": "list", "elements": "raw", "default": []},
             "margin": {"type": "float", "default": policy.DEFAULT_MARGIN},
@@ -55,6 +56,7 @@ class ActionModule(BrainAction):
             choice=given["choice"],
             model_host=given["model_host"] or None,
             measured=given["measured"],
+            members_vote=given["members_vote"],
         )
         known = running.running_under(running.running_plans(given["previous"], given["cluster"]), plan["leader"])
         return {"plan": plan, "running": known, "places_the_same": running.places_the_same(known, plan)}

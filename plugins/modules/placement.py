@@ -111,10 +111,17 @@ options:
   standby:
     description:
       - How many hosts stand by to lead when the leader dies. They are the ones that could lead best without it.
-      - With it, three hosts or more must take part.
+      - With it, three hosts or more must take part, unless O(members_vote=false).
     version_added: "0.2.0"
     type: int
     default: 0
+  members_vote:
+    description:
+      - Whether one that stands by leads by the word of most hosts. In Kubernetes the API tells who leads, and two
+        nodes are enough.
+    version_added: "0.2.0"
+    type: bool
+    default: true
   previous:
     description:
       - The plans that were found on the hosts, as RV(drover.llama.memory_info#module:plan) returned them.

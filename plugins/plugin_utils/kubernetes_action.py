@@ -29,7 +29,10 @@ NO_IMAGE = (
 # As the API spells what is not the kind with an s.
 _PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
 # Kinds that a cluster need not know, nor its user be allowed to see, unless they are wished.
-_OPTIONAL = ("DaemonSet", "Ingress", "HTTPRoute", "EndpointSlice", "ServiceAccount", "NetworkPolicy")
+_OPTIONAL = (
+    *("DaemonSet", "Ingress", "HTTPRoute", "EndpointSlice", "ServiceAccount", "NetworkPolicy"),
+    *("Lease", "Role", "RoleBinding"),
+)
 
 
 def connect(given):
@@ -65,6 +68,11 @@ def present_objects(api, names):
             if kind not in _OPTIONAL:
                 raise
     return [{key: value for key, value in each.items() if each["kind"] != "Secret" or key != "data"} for each in found]
+
+
+def lease_of(api, names, plan):
+    """The Lease that tells who leads, where others stand by; else None."""
+    return api.get(f"{place('Lease', names.namespace)}/{names.lease}") if "leaders" in plan else None
 
 
 def named(kind, name, present):

@@ -9,6 +9,7 @@ network: moments (seconds of a host's own clock since its boot) and answers go i
   where it does not know any more whom.
 - The plan's leader has one vote more, of its own host, which is for nobody else. So the members are the voters and one
   more, and a host leads while more than half of all of them, and not of those that answer, have granted it the lease.
+- In Kubernetes the one voter and member is the API: see ``runtime.api_lease``.
 - A grant counts for ``held_seconds`` from when it was asked for, by the clock of who asked. These are fewer, by more
   than clocks differ and llama-server takes to be killed: it has ended before anybody else is granted anything.
 - A standby asks only when the lease is free for more than half, and was so for a while: longer the later in the list it
@@ -19,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+
+# In Kubernetes a lease's holder is a pod: between the name of its node and its id.
+BETWEEN = "_"
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,13 @@ def leads(votes: Iterable[Vote]) -> str | None:
 
 
 def follow(
-    terms: Terms, memory: Memory, votes: Mapping[str, Vote], members: int, host: str, place: int, now: float
+    terms: Terms, memory: Memory, votes: Mapping[str, Vote], members: int, own: bool, host: str, place: int, now: float
 ) -> Memory:
     """What ``host``, which does not lead yet, remembers when voters have said ``votes``: it is to ask for the lease
-    while it ``tries``. ``place``: in the list of who may lead, 0 for the plan's leader, which has a vote of its own."""
+    while it ``tries``. ``members`` and ``own``: see ``held_until``; ``place``: in the list of who may lead, 0 for the
+    plan's leader."""
     fresh = [each for each in votes.values() if now - each.asked < terms.try_seconds]
-    open_to = sum(each.host in (None, host) for each in fresh) + (place == 0)
+    open_to = sum(each.host in (None, host) for each in fresh) + own
     is_free = open_to >= majority(members)
     seen = memory.seen or any(each.host for each in fresh)
     free = (now if memory.free is None else memory.free) if is_free else None

@@ -27,10 +27,11 @@ def make_standbys(
     choice: dict[str, Any] | None = None,
     model_host: str | None = None,
     gateways: Iterable[dict[str, Any]] = (),
+    pods: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Host -> ``deployment`` and ``members``, of those who stand by for ``plan``. ``models``: of each of them, as
-    ``deploy`` takes the leader's; ``settings``: of each also those of a leader. Raises DroverError as ``deploy`` does,
-    and where one could not lead."""
+    ``deploy`` takes the leader's; ``settings``: of each also those of a leader; ``pods``: as ``deploy`` takes them.
+    Raises DroverError as ``deploy`` does, and where one could not lead."""
     gateways = list(gateways)
     policy, again = Policy.from_dict(plan["policy"]), partial(plan_again, gguf, plan["cluster"], choice)
     placed = [_where_it_is(tally, plan) for tally in tallies]
@@ -47,9 +48,10 @@ def make_standbys(
         }
         able = {name: programs.get(name, {}) for name in own["addresses"]}
         wishes = {name: settings.get(name, {}) for name in own["addresses"]}
-        deployments = deploy(own, here, able, models[host], wishes, choice=choice, gateways=gateways)
+        within = {name: pod for name, pod in (pods or {}).items() if name in own["addresses"]}
+        deployments = deploy(own, here, able, models[host], wishes, within, choice, gateways)
         members = make_members(
-            own, gguf, here, able, models[host], wishes, deployments, choice, host if model_host else None
+            own, gguf, here, able, models[host], wishes, deployments, choice, host if model_host else None, within
         )
         found[host] = {"deployment": deployments[host], "members": members}
     return found

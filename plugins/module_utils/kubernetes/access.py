@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .settings import DAEMONSET, Settings
+from .standby import LEASES, RIGHTS
 
 _CHANGE = ("get", "list", "create", "patch", "delete")
 _LOOK = ("get", "list")
@@ -46,9 +47,14 @@ def reviews(settings: Settings) -> list[dict[str, Any]]:
         ("networking.k8s.io", "ingresses"): settings.ingress is not None,
         ("gateway.networking.k8s.io", "httproutes"): settings.http_route is not None,
         ("", "persistentvolumeclaims"): settings.model.claim is not None,
+        (RIGHTS, "roles"): settings.standby > 0,
+        (RIGHTS, "rolebindings"): settings.standby > 0,
+        (LEASES, "leases"): settings.standby > 0,
     }
+    # A right can be given by who has it alone.
+    others = {"persistentvolumeclaims": _LOOK, "leases": (*_CHANGE, "update")}
     for (group, resource), is_needed in optional.items():
-        verbs = _LOOK if resource == "persistentvolumeclaims" else _CHANGE
+        verbs = others.get(resource, _CHANGE)
         wanted += [(group, resource, verb, namespace) for verb in verbs if is_needed]
     return [_review(*each) for each in wanted]
 

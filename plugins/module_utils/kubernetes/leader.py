@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The leader in Kubernetes: a Deployment of one pod, pinned to the node where its model lies or is going to."""
+"""The leader in Kubernetes: a Deployment of one pod, pinned to the node where its model lies or is going to; with a
+standby one of each node that may lead (see ``standby``)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,18 @@ from .pods import (
     probe,
     with_gpus,
 )
+from .quantities import cores_text
 from .settings import MODEL_FOLDER, Settings
+from .standby import (
+    account_of,
+    environment,
+    leader_name,
+    leaders_of,
+    members_name,
+    stands_by,
+    token_mount,
+    token_volume,
+)
 from .workers import documents, network, pinned, planned
 
 API_KEY = "api_key"
@@ -46,19 +58,26 @@ def leader(
     ``secret_version`` is any text that changes with the keys of the API, since llama-server reads them when it starts.
     ``members``: see ``healing.members``; None where the cluster does not heal itself.
     """
-    node, cluster = entry["node"], names.cluster.name
+    node, cluster, name = entry["node"], names.cluster.name, leader_name(deployment, names)
+    is_one_of_many = bool(leaders_of(deployment))
     resources = planned(deployment, settings.leader_overhead_bytes, threads, entry, settings)
+    if stands_by(deployment):
+        # What it needs when it leads its node's worker has until then.
+        waits = {"memory": str(settings.healer_bytes), "cpu": cores_text(settings.healer_millicores)}
+        resources["requests"].update(waits)
     mounts: list[Mount] = [("documents", names.cluster.folder, True), ("model", MODEL_FOLDER, True)]
     files = [
-        (names.leader, "configMap", "deployment.json"),
+        (name, "configMap", "deployment.json"),
         (names.plan, "configMap", "plan.json"),
         (names.secret, "secret", API_KEY),
     ]
     volumes = [model_volume(settings)]
     if members:
-        files += [(names.members, "configMap", "members.json"), secret_source(names)]
+        files += [(members_name(deployment, names), "configMap", "members.json"), secret_source(names)]
         mounts.append(folder(names))
         volumes.append(folder_volume())
+    if is_one_of_many:
+        volumes.append(token_volume())
     volumes.insert(0, documents(files))
     steps = [
         *fetching(settings, resources),
@@ -70,12 +89,13 @@ def leader(
         LEADER,
         program(LEADER, deployment, names),
         resources,
-        mounts,
-        [own_address()],
+        [*mounts, *([token_mount()] if is_one_of_many else [])],
+        [own_address(), *(environment(deployment, settings, names) if is_one_of_many else [])],
         ports=[{"name": "api", "containerPort": deployment["listen"]["port"], "protocol": "TCP"}],
         **_probes(deployment, settings, cluster),
     )
-    containers = [with_gpus(server, entry, given(entry))]
+    # Those of a node that stands by are its worker's, if it has any.
+    containers = [with_gpus(server, entry, 0 if stands_by(deployment) else given(entry))]
     if members:
         # The model is none of its business.
         containers.append(
@@ -90,12 +110,15 @@ def leader(
         )
     shared = SHARED_PROCESSES if members else {}
     spec = pod_spec(names, settings, entry, containers, volumes, steps, **shared, **network(settings))
+    spec["serviceAccountName"] = account_of(deployment, settings, names)
     spec["tolerations"] += STAY
     annotations = {DEPLOYMENT_ANNOTATION: digest(deployment), SECRET_ANNOTATION: secret_version}
     annotations.update({MEMBERS_ANNOTATION: digest(members)} if members else {})
+    # One alone may move; of several each has its own.
+    own = node if is_one_of_many else None
     return pinned(
-        metadata(names, names.leader, names.labels(LEADER)),
-        names.selector(LEADER),
+        metadata(names, name, names.labels(LEADER, own)),
+        names.selector(LEADER, own),
         {"metadata": pod_metadata(names, settings, LEADER, node, annotations), "spec": spec},
         # While the model loads, nothing is wrong.
         progressDeadlineSeconds=settings.start_seconds + 600,

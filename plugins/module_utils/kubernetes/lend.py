@@ -94,8 +94,9 @@ def lend(
 
 
 def least_reserve(settings: Settings) -> int:
-    """The bytes of a node beside what a plan puts there: a pod's overhead, and what is left aside."""
-    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes)
+    """The bytes of a node beside what a plan puts there: a pod's overhead, who stands by beside a worker, and what is
+    left aside."""
+    overhead = max(settings.leader_overhead_bytes, settings.worker_overhead_bytes + settings.standby_bytes)
     return overhead + settings.healer_bytes + ASIDE.memory_bytes
 
 

@@ -16,6 +16,7 @@ from .leader import leader
 from .names import LEADER, WORKER, Names
 from .pods import metadata
 from .settings import Settings
+from .standby import leader_name, lease_objects, members_name
 from .workers import of_any_node, worker, workers_of_all
 
 Manifest = dict[str, Any]
@@ -32,6 +33,9 @@ KINDS = (
     ("v1", "Service"),
     ("policy/v1", "PodDisruptionBudget"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("coordination.k8s.io/v1", "Lease"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("rbac.authorization.k8s.io/v1", "Role"),
     ("v1", "ConfigMap"),
     ("v1", "Secret"),
     ("v1", "ServiceAccount"),
@@ -75,13 +79,16 @@ def manifests(
     secret_version: str = "",
     speeds: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
+    standbys: Mapping[str, Mapping[str, Any]] | None = None,
+    kubernetes_ports: Iterable[int] = (),
 ) -> list[Manifest]:
     """All objects of the cluster that runs ``plan`` but its Secrets (see ``secret``); ``secret_version`` is any text
     that changes with that of the keys of the API, such as its resourceVersion.
 
     ``deployments``: host -> what runs there, see ``deploy``; ``stock``: of the nodes, see ``nodes``; ``speeds``: what
-    to remember of them, see ``speeds``; ``members``: of a cluster that heals itself, see ``deploy``. Hosts that are no
-    nodes are outside of the cluster, and run their part themselves. Raises DroverError for what cannot work.
+    to remember of them, see ``speeds``; ``members``: of a cluster that heals itself, and ``standbys``: what nodes that
+    stand by have, see ``deploy``; ``kubernetes_ports``: where pods reach the API. Hosts that are no nodes are outside
+    of the cluster, and run their part themselves. Raises DroverError for what cannot work.
     """
     names = Names(plan["cluster"], settings.namespace)
     nodes = {entry["node"]: entry for entry in stock}
@@ -92,11 +99,15 @@ def manifests(
         place for host, place in sorted(plan["addresses"].items()) if not joins and host not in nodes and host != leads
     ]
     port = deployments[leads]["listen"]["port"]
+    others = dict(standbys or {})
     made = foundation(settings, plan["cluster"])
     if not settings.host_network:
         made += _open(
-            names, settings, deployments[leads], leads in nodes, [deployments[host] for host in workers], outside
+            *(names, settings, deployments[leads], leads in nodes, [deployments[host] for host in workers], outside),
+            kubernetes_ports if others else (),
         )
+    if others:
+        made += lease_objects(names, settings)
     if speeds:
         made.append(_config_map(names, names.speeds, None, speeds))
     shared = of_any_node([deployments[host] for host in workers]) if joins else None
@@ -106,9 +117,10 @@ def manifests(
         made.append(_documents(names, name, WORKER, {"deployment.json": deployment}))
     if leads in nodes:
         made.append(_documents(names, names.plan, LEADER, {"plan.json": plan}))
-        made.append(_documents(names, names.leader, LEADER, {"deployment.json": deployments[leads]}))
-        if members:
-            made.append(_members(names, members))
+        for deployment, known in [(deployments[leads], members), *map(_both, others.values())]:
+            made.append(_documents(names, leader_name(deployment, names), LEADER, {"deployment.json": deployment}))
+            if known:
+                made.append(_members(names, members_name(deployment, names), known))
     else:
         _require_reachable(leads, workers, settings)
     made.append(services.workers_service(names, settings))
@@ -120,13 +132,17 @@ def manifests(
         # Of one pod there is nothing to keep back, and Kubernetes knows no budget of a DaemonSet's.
         made.append(workers_of_all(shared, joins, nodes[leads], nodes.values(), settings, names))
     else:
-        made.append(policies.budget(names))
+        made.append(policies.budget(names, len(others)))
         for host in workers:
             own = settings.on(nodes[host]["machine"])
             made.append(worker(deployments[host], threads[host], nodes[host], own, names))
     if leads in nodes:
         own = settings.on(nodes[leads]["machine"])
         made.append(leader(deployments[leads], threads[leads], nodes[leads], own, names, secret_version, members))
+    for host, each in others.items():
+        deployment, known = _both(each)
+        own, its_threads = settings.on(nodes[host]["machine"]), known["plan"]["threads"][host]
+        made.append(leader(deployment, its_threads, nodes[host], own, names, secret_version, known))
     if settings.ingress:
         made.append(services.ingress(names, settings.ingress))
     if settings.http_route:
@@ -165,12 +181,13 @@ def _open(
     leads: bool,
     workers: Iterable[Mapping[str, Any]],
     outside: Iterable[Mapping[str, Any]],
+    kubernetes_ports: Iterable[int],
 ) -> list[Manifest]:
     sources = sorted({source for deployment in workers for source in deployment["allow"] or ()})
     health = (leader["healing"] or {}).get("port")
     made = [policies.of_workers(names, settings, leads, sources, health is not None)]
     port = leader["listen"]["port"]
-    return [*made, policies.of_leader(names, settings, port, outside, health)] if leads else made
+    return [*made, policies.of_leader(names, settings, port, outside, health, kubernetes_ports)] if leads else made
 
 
 def _require_reachable(leads: str, workers: Sequence[str], settings: Settings) -> None:
@@ -187,14 +204,19 @@ def _documents(names: Names, name: str, part: str, contents: Mapping[str, Any]) 
     return _config_map(names, name, part, texts)
 
 
-def _members(names: Names, members: Mapping[str, Any]) -> Manifest:
+def _both(standby: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The deployment and the members of a node that stands by."""
+    return standby["deployment"], standby["members"]
+
+
+def _members(names: Names, name: str, members: Mapping[str, Any]) -> Manifest:
     text = json.dumps(members, separators=(",", ":"), sort_keys=True) + "\n"
     if len(text) > MOST_CONFIG_MAP_BYTES:
         raise DroverError(
             f"What the leader must know to heal the cluster has {size_text(len(text))}, and a ConfigMap holds "
             f"{size_text(MOST_CONFIG_MAP_BYTES)}: set kubernetes_healing to false, or lend fewer nodes."
         )
-    return _config_map(names, names.members, LEADER, {"members.json": text})
+    return _config_map(names, name, LEADER, {"members.json": text})
 
 
 def _config_map(names: Names, name: str, part: str | None, texts: Mapping[str, str]) -> Manifest:

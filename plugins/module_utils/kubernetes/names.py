@@ -14,6 +14,8 @@ from ..serving.cluster import Cluster
 
 LABEL_LENGTH = 63
 LEADER, WORKER, TALLY = "leader", "worker", "tally"
+# What a pod of a leader is called that does not lead.
+STANDBY = "standby"
 # Recommended labels: Kubernetes' documentation "Recommended Labels".
 NAME_LABEL = "app.kubernetes.io/name"
 CLUSTER_LABEL = "app.kubernetes.io/instance"
@@ -45,12 +47,22 @@ class Names:
         self.agents = f"{self.prefix}-agents"
         self.speeds = f"{self.prefix}-speeds"
         self.leader = f"{self.prefix}-leader"
+        # Where others stand by: what tells who leads, and the account that may write it.
+        self.lease = f"{self.prefix}-lease"
         # The DaemonSet of all workers, and its ConfigMap.
         self.workers = f"{self.prefix}-worker"
 
     def worker(self, node: str) -> str:
         """The Deployment of the worker on ``node``, and its ConfigMap."""
         return f"{self.prefix}-worker-{host_label(node)}"
+
+    def leader_on(self, node: str) -> str:
+        """The Deployment of the leader on ``node``, one of several that may lead, and its ConfigMap."""
+        return f"{self.leader}-{host_label(node)}"
+
+    def members_on(self, node: str) -> str:
+        """The ConfigMap of the members as the one on ``node`` would lead them."""
+        return f"{self.members}-{host_label(node)}"
 
     def tally(self, node: str) -> str:
         """The pod that takes stock of ``node``."""

@@ -75,6 +75,15 @@ def is_own(pod: Mapping[str, Any], names: Names) -> bool:
     return metadata.get("namespace") == names.namespace and matches(metadata.get("labels"), names.selector())
 
 
+def is_ready(node: Mapping[str, Any]) -> bool:
+    """Tell whether the API hears of the ``node``."""
+    return (_conditions(node.get("status") or {}).get("Ready") or {}).get("status") == "True"
+
+
+def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {each["type"]: each for each in status.get("conditions") or ()}
+
+
 def _entry(
     node: Mapping[str, Any],
     pods: list[Mapping[str, Any]],
@@ -125,8 +134,9 @@ def left_over(entry: Mapping[str, Any]) -> Amount:
 
 def lasting_millicores(threads: int, entry: Mapping[str, Any], settings: Settings) -> int:
     """The CPU that the program of the planned pod with so many ``threads`` takes of a node: all but what is left aside
-    at most, and what is beside it in the pod."""
-    return max(1, min(threads * 1000, left_over(entry).millicores - ASIDE.millicores - settings.healer_millicores))
+    at most, and what is beside it in the pod, and on the node."""
+    beside = ASIDE.millicores + settings.healer_millicores + settings.standby_millicores
+    return max(1, min(threads * 1000, left_over(entry).millicores - beside))
 
 
 def _total(pods: Iterable[Mapping[str, Any]]) -> Amount:
@@ -182,7 +192,7 @@ def _why_not_fit(
             f"The image is not built for {machine} (but for {', '.join(sorted(architectures))}): add it to the image, "
             "or leave the node out."
         )
-    conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    conditions = _conditions(status)
     ready = conditions.get("Ready") or {}
     if ready.get("status") != "True":
         told = f" ({ready['message'].rstrip('.')})" if ready.get("message") else ""

@@ -89,6 +89,12 @@ def claim_faults(claim: Mapping[str, Any] | None, settings: Settings) -> list[st
         return [f"The volume of the PersistentVolumeClaim {name} is lost: give it another one."]
     if claim["metadata"].get("deletionTimestamp"):
         return [f"The PersistentVolumeClaim {name} is being deleted: use another one."]
+    modes = (claim.get("spec") or {}).get("accessModes") or []
+    if settings.standby and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
+        return [
+            f"placement_standby is {settings.standby}, and the PersistentVolumeClaim {name} is {', '.join(modes)}, "
+            "which pods of several nodes cannot have: use one that is ReadWriteMany, or set placement_standby to 0."
+        ]
     return []
 
 

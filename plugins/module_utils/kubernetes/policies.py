@@ -43,10 +43,12 @@ def of_leader(
     port: int,
     workers_outside: Iterable[Mapping[str, Any]],
     health_port: int | None = None,
+    kubernetes_ports: Iterable[int] = (),
 ) -> dict[str, Any]:
     """The API's ``port`` is open to everyone, who needs a key, and so is the ``health_port`` of a cluster that heals
     itself, which tells nothing secret. The leader connects to its workers' pods, to
-    ``workers_outside`` (``address``, ``port``), asks for names, and gets its model from the web if it is to."""
+    ``workers_outside`` (``address``, ``port``), asks for names, gets its model from the web if it is to, and asks
+    Kubernetes' API for the lease at ``kubernetes_ports`` where another pod may have it."""
     egress: Rules = [
         {"to": [_pods(names, WORKER)], "ports": _of_worker(settings, health_port is not None)},
         *({"to": [_block(each["address"])], "ports": [_port(each["port"])]} for each in workers_outside),
@@ -57,19 +59,23 @@ def of_leader(
         # A server may send on to another one.
         own = urlsplit(settings.model.url).port
         egress.append({"ports": [_port(each) for each in sorted({*WEB_PORTS, *([own] if own else [])})]})
+    if kubernetes_ports:
+        # Some networks look at it before the address of the Service is translated, and some afterwards.
+        egress.append({"ports": [_port(each) for each in sorted(kubernetes_ports)]})
     ports = [_port(each) for each in (port, health_port) if each]
     return _policy(names, names.leader, LEADER, [{"ports": ports}], egress)
 
 
-def budget(names: Names) -> dict[str, Any]:
-    """A drain takes one of the cluster's pods after the other; what does not serve anyway holds up none."""
+def budget(names: Names, standbys: int = 0) -> dict[str, Any]:
+    """A drain takes one of the cluster's pods after the other; what does not serve anyway holds up none. Nor do those
+    that stand by, which are never ready."""
     parts = {"key": PART_LABEL, "operator": "In", "values": [LEADER, WORKER]}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(names, names.prefix, names.labels()),
         "spec": {
-            "maxUnavailable": 1,
+            "maxUnavailable": 1 + standbys,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": names.selector(), "matchExpressions": [parts]},
         },

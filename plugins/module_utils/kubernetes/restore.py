@@ -15,7 +15,10 @@ _KEPT = ("name", "namespace", "labels", "annotations")
 # Written by controllers, or by kubectl for itself.
 _NOT_OURS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation", "kubectl.kubernetes.io/")
 # Those that run nothing: what runs must find them as they were.
-_FIRST = ("ServiceAccount", "NetworkPolicy", "ConfigMap", "Service", "EndpointSlice", "PodDisruptionBudget")
+_FIRST = (
+    *("ServiceAccount", "Role", "RoleBinding", "Lease"),
+    *("NetworkPolicy", "ConfigMap", "Service", "EndpointSlice", "PodDisruptionBudget"),
+)
 
 
 def restorable(present: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -28,7 +31,9 @@ def restorable(present: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for each in sorted(wanted, key=lambda each: (order.index(each["kind"]), each["metadata"]["name"])):
         metadata = {key: value for key, value in each["metadata"].items() if key in _KEPT}
         notes = {key: text for key, text in (metadata.pop("annotations", None) or {}).items() if not _is_foreign(key)}
-        content = {key: value for key, value in each.items() if key not in ("metadata", "status")}
+        # Who has a lease may have changed since.
+        others = ("metadata", "status", *(["spec"] if each["kind"] == "Lease" else []))
+        content = {key: value for key, value in each.items() if key not in others}
         content["apiVersion"] = versions[each["kind"]]
         made.append({**content, "metadata": {**metadata, **({"annotations": notes} if notes else {})}})
     return made

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import DroverError
+from ..placement.policy import MOST_STANDBYS
 from . import fields as check
 from .names import CLUSTER_LABEL, HOST_LABEL, NAME_LABEL, OWNER_LABEL, PART_LABEL
 
@@ -112,7 +113,8 @@ class Settings:
       yet to come (``daemonset``): the same share of each, whose owner has no wishes of its own, and no GPUs.
     - ``host_network``: pods use the node's network, and no NetworkPolicy holds for them.
     - ``model``, ``cache`` (None: no tensor cache), ``rpc_port``.
-    - ``healing``: whether the cluster heals itself, unless hosts outside take part.
+    - ``healing``: whether the cluster heals itself, unless hosts outside take part; ``standby``: how many nodes stand
+      by to lead.
     - The API: ``service_type``, ``port``, ``node_port``, ``service_annotations``, ``ingress``, ``http_route``.
     - ``priority_class``, ``labels`` and ``annotations`` of pods, ``service_account`` (None: one of Drover's own).
     - For pods with GPUs: ``runtime_class`` (None: found), ``gpu_groups`` (numbers of groups that may use them), and
@@ -139,6 +141,7 @@ class Settings:
     cache: Cache | None = None
     rpc_port: int = 50052
     healing: bool = True
+    standby: int = 0
     service_type: str = "ClusterIP"
     port: int = 8080
     node_port: int | None = None
@@ -167,6 +170,11 @@ class Settings:
                 f"kubernetes_node_port is {found.node_port}, and kubernetes_service_type ClusterIP has no port on "
                 "nodes: set the type to NodePort, or take the port back."
             )
+        if found.standby and not found.healing:
+            raise DroverError(
+                f"placement_standby is {found.standby}, and a standby takes over only in a cluster that heals itself, "
+                "and kubernetes_healing is false: set it to true, or placement_standby to 0."
+            )
         return found if found.workers == PINNED else _for_all_nodes(found)
 
     @property
@@ -183,6 +191,16 @@ class Settings:
     def healer_millicores(self) -> int:
         """The CPU of the same, in thousandths of a core."""
         return HEALER_MILLICORES if self.healing else 0
+
+    @property
+    def standby_bytes(self) -> int:
+        """The memory of a pod that stands by, beside its node's worker: it waits, and its watch does."""
+        return 2 * self.healer_bytes if self.standby else 0
+
+    @property
+    def standby_millicores(self) -> int:
+        """The CPU of the same, in thousandths of a core."""
+        return 2 * self.healer_millicores if self.standby else 0
 
     def on(self, machine: str) -> Settings:
         """The settings with the image for nodes of this ``machine``."""
@@ -208,6 +226,11 @@ def _for_all_nodes(found: Settings) -> Settings:
             f"{wish}, where the leader plans from what the pods tell, and kubernetes_healing is false: set it to true, "
             f"or kubernetes_workers to {PINNED}."
         )
+    if found.standby:
+        raise DroverError(
+            f"{wish}, whose workers have one leader, and placement_standby is {found.standby}: set it to 0, or "
+            f"kubernetes_workers to {PINNED}."
+        )
     if found.nodes:
         raise DroverError(
             f"{wish}, where all nodes lend the same, and kubernetes_nodes wishes for something of "
@@ -226,6 +249,10 @@ def _label(value: Any, name: str) -> str:
     if check.label_name(value, name) in _OURS:
         raise DroverError(f"{name} is {value}, which Drover sets itself: take it out.")
     return value
+
+
+def _standby(value: Any, _name: str) -> int:
+    return check.whole(0, MOST_STANDBYS)(value, "placement_standby")
 
 
 def _digest(value: Any, name: str) -> str:
@@ -308,6 +335,7 @@ _RULES: dict[str, check.Check] = {
     "cache": check.optional(check.recorded(Cache, _CACHE)),
     "rpc_port": check.whole(1024, 65535),
     "healing": check.boolean,
+    "standby": _standby,
     "service_type": check.one_of(*SERVICE_TYPES),
     "port": check.whole(1, 65535),
     "node_port": check.optional(check.whole(1, 65535)),

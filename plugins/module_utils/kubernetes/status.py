@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .names import LEADER, NODE_ANNOTATION, PART_LABEL, WORKER, Names
+from ..healing.lease import BETWEEN
+from .names import LEADER, NODE_ANNOTATION, PART_LABEL, STANDBY, WORKER, Names
 from .nodes import is_own
 from .pod_faults import pod_fault
 
@@ -19,11 +20,14 @@ def part_states(
     namespace: str,
     nodes: Collection[str],
     events: Iterable[Mapping[str, Any]] = (),
+    lease: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """A dictionary for each host that takes part in ``plan`` and is one of the ``nodes`` (names), in their order:
+    """A dictionary for each host that takes part in ``plan`` and is one of the ``nodes`` (names), in their order, and
+    one more for each that stands by; ``lease`` is the API's object that tells who leads then.
 
-    - ``host``, ``part`` (``leader`` or ``worker``), ``pod`` (its name, or null),
-    - ``ready``: whether it serves now; ``since``: when its program was started last, or null (as the API writes times),
+    - ``host``, ``part`` (``leader``, ``worker`` or ``standby``), ``pod`` (its name, or null),
+    - ``ready``: whether it serves now, or stands by; ``since``: when its program was started last, or null (as the
+      API writes times),
     - ``restarts``: how often it was started again in this pod, and ``last_end``: null, or ``reason``, ``exit_code`` and
       ``at`` of its last end,
     - ``problem``: what is wrong, in one sentence, or null.
@@ -40,11 +44,24 @@ def part_states(
         by_host[node, part] = pod
     known = list(events)
     found = []
-    for host in sorted(filter(nodes.__contains__, plan["addresses"])):
-        part = LEADER if host == plan["leader"] else WORKER
-        pod_of_host = by_host.get((host, part))
-        found.append(_state(host, part, pod_of_host, known) if pod_of_host else _missing(host, part))
+    leads = who_leads(plan, lease)
+    # The node of the first who may lead has no worker, and of that of another one nothing is asked while it leads.
+    first = plan.get("leaders", [plan["leader"]])[0]
+    parts = [(host, LEADER if host == leads else WORKER) for host in sorted({*plan["addresses"], leads})]
+    parts = [(host, part) for host, part in parts if part == LEADER or host != first]
+    parts += [(host, STANDBY) for host in plan.get("leaders", []) if host != leads]
+    for host, part in parts:
+        if host in nodes:
+            pod_of_host = by_host.get((host, LEADER if part == STANDBY else part))
+            found.append(_state(host, part, pod_of_host, known) if pod_of_host else _missing(host, part))
     return found
+
+
+def who_leads(plan: Mapping[str, Any], lease: Mapping[str, Any] | None) -> str:
+    """The host that leads: the leader of ``plan``, or whoever has the ``lease`` of those who may."""
+    holder = str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+    host = holder.partition(BETWEEN)[0]
+    return host if host in plan.get("leaders", []) else str(plan["leader"])
 
 
 def _age(pod: Mapping[str, Any]) -> tuple[bool, str]:
@@ -55,7 +72,8 @@ def _age(pod: Mapping[str, Any]) -> tuple[bool, str]:
 
 def _state(host: str, part: str, pod: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    own: Mapping[str, Any] = next((each for each in statuses if each["name"] == part), {})
+    program = LEADER if part == STANDBY else part
+    own: Mapping[str, Any] = next((each for each in statuses if each["name"] == program), {})
     running = (own.get("state") or {}).get("running") or {}
     ended = (own.get("lastState") or {}).get("terminated") or (own.get("state") or {}).get("terminated")
     deleted = bool(pod["metadata"].get("deletionTimestamp"))
@@ -66,7 +84,8 @@ def _state(host: str, part: str, pod: Mapping[str, Any], events: Iterable[Mappin
         "host": host,
         "part": part,
         "pod": pod["metadata"]["name"],
-        "ready": bool(own.get("ready")) and not deleted,
+        # To clients one that stands by is not.
+        "ready": bool(running if part == STANDBY else own.get("ready")) and not deleted,
         "since": running.get("startedAt"),
         "restarts": own.get("restartCount", 0),
         "last_end": {

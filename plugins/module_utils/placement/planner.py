@@ -42,6 +42,7 @@ def make_plan(
     model_host: str | None = None,
     measured: Sequence[object] = (),
     build: str | None = None,
+    members_vote: bool = True,
 ) -> dict[str, Any]:
     """Plan the model ``gguf`` onto the hosts of ``tallies`` by ``policy``; the document ``plan`` (see document.py).
 
@@ -50,7 +51,8 @@ def make_plan(
     llama_cpp_choice returned, which says what the build drives and who cannot have it. ``model_host`` has the model's
     file already and needs no disk space for it. ``measured`` are documents of that name that were found on hosts, any
     of which may be None; what was measured with ``build`` counts (see ``measured.build_name``; by default the one of
-    ``choice``). The same input gives the same plan, in whatever order the hosts come.
+    ``choice``). ``members_vote``: whether a standby leads by the word of most hosts, as it does where there is nobody
+    else to ask. The same input gives the same plan, in whatever order the hosts come.
     Raises ``DroverError`` for input that cannot be planned with.
     """
     policy = policy or Policy()
@@ -69,7 +71,7 @@ def make_plan(
         again = partial(plan_again, gguf, name, choice)
         before = [host for each in running for host in each.get("leaders", [])]
         try:
-            leaders = choose_leaders(plan, found, policy, again, before, model_host)
+            leaders = choose_leaders(plan, found, policy, again, before, model_host, members_vote)
             reasons = [*reasons, f"{', '.join(leaders[1:])} could lead best without {leaders[0]}, and stands by."]
         except DroverError as error:
             plan, reasons = no_standby_plan(problem, str(error))

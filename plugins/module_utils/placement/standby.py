@@ -15,7 +15,7 @@ from .policy import Policy
 
 # (tallies, policy, model_host) -> plan, with whatever else there is to plan with.
 Planner = Callable[[Sequence[dict[str, Any]], Policy, "str | None"], dict[str, Any]]
-# A standby leads by the word of most members: with two, nobody could.
+# Where a standby leads by the word of most members: with two, nobody could.
 LEAST_MEMBERS = 3
 GONE = "it leads, and this is the plan without it"
 
@@ -27,12 +27,14 @@ def choose_leaders(
     planner: Planner,
     before: Iterable[str] = (),
     model_host: str | None = None,
+    members_vote: bool = True,
 ) -> list[str]:
     """The leader of ``plan`` and, after it, as many who stand by as the ``policy`` wishes. Who stood by ``before``
-    stays if it can: the model is there. Raises DroverError, one sentence, where there are too few."""
+    stays if it can: the model is there. ``members_vote``: whether who leads does so by their word. Raises DroverError,
+    one sentence, where there are too few."""
     members = sorted(plan["addresses"])
     wished = f"placement_standby is {policy.standby}"
-    if len(members) < LEAST_MEMBERS:
+    if members_vote and len(members) < LEAST_MEMBERS:
         raise DroverError(
             f"{wished}, and a standby takes over only by the word of most members, of which {LEAST_MEMBERS} or more "
             f"are needed and {len(members)} are there: add hosts, or set placement_standby to 0."

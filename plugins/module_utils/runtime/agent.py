@@ -8,7 +8,7 @@
 | ``GET /nonce`` | what the next request on this connection is to be sealed for, and whose agent this is |
 | ``GET /state``, ``GET /lent`` | see ``healing.sight`` |
 | ``GET /tally`` | of a pod that joins by itself, what its node can lend |
-| ``PUT /deployment`` | has the RPC server run by the ``deployment`` in the body, as far as root granted it |
+| ``PUT /deployment`` | has the RPC server run by the ``deployment`` in the body, if any, as far as root granted it |
 | ``PUT /lease`` | whose the lease is, see ``healing.lease``; granted to the host in the body if it ``takes`` it |
 | ``GET /metrics`` | numbers for Prometheus |
 
@@ -148,15 +148,16 @@ def _asked(body: bytes) -> dict[str, Any]:
 
 
 def _take_over(cluster: Cluster, tree: Tree, root: dict[str, Any], body: bytes) -> dict[str, Any]:
-    """Have the RPC server run by the deployment in ``body``: it ends when it runs by another one, or if ``fresh`` is
-    asked for, and its service starts it anew."""
+    """Have the RPC server run by the deployment in ``body``, if there is one: it ends when it runs by another one, or
+    if ``fresh`` is asked for, and its service starts it anew."""
     wanted = _asked(body)
     try:
-        deployment = within_grant(root, wanted.get("deployment"))
+        asked = within_grant(root, wanted["deployment"]) if "deployment" in wanted else None
     except DroverError as error:
         raise Refused(403, str(error)) from error
     with _WRITES:
         before = in_force(cluster, root, tree)
+        deployment = asked or before
         if before != deployment:
             write_document(
                 tree.path(cluster.running_path),

@@ -54,6 +54,10 @@ class Agent:
         body = json.dumps({"deployment": deployment, "fresh": fresh}).encode()
         return dict(self._ask("PUT", "/deployment", body))
 
+    def let_go(self) -> None:
+        """Have the RPC server begin anew, by what it runs, without what it holds."""
+        self._ask("PUT", "/deployment", json.dumps({"fresh": True}).encode())
+
     def lease(self, host: str, takes: bool) -> dict[str, Any]:
         """Ask it for the lease for ``host``, or only whose it is, unless that ``takes`` it: see ``healing.sight``."""
         body = json.dumps({"host": host, "takes": takes}).encode()

@@ -4,18 +4,25 @@
 """``drover keep``: runs a part, and starts it anew whenever it has ended, as systemd does on hosts.
 
 Where a cluster heals itself its programs are ended for good reasons. A container that ends is started anew by
-Kubernetes, too, but ever later, up to five minutes.
+Kubernetes, too, but ever later, up to five minutes. It also ends a program that is stuck, if that has asked for it, as
+a service manager does (its watchdog, see sd_notify(3)).
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 
 from .command import EX_CONFIG, EX_TEMPFAIL
+from .notify import SOCKET
 from .say import complain
 
 RESTART_SECONDS = 2.0
@@ -23,6 +30,7 @@ RESTART_SECONDS = 2.0
 # tells of that, and waits longer.
 FAILURES = 3
 FAILURE_SECONDS = 30.0
+LOOK_SECONDS = 0.2
 
 
 def keep(part: str, cluster: str) -> int:
@@ -63,10 +71,31 @@ class _Kept:
         """Run it once: its exit code, or less than 0 for the signal that has ended it."""
         if self.ending:
             return 0
-        self.process = subprocess.Popen(self.command)
-        if self.ending:  # told so in between
-            self.process.terminate()
-        return self.process.wait()
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            place = os.path.join(folder, "notify")
+            heard.bind(place)
+            self.process = subprocess.Popen(self.command, env={**os.environ, SOCKET: place})
+            if self.ending:  # told so in between
+                self.process.terminate()
+            return self.attend(self.process, heard)
+
+    def attend(self, process: subprocess.Popen[bytes], heard: socket.socket) -> int:
+        """Wait for the end of ``process``, and bring it about when that is stuck for longer than it has said."""
+        patience, last = float("inf"), time.monotonic()
+        while process.poll() is None:
+            if select.select([heard], [], [], LOOK_SECONDS)[0]:
+                for line in heard.recv(1 << 16).decode("utf-8", "replace").splitlines():
+                    name, _equals, value = line.partition("=")
+                    if name == "WATCHDOG_USEC":
+                        with contextlib.suppress(ValueError):
+                            patience = int(value) / 1e6
+                    if name in ("WATCHDOG", "WATCHDOG_USEC"):
+                        last = time.monotonic()
+            if time.monotonic() - last >= patience:
+                complain(f"{self.command[-3]} is stuck, and is ended")
+                process.kill()
+                return process.wait()
+        return process.wait()
 
     def rest(self, seconds: float) -> None:
         """Wait, unless it is to end."""

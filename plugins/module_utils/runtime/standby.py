@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``drover leader`` on a host that leads, or stands by, in a cluster with a standby: waits for the lease (see
 ``healing.lease``), starts the leader as in any other cluster as its child, and kills it before the lease can be
-another's.
+another's. In a pod Kubernetes' API has the lease, and the pod is told of it in its environment (see ``api_lease``).
 
 That it does so does not hang on this process alone. When it ends, the kernel kills the child (see ``tether``); and the
 service manager ends both when it is stuck (its watchdog, see sd_notify(3)).
@@ -27,6 +27,7 @@ from ..healing.sight import SCHEMA, see_state
 from ..hosts.process import marked_process, process_mark
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
+from ..serving.deployment import LEASE_VARIABLE
 from .agents import Agent
 from .command import EX_TEMPFAIL
 from .decisions import decision, read_document, write_document
@@ -47,6 +48,10 @@ STUCK_SECONDS = 5.0
 
 def lead(cluster: Cluster, root: dict[str, Any]) -> int:
     """Lead ``cluster`` by ``root``, this host's deployment as its leader, while it has the lease: the exit code."""
+    if LEASE_VARIABLE in os.environ:
+        from .pod_standby import PodCandidate
+
+        return PodCandidate(cluster, Tree(), root).run()
     return Candidate(cluster, Tree(), root).run()
 
 
@@ -66,13 +71,8 @@ class Candidate:
         self.host, self.leaders = root["host"], root["healing"]["leaders"]
         self.place = self.leaders.index(self.host)
         self.secret = read_secret(cluster)
-        self.voters: dict[str, Mapping[str, Any]] = dict(load_members(cluster)["agents"])
         self.worker: dict[str, Any] | None = None
-        if self.place:
-            worker = self.worker = load_deployment(Cluster(cluster.name))
-            self.voters[self.host] = {"address": worker["listen"]["address"], "port": worker["healing"]["port"]}
-        # The plan's leader has no agent, and a vote of its own.
-        self.members = len(self.voters) + 1
+        self.voters, self.members, self.own = self.find_voters()
         self.votes: dict[str, Vote] = {}
         self.memory = Memory(boot_clock())
         self.takes = False
@@ -80,6 +80,15 @@ class Candidate:
         self.child: subprocess.Popen[bytes] | None = None
         self.told, self.tell_at = "", 0.0
         self.written: dict[str, Any] = {}
+
+    def find_voters(self) -> tuple[dict[str, Mapping[str, Any]], int, bool]:
+        """Where whom it asks for the lease is, of how many members, and whether it has a vote of its own."""
+        voters: dict[str, Mapping[str, Any]] = dict(load_members(self.cluster)["agents"])
+        if self.place:
+            worker = self.worker = load_deployment(Cluster(self.cluster.name))
+            voters[self.host] = {"address": worker["listen"]["address"], "port": worker["healing"]["port"]}
+        # The plan's leader has no agent, and a vote of its own.
+        return voters, len(voters) + 1, self.place == 0
 
     def run(self) -> int:
         """Stand by, and lead; comes back when the child has ended or the lease is lost."""
@@ -95,16 +104,16 @@ class Candidate:
     def look(self) -> int | None:
         """Look once, and do what is to be done: the exit code, or None to go on."""
         now, votes = boot_clock(), dict(self.votes)
-        until = held_until(TERMS, votes, self.members, self.place == 0)
+        until = held_until(TERMS, votes, self.members, self.own)
         if self.child is None and now < until:
             self.child = self.start()
         elif self.child is None:
-            self.memory = follow(TERMS, self.memory, votes, self.members, self.host, self.place, now)
+            memory, place = self.memory, self.place
+            self.memory = follow(TERMS, memory, votes, self.members, self.own, self.host, place, now)
         elif self.child.poll() is not None:
             return self.child.returncode if self.child.returncode >= 0 else 128 - self.child.returncode
         elif now >= until:
-            self.child.kill()
-            self.child.wait()
+            self.end_child()
             say("The lease could not be renewed with most members, and another host may lead: stands by.")
             return EX_TEMPFAIL
         self.takes = self.child is not None or self.memory.tries is not None
@@ -115,11 +124,16 @@ class Candidate:
             self.tell(leads(votes.values()))
         return None
 
+    def end_child(self) -> None:
+        """End the leader at once, if it runs."""
+        if self.child:
+            self.child.kill()
+            self.child.wait()
+
     def start(self) -> subprocess.Popen[bytes]:
         """The leader, as it is started where there is no standby."""
         say("Has the lease, and leads")
-        if self.worker:
-            self.let_go(self.worker)
+        self.let_go()
         # The other end is open for as long as this process lives.
         tied, self.tether = os.pipe()
         environment = {**os.environ, LEASED: str(tied)}
@@ -130,9 +144,9 @@ class Candidate:
         os.close(tied)
         return child
 
-    def let_go(self, worker: dict[str, Any]) -> None:
+    def let_go(self) -> None:
         """End this host's own RPC server where it holds what the leader before gave it: its memory is needed."""
-        rpc = see_state(self.tree, worker)["rpc"]
+        rpc = see_state(self.tree, self.worker)["rpc"] if self.worker else None
         if rpc and rpc["clients"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(rpc["pid"], signal.SIGKILL)

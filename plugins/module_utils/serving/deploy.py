@@ -63,11 +63,10 @@ def deploy(
     leader = plan["leader"]
     cluster = Cluster(plan["cluster"])
     heals = wishes[leader].llama_server_heals
-    if "leaders" in plan and (pods or not heals):
+    if "leaders" in plan and not heals:
         raise DroverError(
-            "placement_standby is set, and a standby takes over only in a cluster that heals itself on hosts: set "
-            "llama_server_heals to true, or placement_standby to 0 (Kubernetes starts a leader that is gone anew by "
-            "itself)."
+            "placement_standby is set, and a standby takes over only in a cluster that heals itself: set "
+            "llama_server_heals to true, or placement_standby to 0."
         )
     pods = pods or {}
     places = worker_places(plan, wishes)

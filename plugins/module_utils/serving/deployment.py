@@ -45,6 +45,10 @@ ADDRESS = "{address}"
 # The same of the host (spec.nodeName).
 HOST_VARIABLE = "DROVER_HOST"
 HOST = "{host}"
+# In the environment of a pod that may lead beside others: the path of their Lease in Kubernetes' API, the pod's own id,
+# and where the agent of its node's worker answers, if there is one. And where it has its account's token.
+LEASE_VARIABLE, POD_VARIABLE, AGENT_VARIABLE = "DROVER_LEASE", "DROVER_POD", "DROVER_AGENT"
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 _FIELDS: dict[str, Any] = {
     "cluster": str,

@@ -81,7 +81,7 @@ def tries_after(place, host, said, seconds=100.0, seen=False):
     for tick in range(int(seconds * 4)):
         now = tick / 4
         votes = {f"pi-{number}": Vote(now, False, whose) for number, whose in enumerate(said)}
-        memory = follow(TERMS, memory, votes, 3, host, place, now)
+        memory = follow(TERMS, memory, votes, 3, place == 0, host, place, now)
         if memory.tries is not None:
             return now
     return None
@@ -116,19 +116,19 @@ def test_who_is_not_granted_it_lets_others_try():
     for tick in range(400):
         now = tick / 4
         votes = {"pi-1": Vote(now, True, "standby"), "pi-2": Vote(now, False, None), "pi-3": Vote(now, False, "")}
-        memory = follow(TERMS, memory, votes, 5, "standby", 1, now)
+        memory = follow(TERMS, memory, votes, 5, False, "standby", 1, now)
         tried.append(memory.tries is not None)
     assert True not in tried  # two of five are no majority, so it does not even ask
     votes = {f"pi-{number}": Vote(0, False, None) for number in range(3)}
     memory = Memory(0.0, free=-10.0, seen=True)
-    memory = follow(TERMS, memory, votes, 5, "standby", 1, 0.0)
+    memory = follow(TERMS, memory, votes, 5, False, "standby", 1, 0.0)
     assert memory.tries == 0.0
-    assert follow(TERMS, memory, votes, 5, "standby", 1, 5.9).tries == 0.0
-    memory = follow(TERMS, memory, votes, 5, "standby", 1, 6.0)
+    assert follow(TERMS, memory, votes, 5, False, "standby", 1, 5.9).tries == 0.0
+    memory = follow(TERMS, memory, votes, 5, False, "standby", 1, 6.0)
     assert memory.tries is None
     again = {name: Vote(19.0, False, None) for name in votes}
-    assert follow(TERMS, memory, again, 5, "standby", 1, 20.9).tries is None
-    assert follow(TERMS, memory, again, 5, "standby", 1, 21.0).tries == 21.0
+    assert follow(TERMS, memory, again, 5, False, "standby", 1, 20.9).tries is None
+    assert follow(TERMS, memory, again, 5, False, "standby", 1, 21.0).tries == 21.0
 
 
 TICK = 0.25
@@ -283,7 +283,7 @@ class World:
             host.serving, host.well = True, now
         else:
             place = self.candidates.index(host.name)
-            host.memory = follow(TERMS, host.memory, host.votes, len(self.names), host.name, place, now)
+            host.memory = follow(TERMS, host.memory, host.votes, len(self.names), own, host.name, place, now)
         if now >= host.next_ask:
             host.next_ask = now + TERMS.renew_seconds
             takes = host.serving or host.memory.tries is not None

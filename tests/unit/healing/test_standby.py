@@ -23,21 +23,11 @@ from module_utils.runtime.http_service import Refused
 from module_utils.runtime.standby import Candidate, standing_by
 from module_utils.runtime.voter import Voter
 from module_utils.runtime.watch import Watch
-from module_utils.serving import cluster as cluster_module
 from module_utils.serving.cluster import Cluster, Standby, led
 from unit.documents import worker_deployment
 from unit.healing.test_replan import DEPLOYMENTS, MEMBERS
 
 MAIN = Cluster("main")
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_module, "CLUSTERS_FOLDER", str(tmp_path / "etc"))
-    monkeypatch.setattr(cluster_module, "HEALING_FOLDER", str(tmp_path / "healing"))
-    (tmp_path / "etc/main/standby").mkdir(parents=True)
-    (tmp_path / "healing/main").mkdir(parents=True)
-    (tmp_path / "etc/main/secret").write_text("s" * 48 + "\n", encoding="utf-8")
 
 
 @pytest.fixture

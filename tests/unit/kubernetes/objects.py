@@ -109,7 +109,7 @@ class Cluster:
         self.gguf = model(blocks=20, block_bytes=100 * MIB)
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         if self.plan["feasible"]:
-            self.deployments, self.members = deploy_pods(
+            self.deployments, self.members, self.standbys = deploy_pods(
                 self.plan,
                 self.tallies,
                 {each["host"]: PROGRAMS for each in self.tallies},

@@ -46,6 +46,9 @@ def test_reviews_are_what_the_api_takes():
         ({"ingress": {"host": "a.lan"}}, "ingresses"),
         ({"http_route": {"gateway": "lan"}}, "httproutes"),
         ({"model": {"file": "m", "claim": "c"}}, "persistentvolumeclaims"),
+        ({"healing": True, "standby": 1}, "roles"),
+        ({"healing": True, "standby": 1}, "rolebindings"),
+        ({"healing": True, "standby": 1}, "leases"),
     ],
 )
 def test_what_is_wished_for_is_asked_for(wishes, resource):
@@ -63,6 +66,12 @@ def test_what_is_wished_for_is_asked_for(wishes, resource):
 def test_what_is_not_made_is_not_asked_for(wishes, resource):
     assert resource in {name for _group, name, _verb, _where in asked()}
     assert resource not in {name for _group, name, _verb, _where in asked(**wishes)}
+
+
+def test_a_right_is_given_by_who_has_it():
+    found = asked(healing=True, standby=1)
+    for verb in ("get", "update"):
+        assert ("coordination.k8s.io", "leases", verb, "drover") in found
 
 
 def test_a_namespace_that_is_there_need_not_be_made():

@@ -164,7 +164,7 @@ def test_what_is_no_tally_joins_nothing(cluster, told):
 def run_again(cluster, tallies, plan=None, stock=None, before=None):
     """What a run of kubernetes.yml makes of the cluster as it is by now: the plan's manifests."""
     before = members_of(cluster) if before is None else before
-    deployments, members = deploy_pods(
+    deployments, members, _standbys = deploy_pods(
         plan or cluster.plan,
         tallies,
         {each["host"]: PROGRAMS for each in tallies},

@@ -392,7 +392,7 @@ class GpuCluster:
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
         self.stock = give(self.stock, self.plan, self.tallies)
         path = self.settings.model.path
-        self.deployments, _members = deploy_pods(
+        self.deployments, _members, _standbys = deploy_pods(
             self.plan,
             self.tallies,
             self.programs,

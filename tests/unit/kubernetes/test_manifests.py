@@ -39,6 +39,7 @@ EVERYTHING = {
     "ingress": {"host": "llm.lan", "class_name": "nginx", "tls_secret": "llm-tls", "annotations": {"a": "b"}},
 }
 HEALS = {"nodes": ROOMY, "healing": True, "policy": {"spread": "all"}}
+STANDBY = {**HEALS, "standby": 1, "policy": {"spread": "all", "standby": 1}}
 LABELLED = [node(each["metadata"]["name"], "2Gi", labels={"llm": "yes"}) for each in ROOMY]
 CLAIM = {"model": {"file": "small.gguf", "claim": "models"}}
 # What the newest and the oldest Kubernetes that people run take; strict: no field that it does not know.
@@ -48,7 +49,9 @@ VERSIONS = ("1.37.0", "1.28.0")
 def made(cluster=None, secret_version="", **wishes):
     cluster = cluster or Cluster(**wishes)
     return manifests(
-        *(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, secret_version, None, cluster.members)
+        *(cluster.plan, cluster.deployments, cluster.stock, cluster.settings, secret_version, None, cluster.members),
+        cluster.standbys,
+        [443, 6443],
     )
 
 
@@ -81,6 +84,10 @@ ALL_WAYS = {
     "workers that join": {**HEALS, "workers": "daemonset", "node_selector": {"llm": "yes"}, "nodes": LABELLED},
     "workers that join with everything": {**HEALS, **EVERYTHING, "workers": "daemonset"},
     "workers that join on the network of the nodes": {**HEALS, "workers": "daemonset", "host_network": True},
+    "a standby": STANDBY,
+    "a standby with everything": {**STANDBY, **EVERYTHING},
+    "a standby with an account of somebody's": {**STANDBY, "service_account": "llm"},
+    "a standby on the network of the nodes": {**STANDBY, "host_network": True},
     "a load balancer": {"service_type": "LoadBalancer", "port": 80},
     "a worker outside": {"outside": [outside()], "policy": {"leader": "kube-2", "spread": "all"}},
     "a leader outside": {"outside": [outside()], "policy": {"leader": "mac", "spread": "all"}, "host_network": True},

@@ -19,13 +19,17 @@ ROLE = Path(__file__).parents[3] / "roles" / "kubernetes"
 DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
 VARIABLES = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
 # What images.yml made says which images there are; the rest of the model is that of another role's variables.
-WORKED_OUT = ("image", "images", "model")
+WORKED_OUT = ("image", "images", "model", "standby")
 SETTINGS = [field for field in fields(Settings) if field.name not in WORKED_OUT]
 
 
 @pytest.mark.parametrize("field", SETTINGS, ids=lambda field: field.name)
 def test_what_is_wished_reaches_the_brain(field):
     assert re.search(rf"'{field.name}': [^\n]*\bkubernetes_{field.name}\b", VARIABLES)
+
+
+def test_how_many_are_to_stand_by_is_the_planners_own_variable():
+    assert re.search(r"'standby': placement_standby \| default\(0\) \| int", VARIABLES)
 
 
 def test_the_defaults_are_those_of_the_brain():

@@ -60,7 +60,7 @@ def test_every_wish_is_taken(name):
 
 
 def test_every_setting_is_tried():
-    alone = {"workers", "node_port"}
+    alone = {"workers", "node_port", "standby"}
     assert {field.name for field in fields(Settings)} == {*WISHES, *alone}
 
 
@@ -130,6 +130,12 @@ def test_an_empty_text_is_no_wish():
         (
             {"workers": "daemonset", "healing": True, "lend": {"gpus": 1}},
             "kubernetes_workers is daemonset, where pods are given no GPUs, and kubernetes_lend wishes for 1",
+        ),
+        ({"standby": 3}, "placement_standby is 3 but must be a whole number from 0 to 2"),
+        ({"standby": 1}, "placement_standby is 1, and a standby takes over only in a cluster that heals itself, and"),
+        (
+            {"workers": "daemonset", "healing": True, "standby": 2},
+            "kubernetes_workers is daemonset, whose workers have one leader, and placement_standby is 2: set it to 0",
         ),
         ({"cache": {"host_path": "cache"}}, "kubernetes_cache.host_path is 'cache' but must be an absolute path"),
         ({"rpc_port": 80}, "kubernetes_rpc_port is 80 but must be a whole number from 1024 to 65535"),

@@ -104,3 +104,30 @@ def test_it_runs_the_part_by_the_same_runtime(monkeypatch):
     monkeypatch.setattr(keep.sys, "argv", ["/usr/local/lib/drover/drover.pyz", "keep"])
     assert keep.keep("leader", "main") == 0
     assert ran == [[sys.executable, "/usr/local/lib/drover/drover.pyz", "leader", "--cluster", "main"]]
+
+
+STUCK = """
+import socket
+def say(line):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.sendto(line.encode(), os.environ["NOTIFY_SOCKET"])
+"""
+
+
+def test_what_is_stuck_for_longer_than_it_has_said_is_ended_and_started_anew(tmp_path):
+    code = f"{STUCK}\nif starts == 2: sys.exit(78)\nsay('WATCHDOG_USEC=1000000')\n"
+    code += "for _ in range(20):\n    say('WATCHDOG=1'); time.sleep(0.1)\n"
+    code += "open(sys.argv[1] + '.well', 'w').close(); time.sleep(600)"
+    assert ended(code, tmp_path / "starts") == (
+        78,
+        2,
+        "drover: worker is stuck, and is ended\ndrover: worker was ended by SIGKILL, and is started anew\n",
+    )
+    # It was left alone for as long as it said that all is well.
+    assert (tmp_path / "starts.well").exists()
+
+
+def test_what_says_nothing_of_that_is_left_alone(tmp_path):
+    assert ended(
+        f"{STUCK}\nsay('STATUS=a\\nWATCHDOG_USEC=none'); time.sleep(2); sys.exit(78)", tmp_path / "starts"
+    ) == (78, 1, "")
