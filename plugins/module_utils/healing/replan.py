@@ -97,7 +97,7 @@ def holds(plan: dict[str, Any], tallies: list[dict[str, Any]], absent: Mapping[s
     used now."""
     if any(endpoint["host"] in absent for endpoint in plan["endpoints"]):
         return False
-    there = {tally["host"] for tally in tallies if not tally["exclude"]} | absent.keys()
+    there = {tally["host"] for tally in tallies if not tally["exclude"] and not tally["obstacles"]} | absent.keys()
     if not plan["addresses"].keys() <= there:
         # Who had joined, and is gone; the run may have seen the node before, and left it out.
         return False

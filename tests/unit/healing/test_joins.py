@@ -160,7 +160,7 @@ def test_one_that_the_run_has_left_out_is_there_once(net):
     every = Known(with_one_left_out(MEMBERS), worker.SECRET)
     net.pods["10.244.9.5"] = "kube-9"
     every.now()
-    assert [tally["exclude"] for tally in every.members["tallies"] if tally["host"] == "kube-9"] == [""]
+    assert [tally["obstacles"] for tally in every.members["tallies"] if tally["host"] == "kube-9"] == [[]]
 
 
 @pytest.mark.parametrize("host", ["kube-9", "kube-1"], ids=["a stranger", "the leader"])
@@ -277,7 +277,7 @@ def test_a_pod_keeps_what_its_node_can_lend_for_its_agent(tmp_path, monkeypatch)
 def with_one_left_out(members):
     """The run has seen another node, which had not the labels."""
     (seen,) = (tally for tally in members["tallies"] if tally["host"] == "kube-2")
-    left_out = {**seen, "host": "kube-9", "exclude": "It has not the labels of kubernetes_node_selector (llm=yes)."}
+    left_out = {**seen, "host": "kube-9", "obstacles": ["It has not the labels of kubernetes_node_selector (llm=yes)."]}
     return {**members, "tallies": [*members["tallies"], left_out]}
 
 
