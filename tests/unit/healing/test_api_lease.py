@@ -11,6 +11,8 @@ import http.client
 import json
 import random
 import signal
+import ssl
+import subprocess
 import threading
 import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,6 +67,7 @@ class Kubernetes(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.answer(200)
@@ -270,6 +273,31 @@ def test_a_write_that_makes_no_new_version_grants_nothing(kubernetes, monkeypatc
     assert one.ask() == (True, "kube-1")
     with pytest.raises(DroverError, match="no new version"):
         one.ask()
+
+
+def certificate(folder, name):
+    key, made = folder / f"{name}.key", folder / f"{name}.crt"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=api"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(made)]
+    subprocess.run(["openssl", "req", "-x509", *kind, *names, *files], check=True, capture_output=True)
+    return made, key
+
+
+def test_it_is_asked_by_tls_where_the_pod_is_told_and_nobody_else_is_trusted(kubernetes, account, monkeypatch):
+    own, key = certificate(account, "own")
+    stranger, _key = certificate(account, "stranger")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    kubernetes.socket = context.wrap_socket(kubernetes.socket, server_side=True)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(kubernetes.server_address[1]))
+    (account / "ca.crt").write_bytes(stranger.read_bytes())
+    with pytest.raises(DroverError, match=r"Kubernetes' API does not answer.*CERTIFICATE_VERIFY_FAILED"):
+        ApiLease(PATH, "kube-1", "1").ask(True)
+    assert kubernetes.asked == []
+    (account / "ca.crt").write_bytes(own.read_bytes())
+    assert ApiLease(PATH, "kube-1", "1").ask(True).granted
 
 
 def test_a_pod_that_is_told_of_no_api_says_so(monkeypatch):
