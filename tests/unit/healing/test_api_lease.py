@@ -327,7 +327,7 @@ class Candidate:
 
     def __init__(self, server, clock, host, monkeypatch, uid="1"):
         self.server, self.clock, self.host, self.uid = server, clock, host, uid
-        self.monkeypatch, self.alive, self.stuck = monkeypatch, True, 0.0
+        self.monkeypatch, self.alive, self.stuck, self.is_cut_off = monkeypatch, True, 0.0, False
         self.begin()
 
     def begin(self):
@@ -350,7 +350,7 @@ class Candidate:
             if self.clock.now - self.well >= standby.STUCK_SECONDS:
                 self.begin()
             return
-        if self.clock.now >= self.next_ask:
+        if self.clock.now >= self.next_ask and not self.is_cut_off:
             self.next_ask = self.clock.now + TERMS.renew_seconds
             self.made.ask(API, self.clock.now)
         self.clock.well = 0.0
@@ -510,7 +510,7 @@ def test_whatever_happens_two_never_lead_and_somebody_does_in_the_end(kubernetes
             run(clock, candidates, chance.uniform(0.25, 25))
         kubernetes.status = 0
         for each in candidates:
-            each.alive, each.stuck = True, 0.0
+            each.alive, each.stuck, each.is_cut_off = True, 0.0, False
         led += bool(run(clock, candidates, 90))
         assert sum(each.leads for each in candidates) == 1, seed
     assert led == 3
@@ -530,7 +530,9 @@ def fault(chance, kubernetes, clock, candidate):
     elif kind < 0.6 and candidate.alive:
         candidate.made.end(signal.SIGTERM, None)
         candidate.step()
-    elif kind < 0.8:
+    elif kind < 0.7:
+        candidate.is_cut_off = not candidate.is_cut_off
+    elif kind < 0.85:
         candidate.stuck = clock.now + chance.uniform(0, 30)
     else:
         kubernetes.before_put = chance.choice(
