@@ -25,11 +25,13 @@ KIND = "deployments,pods,services,configmaps,secrets,networkpolicies,leases,role
 ASK = """
 import os, ssl, sys, urllib.error, urllib.request
 folder = "/var/run/secrets/kubernetes.io/serviceaccount/"
+trusted = ssl.create_default_context(cafile=folder + "ca.crt")
+trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
 place = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
 for path in sys.argv[1:]:
     asked = urllib.request.Request(place + path, headers={"Authorization": "Bearer " + open(folder + "token").read()})
     try:
-        print(urllib.request.urlopen(asked, context=ssl.create_default_context(cafile=folder + "ca.crt")).status)
+        print(urllib.request.urlopen(asked, context=trusted).status)
     except urllib.error.HTTPError as error:
         print(error.code)
 """
@@ -159,7 +161,7 @@ def test_a_standby_leads_when_the_leaders_node_loses_its_power(standby, patient)
 
 
 def test_the_leader_that_is_back_stands_by(standby, patient):
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 300
     while told(LEADER) != f"Stands by; {standby} leads.\n":
         assert time.monotonic() < deadline
         # Whatever is still there of before.

@@ -11,6 +11,8 @@ import http.client
 import json
 import random
 import signal
+import ssl
+import subprocess
 import threading
 import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,6 +67,7 @@ class Kubernetes(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.answer(200)
@@ -272,6 +275,31 @@ def test_a_write_that_makes_no_new_version_grants_nothing(kubernetes, monkeypatc
         one.ask()
 
 
+def certificate(folder, name):
+    key, made = folder / f"{name}.key", folder / f"{name}.crt"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=api"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(made)]
+    subprocess.run(["openssl", "req", "-x509", *kind, *names, *files], check=True, capture_output=True)
+    return made, key
+
+
+def test_it_is_asked_by_tls_where_the_pod_is_told_and_nobody_else_is_trusted(kubernetes, account, monkeypatch):
+    own, key = certificate(account, "own")
+    stranger, _key = certificate(account, "stranger")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    kubernetes.socket = context.wrap_socket(kubernetes.socket, server_side=True)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(kubernetes.server_address[1]))
+    (account / "ca.crt").write_bytes(stranger.read_bytes())
+    with pytest.raises(DroverError, match=r"Kubernetes' API does not answer.*CERTIFICATE_VERIFY_FAILED"):
+        ApiLease(PATH, "kube-1", "1").ask(True)
+    assert kubernetes.asked == []
+    (account / "ca.crt").write_bytes(own.read_bytes())
+    assert ApiLease(PATH, "kube-1", "1").ask(True).granted
+
+
 def test_a_pod_that_is_told_of_no_api_says_so(monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(DroverError, match="is not told where"):
@@ -299,7 +327,7 @@ class Candidate:
 
     def __init__(self, server, clock, host, monkeypatch, uid="1"):
         self.server, self.clock, self.host, self.uid = server, clock, host, uid
-        self.monkeypatch, self.alive, self.stuck = monkeypatch, True, 0.0
+        self.monkeypatch, self.alive, self.stuck, self.is_cut_off = monkeypatch, True, 0.0, False
         self.begin()
 
     def begin(self):
@@ -322,7 +350,7 @@ class Candidate:
             if self.clock.now - self.well >= standby.STUCK_SECONDS:
                 self.begin()
             return
-        if self.clock.now >= self.next_ask:
+        if self.clock.now >= self.next_ask and not self.is_cut_off:
             self.next_ask = self.clock.now + TERMS.renew_seconds
             self.made.ask(API, self.clock.now)
         self.clock.well = 0.0
@@ -482,7 +510,7 @@ def test_whatever_happens_two_never_lead_and_somebody_does_in_the_end(kubernetes
             run(clock, candidates, chance.uniform(0.25, 25))
         kubernetes.status = 0
         for each in candidates:
-            each.alive, each.stuck = True, 0.0
+            each.alive, each.stuck, each.is_cut_off = True, 0.0, False
         led += bool(run(clock, candidates, 90))
         assert sum(each.leads for each in candidates) == 1, seed
     assert led == 3
@@ -502,7 +530,9 @@ def fault(chance, kubernetes, clock, candidate):
     elif kind < 0.6 and candidate.alive:
         candidate.made.end(signal.SIGTERM, None)
         candidate.step()
-    elif kind < 0.8:
+    elif kind < 0.7:
+        candidate.is_cut_off = not candidate.is_cut_off
+    elif kind < 0.85:
         candidate.stuck = clock.now + chance.uniform(0, 30)
     else:
         kubernetes.before_put = chance.choice(

@@ -10,7 +10,9 @@ import json
 
 import pytest
 from module_utils.errors import DroverError
+from module_utils.healing.granted import within_grant
 from module_utils.healing.members import read_members
+from module_utils.healing.replan import Answer, replan
 from module_utils.kubernetes.deploy import deploy_pods
 from module_utils.kubernetes.obstacles import claim_faults
 from module_utils.kubernetes.quantities import bytes_of, millicores_of
@@ -20,7 +22,8 @@ from module_utils.kubernetes.rollout import progress
 from module_utils.kubernetes.status import part_states, who_leads
 from module_utils.placement.planner import make_plan
 from module_utils.placement.policy import Policy
-from module_utils.serving.deployment import read_deployment
+from module_utils.serving.deployment import at_address, read_deployment
+from unit.healing.test_replan import memory
 
 from .objects import GIB, MIB, PROGRAMS, Cluster, node, settings
 from .test_manifests import STANDBY, made, named, names_of, outside, template
@@ -272,6 +275,20 @@ def test_a_claim_is_to_be_one_that_several_nodes_can_have(modes, told):
 
 def test_a_policy_without_a_standby_is_as_before():
     assert "standby" not in Policy().to_dict()
+
+
+def test_it_leads_with_those_who_are_left_within_what_they_were_granted(cluster, leaders):
+    leader, standby = leaders
+    members = read_members(json.loads(json.dumps(cluster.standbys[standby]["members"])))
+    answers = {host: Answer(lent={"memory": memory(4 * GIB)}) for host in members["agents"]}
+    outcome = replan(members, answers, memory(4 * GIB), members["plan"], {})
+    assert outcome.plan["leader"] == standby
+    assert outcome.deployments[standby] == cluster.standbys[standby]["deployment"]
+    (other,) = outcome.deployments.keys() - {standby}
+    assert other not in leaders
+    root = at_address(copy.deepcopy(cluster.deployments[other]), "10.244.1.7")
+    assert within_grant(root, outcome.deployments[other])["listen"]["address"] == "10.244.1.7"
+    assert f"{leader}." not in json.dumps(outcome.deployments)
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------------
