@@ -35,7 +35,6 @@ DECIDED = {
     "placement_model_host": None,
     "rpc_server_cluster": "drover_cluster",
     "rpc_server_deployment": None,
-    "rpc_server_heals": "llama_server_heals",
     "tensor_cache_cluster": "drover_cluster",
     "tensor_cache_deployment": None,
     "tensor_cache_manifest_directory": None,
