@@ -54,8 +54,8 @@ options:
     required: true
   listeners:
     description:
-      - By host outside, the RV(drover.llama.memory_info#module:listeners) there. A port that it is to listen on and another
-        program holds is refused.
+      - By host outside, the RV(drover.llama.memory_info#module:listeners) there. A port that it is to listen on and
+        another program holds is refused.
     type: dict
     default: {}
   secret_version:
