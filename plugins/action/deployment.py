@@ -13,6 +13,7 @@ from ansible_collections.drover.llama.plugins.module_utils.placement.document im
 from ansible_collections.drover.llama.plugins.module_utils.serving.cluster import Cluster
 from ansible_collections.drover.llama.plugins.module_utils.serving.deploy import deploy, lone_worker
 from ansible_collections.drover.llama.plugins.module_utils.serving.due import hosts_due, standbys_due
+from ansible_collections.drover.llama.plugins.module_utils.serving.ports import require_ports
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import Settings, settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
@@ -68,6 +69,8 @@ class ActionModule(BrainAction):
         due = hosts_due(deployments, given["plan"], given["found"], digest, given["spread"], lasting, standbys)
         leaders = {host: each for host, each in deployments.items() if each["part"] == "leader"}
         leaders.update({host: each["deployment"] for host, each in standbys.items()})
+        listeners = {each["host"]: each["listeners"] for each in given["found"]}
+        require_ports([*deployments.values(), *(each["deployment"] for each in standbys.values())], listeners)
         return {"deployments": deployments, "members": members, "standbys": standbys, "leaders": leaders, "due": due}
 
 

@@ -17,6 +17,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles 
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
+from ansible_collections.drover.llama.plugins.module_utils.serving.ports import require_ports
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import settings_by_host
 from ansible_collections.drover.llama.plugins.plugin_utils.brain_action import BrainAction
 from ansible_collections.drover.llama.plugins.plugin_utils.deployment_options import MODEL, SETTINGS
@@ -48,6 +49,7 @@ class ActionModule(BrainAction):
             "model": {"type": "dict", "required": True, "options": MODEL},
             "stock": {"type": "list", "elements": "dict", "required": True},
             "settings_of_hosts": SETTINGS,
+            "listeners": {"type": "dict", "default": {}},
             "secret_version": {"type": "str", "default": ""},
             "gguf": {"type": "dict", "required": True},
         }
@@ -75,6 +77,7 @@ class ActionModule(BrainAction):
             members_in(names.members_on(plan["leader"]) if "leaders" in plan else names.members),
             {host: members_in(names.members_on(host)) for host in plan.get("leaders", [])[1:]},
         )
+        require_ports(deployments.values(), given["listeners"])
         if members and members["joins"]:
             plan = members["plan"]
         speeds = to_keep(stock, tallies, given["programs"])

@@ -17,3 +17,7 @@ class DroverError(Exception):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(printable(sentence))
+
+
+class NotYet(DroverError):
+    """Something is missing that may come by itself, as an address does while a machine starts."""

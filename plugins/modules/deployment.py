@@ -85,7 +85,9 @@ options:
     type: dict
     default: {}
   found:
-    description: What was found on hosts, to tell RV(due). Without it, and without O(collection_path), all are.
+    description:
+      - What was found on hosts, to tell RV(due). Without it, and without O(collection_path), all are.
+      - A port that a host is to listen on and another program holds there is refused.
     type: list
     elements: dict
     default: []
@@ -107,7 +109,7 @@ options:
         type: bool
         default: false
       listeners:
-        description: The RV(drover.llama.memory_info#module:listeners) there, also of the port that it is to listen on.
+        description: The RV(drover.llama.memory_info#module:listeners) there, also of the ports that it is to listen on.
         type: list
         elements: dict
         default: []

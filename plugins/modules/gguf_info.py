@@ -45,6 +45,8 @@ options:
     default: {}
 extends_documentation_fragment:
   - drover.llama.changes_nothing
+notes:
+  - A file on the controller is read within Ansible's own process, which is quicker, unless C(become) is set.
 author:
   - The Drover developers (@drover)
 """
@@ -338,11 +340,9 @@ files:
       sample: 1721900000
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.gguf import profile, reader, source, store
+from ansible_collections.drover.llama.plugins.module_utils.gguf.look import look
 
 
 def main():
@@ -357,20 +357,11 @@ def main():
         required_one_of=[("path", "url")],
         supports_check_mode=True,
     )
-    path, url, token, sha256 = (module.params[name] for name in ("path", "url", "token", "sha256"))
     try:
-        if path is not None:
-            header = reader.read_header(path)
-            files = source.file_facts(path, header.shards)
-            store.check_sums(os.path.dirname(path), sha256)
-        else:
-            # A lookup of a variable that is not set gives an empty token, which means none.
-            header = reader.read_remote_header(url, token or None)
-            files = source.remote_facts(header.shards, header.shard_bytes)
-        gguf = profile.model_profile(header)
+        found = look(*(module.params[name] for name in ("path", "url", "token", "sha256")))
     except DroverError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, gguf=gguf, files=files)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

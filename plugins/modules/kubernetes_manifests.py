@@ -52,6 +52,12 @@ options:
     description: The model, as M(drover.llama.gguf_info) returned it.
     type: dict
     required: true
+  listeners:
+    description:
+      - By host outside, the RV(drover.llama.memory_info#module:listeners) there. A port that it is to listen on and
+        another program holds is refused.
+    type: dict
+    default: {}
   secret_version:
     description: A text that changes with the keys of the API.
     type: str

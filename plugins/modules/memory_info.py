@@ -73,6 +73,20 @@ options:
     type: path
     default: /opt/llama.cpp
     version_added: "0.2.0"
+  programs:
+    description:
+      - Given, llama.cpp is looked for, too, as M(drover.llama.llama_cpp_info) does, in O(builds_path) and where else
+        programs are. A host that takes no part is not asked.
+    type: dict
+    version_added: "0.2.0"
+    suboptions:
+      use_current:
+        description: As O(drover.llama.llama_cpp_info#module:use_current).
+        type: bool
+        default: true
+      package:
+        description: As O(drover.llama.llama_cpp_info#module:package).
+        type: str
   bandwidth:
     description:
       - Whether to measure how fast the host reads its memory.
@@ -94,6 +108,7 @@ notes:
   - Run it as root. Other users cannot see the addresses and the memory of all processes.
 seealso:
   - module: drover.llama.gguf_info
+  - module: drover.llama.llama_cpp_info
 author:
   - The Drover developers (@drover)
 """
@@ -118,6 +133,13 @@ EXAMPLES = r"""
   drover.llama.memory_info:
     host: "{{ inventory_hostname }}"
     exclude: on loan to the neighbours
+  register: stock
+
+- name: Look for llama.cpp, too
+  drover.llama.memory_info:
+    host: "{{ inventory_hostname }}"
+    programs:
+      package: llama.cpp-tools-extra
   register: stock
 
 - name: Look only whether a model will fit on the disk
@@ -600,6 +622,20 @@ received_bytes:
   version_added: "0.2.0"
   type: int
   sample: 151388160
+programs:
+  description: Given O(programs), what there is of llama.cpp. Null without, and of a host that takes no part.
+  returned: success
+  version_added: "0.2.0"
+  type: dict
+  contains:
+    llama_cpp:
+      description: As RV(drover.llama.llama_cpp_info#module:llama_cpp).
+      returned: success
+      type: dict
+    platform:
+      description: As RV(drover.llama.llama_cpp_info#module:platform).
+      returned: success
+      type: dict
 weights:
   description: How the tensor cache of RV(deployment) stands, or null where weights were never placed.
   returned: success
@@ -635,6 +671,8 @@ installed:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drover.llama.plugins.module_utils.builds.find import find_llama_cpp
+from ansible_collections.drover.llama.plugins.module_utils.builds.platform import read_platform
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
 from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
@@ -672,6 +710,10 @@ def main():
             "port": {"type": "int", "default": PORT},
             "disk_path": {"type": "path", "default": DISK_PATH},
             "builds_path": {"type": "path", "default": BUILDS_PATH},
+            "programs": {
+                "type": "dict",
+                "options": {"use_current": {"type": "bool", "default": True}, "package": {"type": "str"}},
+            },
             "bandwidth": {"type": "bool", "default": True},
             "ports": {"type": "list", "elements": "int", "default": []},
         },
@@ -696,6 +738,7 @@ def main():
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
         )
+        takes_part = not (tally["exclude"] or tally["obstacles"])
         deployment = read_deployments(Tree()).get(cluster)
         # What a cluster that heals itself has decided since it was deployed is what runs.
         decided = decision(Cluster(cluster)) if deployment else None
@@ -719,10 +762,22 @@ def main():
             "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
             "standby": found_standby(Tree(), cluster),
+            "programs": programs(wanted, not module.check_mode) if wanted["programs"] and takes_part else None,
         }
     except DroverError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **found)
+
+
+def programs(wanted, may_write):
+    """What there is of llama.cpp, by the options of the module."""
+    asked = wanted["programs"]
+    return {
+        "llama_cpp": find_llama_cpp(
+            builds_path=wanted["builds_path"], use_current=asked["use_current"], may_write=may_write
+        ),
+        "platform": read_platform(Tree(), asked["package"]),
+    }
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..checks import dictionary, from_json
-from ..errors import DroverError
+from ..errors import DroverError, NotYet
 from ..healing import seal
 from ..healing.gpu_metrics import GpuFigures
 from ..healing.granted import SCHEMA, within_grant
@@ -35,7 +35,6 @@ from ..healing.sight import see_lent, see_state
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
-from .command import NotYet
 from .decisions import granted, in_force, read_document, write_document
 from .http_service import Handler, Refused, Service
 from .part import load_deployment

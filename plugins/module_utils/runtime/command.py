@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from ..errors import DroverError
+from ..errors import DroverError, NotYet
 from .say import complain, say
 
 # sysexits.h: what a host was told to run cannot be; and what may be in a while.
@@ -20,10 +20,6 @@ EX_TEMPFAIL = 75
 NO = 1
 # Not an option: a process list shows arguments to everyone.
 TOKEN_VARIABLE = "DROVER_TOKEN"
-
-
-class NotYet(DroverError):
-    """Something is missing that may come by itself, as an address does while a machine starts."""
 
 
 def main(version: str, arguments: Sequence[str] | None = None) -> int:

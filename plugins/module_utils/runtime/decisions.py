@@ -16,12 +16,11 @@ import stat
 from typing import Any
 
 from ..checks import from_json
-from ..errors import DroverError
+from ..errors import DroverError, NotYet
 from ..healing.granted import as_decided, grant_of, read_decision
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY, read_deployment
-from .command import NotYet
 
 MOST_BYTES = 16 << 20
 

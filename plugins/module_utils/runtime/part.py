@@ -13,11 +13,10 @@ import os
 import socket
 from typing import Any
 
-from ..errors import DroverError
+from ..errors import DroverError, NotYet
 from ..serving.cluster import Cluster, led
 from ..serving.deployment import ADDRESS_VARIABLE, HOST_VARIABLE, REMEDY, at_address, at_host, read_deployment
 from ..weights.folder import prune_cache
-from .command import NotYet
 from .documents import load_document
 from .workers import with_addresses
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 
-from ..errors import DroverError
+from ..errors import DroverError, NotYet
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
-from .command import NotYet
 
 LEAST = 32
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..errors import NotYet
 from ..healing.replan import SILENT, SLOW, Answer
 from ..serving.cluster import Cluster
 from .agents import ask_all
-from .command import NotYet
 from .known import Known
 from .leader import load_members
 from .part import Unfinished, check_file, load_deployment

@@ -15,9 +15,9 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Optional
 
+from ..errors import NotYet
 from ..serving.deployment import REMEDY
 from .at_once import all_at_once
-from .command import NotYet
 
 if TYPE_CHECKING:
     from ..hosts.tree import Tree

@@ -11,12 +11,11 @@ import json
 import os
 
 import pytest
-from module_utils.errors import DroverError
+from module_utils.errors import DroverError, NotYet
 from module_utils.healing.members import make_members
 from module_utils.healing.replan import SILENT, SLOW, Answer
 from module_utils.hosts.process import boot
 from module_utils.runtime import decisions, leader, watch
-from module_utils.runtime.command import NotYet
 from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
 from module_utils.serving import cluster as cluster_module

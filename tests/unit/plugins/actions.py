@@ -30,11 +30,11 @@ def filter_function(name):
     return filter_loader.get(f"drover.llama.{name}").j2_function
 
 
-def act(kind, args, check_mode=False, name="drover.llama.it"):
+def act(kind, args, check_mode=False, name="drover.llama.it", transport="none", become=None):
     """What an action of the class ``kind`` returns to a task with these arguments, on a host that nobody can reach."""
     task = SimpleNamespace(action=name, args=args, async_val=0, check_mode=check_mode)
     # Without anything in it that an action could connect or copy by.
-    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), transport=transport, become=become)
     action = kind(task, connection, play_context=None, loader=None, templar=None, shared_loader_obj=None)
     return action.run(task_vars={})
 

@@ -12,6 +12,7 @@ import pytest
 from module_utils.gateway.configuration import configure
 from module_utils.gateway.settings import Settings
 from module_utils.serving.deploy import deploy
+from module_utils.serving.ports import needed_ports
 from module_utils.weights.outlook import outlook
 from unit.placement.fleets import MIB, model, plan_of, tally
 from unit.placement.starts import CHOICE, machine
@@ -80,13 +81,31 @@ def test_hosts_that_are_as_deployed_are_not_due(monkeypatch, tmp_path):
             "installed": digest,
             "deployment": one,
             "complete": "true",
-            "listeners": [{"port": one["listen"]["port"], "command": one["program"]}],
+            "listeners": [{**needed_ports(one)[0], "command": one["program"]}],
             "plan": PLAN if one["part"] == "leader" else {},
         }
         for host, one in deploy(PLAN, HOSTS, BY_HOST, MODEL, {}).items()
     ]
     assert ask("deployment", found=decorated(found), **given)["due"] == []
     assert ask("deployment", found=found[1:], **given)["due"] == [found[0]["host"]]
+
+
+def test_a_port_that_another_program_holds_is_refused():
+    (worker,) = {"pi-1", "pi-2"} - {PLAN["leader"]}
+    held = {"port": 50052, "address": "0.0.0.0", "pid": 844, "command": "/usr/bin/python3", "unit": "test.service"}
+    refused = ask(
+        "deployment",
+        plan=PLAN,
+        tallies=HOSTS,
+        programs=BY_HOST,
+        model=MODEL,
+        found=[{"host": worker, "installed": "", "listeners": [held]}],
+    )
+    assert refused["failed"]
+    assert refused["msg"] == (
+        f"Port 50052 on {worker} is held by /usr/bin/python3 (process 844, unit test.service); stop it, or set "
+        "rpc_server_port to a free port."
+    )
 
 
 def test_a_run_is_known_from_others():

@@ -195,6 +195,15 @@ def test_a_leader_that_cannot_have_the_volume_is_refused_before_anything_is_appl
     assert {"Deployment", "Service"} <= {each["kind"] for each in made(kubeconfig(), cluster)["manifests"]}
 
 
+def test_a_port_outside_that_another_program_holds_is_refused_before_anything_is_applied(kubeconfig):
+    cluster = Cluster()
+    held = {"port": 50052, "address": "0.0.0.0", "pid": 844, "command": "/usr/bin/python3", "unit": "test.service"}
+    worker = min(set(cluster.plan["addresses"]) - {cluster.plan["leader"]})
+    assert made(kubeconfig(), cluster, settings=WANTED, listeners={worker: [held]})["msg"].startswith(
+        f"Port 50052 on {worker} is held by /usr/bin/python3"
+    )
+
+
 def test_what_the_leader_heals_with_stays_as_it_is_while_it_is_right(kubeconfig, monkeypatch):
     def members(tallies):
         wanted = made(kubeconfig(), cluster, settings=WANTED, tallies=tallies)["manifests"]
