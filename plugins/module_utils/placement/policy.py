@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -83,7 +83,9 @@ class Policy:
 
     def to_dict(self) -> dict[str, Any]:
         """The document; where nobody is to stand by, it is as it was before that could be wished."""
-        document = asdict(self)
+        document = {field.name: getattr(self, field.name) for field in fields(self)}
+        # Ansible's own kind of dictionary, which a split may be, cannot be copied as one.
+        document["split"] = None if self.split is None else dict(self.split)
         return document if self.standby else {name: document[name] for name in document if name != "standby"}
 
     @cached_property

@@ -43,6 +43,20 @@ def test_a_policy_that_leaves_something_out_has_what_is_usual(field):
     assert read_plan(changed(plan, ("policy", field), None)) == plan
 
 
+class Lazy(dict):
+    """As Ansible's own kind of dictionary, which filters are given: made by nobody else."""
+
+    def __init__(self, *items):
+        raise TypeError("Direct construction of lazy containers is not supported.")
+
+
+def test_a_split_may_be_of_ansibles_own_kind():
+    split = Lazy.__new__(Lazy)
+    split.update({"pi-1": 2, "pi-2": 2})
+    plan = plan_of(model(), HOSTS)
+    assert read_plan({**plan, "policy": {**plan["policy"], "split": split}})["policy"]["split"] == dict(split)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
