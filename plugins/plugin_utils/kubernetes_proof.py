@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.healing.told import read_told
-from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import WORKER
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.names import LEADER, WORKER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.pods import DROVER
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.selectors import selector_text
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.waiting import wait_for
@@ -89,20 +90,19 @@ def held_by(api, namespace, cluster, states):
 
 
 def held_on_nodes(api, names):
-    """Node -> bytes that the RPC servers of the cluster hold there, as far as their pods tell."""
-    pods = api.list(place("Pod", names.namespace), labelSelector=selector_text(names.selector(WORKER)))
-    states = [
-        {
-            "host": pod["spec"].get("nodeName"),
-            "part": WORKER,
-            "pod": pod["metadata"]["name"],
-            "ready": (pod.get("status") or {}).get("phase") == "Running",
-            "problem": None,
-        }
-        for pod in pods
-    ]
-    found = held_by(api, names.namespace, names.cluster.name, states)
-    return {host: told["held_bytes"] for host, told in found.items()}
+    """Node -> bytes that the programs of the cluster hold there, as far as their pods tell: those of a standby that
+    leads are more than its pod has requested."""
+    held = {}
+    for part in (WORKER, LEADER):
+        for pod in api.list(place("Pod", names.namespace), labelSelector=selector_text(names.selector(part))):
+            if (pod.get("status") or {}).get("phase") != "Running":
+                continue
+            node = pod["spec"].get("nodeName")
+            state = {"host": node, "part": part, "pod": pod["metadata"]["name"], "problem": None}
+            with suppress(DroverError):
+                told = ask(api, names.namespace, state, ["held", "--cluster", names.cluster.name])
+                held[node] = held.get(node, 0) + told["held_bytes"]
+    return held
 
 
 def running_of(api, namespace, cluster, states):

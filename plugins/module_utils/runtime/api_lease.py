@@ -66,6 +66,8 @@ class ApiLease:
         # What was seen last, since when, and whether that had changed before this process's eyes.
         self.seen: dict[str, Any] | None = None
         self.since, self.moves = 0.0, False
+        # Since when the API has not answered a reading.
+        self.away: float | None = None
         self.lock, self.is_given_back = threading.Lock(), False
 
     def ask(self, takes: bool) -> Vote:
@@ -103,15 +105,25 @@ class ApiLease:
         return Vote(asked, False, holder.partition(BETWEEN)[0] if self.moves else "")
 
     def _read(self) -> dict[str, Any]:
-        lease = self._exchange("GET")
+        began = self.clock()
+        try:
+            lease = self._exchange("GET")
+        except DroverError:
+            self.away = began if self.away is None else self.away
+            raise
         self._look(lease)
+        self.away = None
         return lease
 
     def _look(self, lease: dict[str, Any]) -> None:
         spec = dictionary(lease.get("spec") or {}, f"The spec of {self.path}")
+        now = self.clock()
         if spec != self.seen:
             # Only now: it may have been written after it was asked for.
-            self.moves, self.since, self.seen = self.seen is not None, self.clock(), spec
+            self.moves, self.since, self.seen = self.seen is not None, now, spec
+        elif self.away is not None and now - self.away >= TERMS.held_seconds:
+            # Whoever has it may have been cut off from the API as this one was, and comes first now.
+            self.since = now
 
     def _write(self, lease: dict[str, Any], holder: str) -> None:
         """Have the API make a new version of ``lease``, as it was read, with this ``holder``. Raises DroverError where

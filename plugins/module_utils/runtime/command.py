@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     complete.add_argument(
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for all of it (default: 600)"
     )
-    held = commands.add_parser("held", help="print what the worker in this pod holds and who is connected, as JSON")
+    held = commands.add_parser("held", help="print what the part in this pod holds and who is connected, as JSON")
     parts = (worker, leader, keep, agent, watch, tunnel)
     for command in (*parts, status, firewall, ready, alive, waiting, complete, held):
         command.add_argument("--cluster", required=True, metavar="NAME", help="name of the cluster, such as main")

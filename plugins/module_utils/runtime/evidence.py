@@ -29,8 +29,8 @@ def print_completion(name: str, max_tokens: int, timeout: float) -> None:
 
 
 def print_held(name: str, tree: Tree | None = None) -> None:
-    """Print ``held_bytes`` of the RPC server that runs in this pod for the cluster called ``name``, and the
-    ``connections`` to its port."""
+    """Print ``held_bytes`` of the part of the cluster called ``name`` that runs in this pod, and the ``connections`` to
+    its port."""
     port, seen = load_deployment(Cluster(name))["listen"]["port"], tree or Tree()
     pids = {listener["pid"] for listener in find_listeners(seen, [port]) if listener["pid"]}
     print_document({"held_bytes": held_bytes(seen, pids), "connections": find_connections(seen, [port])})

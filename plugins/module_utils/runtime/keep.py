@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -71,10 +70,12 @@ class _Kept:
         """Run it once: its exit code, or less than 0 for the signal that has ended it."""
         if self.ending:
             return 0
-        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-            place = os.path.join(folder, "notify")
-            heard.bind(place)
-            self.process = subprocess.Popen(self.command, env={**os.environ, SOCKET: place})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            # A name that the kernel gives, with no file, for which a full disk has no room (see unix(7)).
+            heard.bind("")
+            place = f"@{heard.getsockname()[1:].decode()}"
+            # With all that it starts it can be ended at once, as a service is.
+            self.process = subprocess.Popen(self.command, env={**os.environ, SOCKET: place}, start_new_session=True)
             if self.ending:  # told so in between
                 self.process.terminate()
             return self.attend(self.process, heard)
@@ -93,7 +94,7 @@ class _Kept:
                         last = time.monotonic()
             if time.monotonic() - last >= patience:
                 complain(f"{self.command[-3]} is stuck, and is ended")
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 return process.wait()
         return process.wait()
 

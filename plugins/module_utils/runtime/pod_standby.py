@@ -22,7 +22,8 @@ from .say import complain
 from .standby import Candidate
 
 API = "Kubernetes' API"
-LET_GO_SECONDS = 5.0
+# It is stuck meanwhile, also while a name server is silent that was on the node that is gone.
+LET_GO_SECONDS = 2.0
 
 
 class PodCandidate(Candidate):

@@ -417,6 +417,32 @@ def test_an_api_that_is_away_for_longer_than_the_lease_ends_the_leader_in_time(k
     assert codes[0] - began <= TERMS.held_seconds < TERMS.granted_seconds
 
 
+def test_once_an_api_that_was_away_is_back_whoever_led_before_comes_first(kubernetes):
+    one, other = Pod(kubernetes, "kube-1"), Pod(kubernetes, "kube-2")
+    one.ask()
+    other.ask(takes=False)
+    one.ask()
+    assert other.ask(takes=False) == (False, "kube-1")
+    kubernetes.status = 500
+    for seconds in (1, 20):
+        with pytest.raises(DroverError):
+            other.ask(after=seconds)
+    kubernetes.status = 0
+    assert other.ask() == (False, "kube-1")
+    assert one.ask() == (True, "kube-1")
+
+
+def test_a_short_failure_of_the_api_gives_nobody_time(kubernetes):
+    one, other = Pod(kubernetes, "kube-1"), Pod(kubernetes, "kube-2")
+    one.ask()
+    other.ask(takes=False)
+    kubernetes.status = 500
+    with pytest.raises(DroverError):
+        other.ask(after=10)
+    kubernetes.status = 0
+    assert other.ask(after=5) == (True, "kube-2")
+
+
 def test_an_api_that_is_away_for_less_does_not(kubernetes, clock, monkeypatch):
     one = Candidate(kubernetes, clock, "kube-1", monkeypatch)
     run(clock, [one], 20)
@@ -491,6 +517,10 @@ def test_the_worker_on_its_node_lets_go_of_what_it_held(kubernetes, clock, monke
     monkeypatch.setenv("DROVER_AGENT", "kube-2.drover-main-workers.drover.svc:51052")
     made.let_go()
     assert asked == [("kube-2", "kube-2.drover-main-workers.drover.svc", 51052, made.secret), "let go"]
+
+
+def test_the_service_manager_takes_nobody_for_stuck_who_waits_for_that():
+    assert pod_standby.LET_GO_SECONDS <= standby.STUCK_SECONDS / 2
 
 
 PARTS = [*range(2), *(pytest.param(part, marks=pytest.mark.long) for part in range(2, 20))]

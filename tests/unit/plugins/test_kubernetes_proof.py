@@ -106,3 +106,28 @@ def test_one_that_is_always_killed_is_told_of_in_the_end(asked, failure):
 def test_one_that_does_not_run_is_told_of_in_the_end(asked, failure):
     with pytest.raises(failure, match="leader on kube-2 does not run"):
         asked(Api([[]], []), timeout=0)
+
+
+def test_what_programs_hold_is_added_up_by_node_also_of_a_standby_that_leads(asked):
+    """Its pod has requested next to nothing."""
+    proof = importlib.import_module("ansible_collections.drover.llama.plugins.plugin_utils.kubernetes_proof")
+    names = Names("main", "llama")
+    said = {"worker-1": 100, "leader-1": 3000, "leader-2": 0}
+    nodes = {"worker-1": "kube-2", "leader-1": "kube-2", "leader-2": "kube-1", "leader-3": "kube-3"}
+
+    class Nodes:
+        def list(self, path, labelSelector):
+            part = next(
+                part for part in ("worker", "leader") if labelSelector == proof.selector_text(names.selector(part))
+            )
+            return [
+                {"metadata": {"name": name}, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
+                for name, node in nodes.items()
+                if name.startswith(part)
+            ] + [{"metadata": {"name": f"{part}-9"}, "spec": {}, "status": {"phase": "Pending"}}]
+
+        def execute(self, namespace, name, container, command, timeout):
+            assert container == name.partition("-")[0] and command[2:] == ["held", "--cluster", "main"]
+            return (0, f'{{"held_bytes": {said[name]}}}', "") if name in said else (1, "", "It does not answer.")
+
+    assert proof.held_on_nodes(Nodes(), names) == {"kube-2": 3100, "kube-1": 0}

@@ -110,7 +110,7 @@ STUCK = """
 import socket
 def say(line):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.sendto(line.encode(), os.environ["NOTIFY_SOCKET"])
+        told.sendto(line.encode(), os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
 """
 
 
