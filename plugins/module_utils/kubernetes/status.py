@@ -77,6 +77,9 @@ def _state(host: str, part: str, pod: Mapping[str, Any], events: Iterable[Mappin
     running = (own.get("state") or {}).get("running") or {}
     ended = (own.get("lastState") or {}).get("terminated") or (own.get("state") or {}).get("terminated")
     deleted = bool(pod["metadata"].get("deletionTimestamp"))
+    if part == STANDBY and running:
+        # That it is not ready is no fault of its last end's, which a node that was off has left.
+        pod = {**pod, "status": {**pod["status"], "containerStatuses": [{**each, "ready": True} for each in statuses]}}
     problem = (
         f"The {part} on {host} is being taken off: run kubernetes.yml again." if deleted else pod_fault(pod, events)
     )

@@ -350,6 +350,23 @@ def test_while_a_standby_leads_the_leader_stands_by(cluster, leaders):
         assert len(found) == 3
 
 
+def test_one_that_stands_by_on_a_node_that_was_off_is_well(cluster, leaders):
+    leader, standby = leaders
+    pods = all_pods(leaders, standby)
+    (program,) = next(each for each in pods if each["metadata"]["name"] == f"leader-{leader}")["status"][
+        "containerStatuses"
+    ]
+    program["lastState"] = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    found = part_states(cluster.plan, pods, "drover", ["kube-1", "kube-2", "kube-3"], lease=held_by(f"{standby}_1"))
+    (state,) = (each for each in found if each["part"] == "standby")
+    assert (state["ready"], state["problem"], state["last_end"]["exit_code"]) == (True, None, 255)
+    # It has ended, and is not back.
+    program["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    found = part_states(cluster.plan, pods, "drover", ["kube-1", "kube-2", "kube-3"], lease=held_by(f"{standby}_1"))
+    (state,) = (each for each in found if each["part"] == "standby")
+    assert not state["ready"] and "ended with code 255" in state["problem"]
+
+
 def test_a_standby_whose_pod_is_gone_is_missed(cluster, leaders):
     pods = all_pods(leaders, leaders[0])[:-1]
     assert told(cluster.plan, leaders[0], pods)[leaders[1], "standby"] == (None, False)
