@@ -79,7 +79,8 @@ def _state(host: str, part: str, pod: Mapping[str, Any], events: Iterable[Mappin
     deleted = bool(pod["metadata"].get("deletionTimestamp"))
     if part == STANDBY and running:
         # That it is not ready is no fault of its last end's, which a node that was off has left.
-        pod = {**pod, "status": {**pod["status"], "containerStatuses": [{**each, "ready": True} for each in statuses]}}
+        others = [each for each in statuses if each is not own]
+        pod = {**pod, "status": {**pod["status"], "containerStatuses": [{**own, "ready": True}, *others]}}
     problem = (
         f"The {part} on {host} is being taken off: run kubernetes.yml again." if deleted else pod_fault(pod, events)
     )

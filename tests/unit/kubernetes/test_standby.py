@@ -360,7 +360,16 @@ def test_one_that_stands_by_on_a_node_that_was_off_is_well(cluster, leaders):
     found = part_states(cluster.plan, pods, "drover", ["kube-1", "kube-2", "kube-3"], lease=held_by(f"{standby}_1"))
     (state,) = (each for each in found if each["part"] == "standby")
     assert (state["ready"], state["problem"], state["last_end"]["exit_code"]) == (True, None, 255)
-    # It has ended, and is not back.
+    # Its watch has ended, and is not back.
+    watch = {"name": "watch", "ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    watch["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    statuses = next(each for each in pods if each["metadata"]["name"] == f"leader-{leader}")["status"]
+    statuses["containerStatuses"].append(watch)
+    found = part_states(cluster.plan, pods, "drover", ["kube-1", "kube-2", "kube-3"], lease=held_by(f"{standby}_1"))
+    (state,) = (each for each in found if each["part"] == "standby")
+    assert "ended with code 1 (container watch" in state["problem"]
+    statuses["containerStatuses"].remove(watch)
+    # It has ended itself.
     program["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
     found = part_states(cluster.plan, pods, "drover", ["kube-1", "kube-2", "kube-3"], lease=held_by(f"{standby}_1"))
     (state,) = (each for each in found if each["part"] == "standby")
