@@ -27,6 +27,7 @@ LAST_SECONDS = 1.0
 # A worker that was restarted costs llama-server one abort, after which it finds the worker again.
 MOST_DROPS = 2
 MOST_RESTARTS = 2
+NO_ANSWER = "no answer"
 NOT_READY = (502, 503, 504)  # llama-server says 503 while it loads, a proxy in front of it the others
 
 
@@ -56,16 +57,20 @@ def complete(
     deadline = began + timeout
     watch = _Watch(unit)
     drops = 0
+    unready: str | None = None
     before: str | None = None
     while True:
-        said = server.health(min(HEALTH_SECONDS, _left(deadline)))
+        left = _left(deadline)
+        said = server.health(min(HEALTH_SECONDS, left))
+        if said == NO_ANSWER and left < LAST_SECONDS:
+            said = unready or said  # What was asked in the last moment tells nothing new, here and below.
+        unready = said
         if said is None:
             asked = time.monotonic()
             try:
                 answer, said = server.ask(prompt, max_tokens, _left(deadline))
             except socket.timeout:
                 said = before
-                # What was asked in the last moment tells nothing new.
                 if said is None or time.monotonic() - asked >= LAST_SECONDS:
                     raise DroverError(
                         f"{server.url} took a completion and did not finish it within the {timeout:g} seconds in all; "
@@ -182,7 +187,7 @@ class _Server:
         try:
             status, _body = self._request("GET", "/health", None, timeout)
         except (socket.timeout, _Dropped):
-            return "no answer"
+            return NO_ANSWER
         except OSError as error:
             return (error.strerror or str(error)).lower()
         if status == 200:

@@ -239,7 +239,7 @@ def test_no_thread_stays_with_an_agent_that_says_a_byte_now_and_then(begins):
         dripping.start()
         before = set(threading.enumerate())
         place = {"address": "127.0.0.1", "port": server.getsockname()[1]}
-        answers = ask_all({"pi-1": place}, worker.SECRET, seconds=0.2)
+        answers = ask_all({"pi-1": place}, worker.SECRET, seconds=1)
         left = set(threading.enumerate()) - before
         for thread in left:
             thread.join(2)

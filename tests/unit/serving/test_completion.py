@@ -205,8 +205,14 @@ def test_a_request_that_hangs(serve):
 @pytest.mark.parametrize("script", [{"health": [LOADING]}, {"answers": [LOADING]}])
 def test_a_model_that_is_never_loaded(serve, script):
     url, _recorder = serve(**script)
-    with pytest.raises(DroverError, match=r"was not ready within 0.2 seconds \(it is still loading the model\)"):
-        completion.complete(url, timeout=0.2)
+    with pytest.raises(DroverError, match=r"was not ready within 1 seconds \(it is still loading the model\)"):
+        completion.complete(url, timeout=1)
+
+
+def test_what_was_asked_in_the_last_moment_tells_nothing_new(serve):
+    url, _recorder = serve(health=[LOADING, HANG])
+    with pytest.raises(DroverError, match=r"was not ready within 0.9 seconds \(it is still loading the model\)"):
+        completion.complete(url, timeout=0.9)
 
 
 def test_a_server_that_is_not_there(nowhere, monkeypatch):
