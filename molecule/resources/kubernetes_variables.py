@@ -101,10 +101,11 @@ VARIABLES = {
         {"host_path": "/srv/walked"}, lambda seen: seen.volume("model")["hostPath"]["path"] == "/srv/walked"
     ),
     "kubernetes_cache": Case(
-        {"host_path": "/srv/cache", "bytes": 5 << 30},
+        {"host_path": "/srv/cache", "bytes": 5 << 30, "spread": 2},
         lambda seen: (
             seen.volume("cache", WORKER)["hostPath"]["path"] == "/srv/cache"
             and seen.document(WORKER)["cache"]["bytes"] == 5 << 30
+            and seen.volume("documents", WORKER)["projected"]["sources"][-1]["configMap"]["optional"]
         ),
     ),
     "kubernetes_rpc_port": Case("50099", lambda seen: seen.document(WORKER)["listen"]["port"] == 50099),

@@ -14,8 +14,10 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy imp
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import give
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles import volume_faults
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.placing import placing
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.weights_map import mark_in, weights_map
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
 from ansible_collections.drover.llama.plugins.module_utils.serving.ports import require_ports
 from ansible_collections.drover.llama.plugins.module_utils.serving.settings import settings_by_host
@@ -57,6 +59,7 @@ class ActionModule(BrainAction):
 
     def answer(self, given):
         settings, plan = read_settings(given), read_plan(given["plan"])
+        gguf = read_gguf(given["gguf"])
         tallies = [read_tally(tally) for tally in given["tallies"]]
         stock = give(given["stock"], plan, tallies)
         api, names = connect(given), names_of(given, settings)
@@ -72,7 +75,7 @@ class ActionModule(BrainAction):
             given["model"],
             stock,
             settings,
-            read_gguf(given["gguf"]),
+            gguf,
             settings_by_host(given["settings_of_hosts"]),
             members_in(names.members_on(plan["leader"]) if "leaders" in plan else names.members),
             {host: members_in(names.members_on(host)) for host in plan.get("leaders", [])[1:]},
@@ -98,10 +101,14 @@ class ActionModule(BrainAction):
         faults += limit_faults(api.list(f"{folder}/limitranges"), wanted)
         if faults:
             raise DroverError(" ".join(faults))
+        # It is written when caches are filled, and not with the rest.
+        noted = [weights_map(names, {}, "")] if settings.spread else []
+        placed = mark_in(named("ConfigMap", names.weights, present))
         return {
             "deployments": deployments,
             "manifests": wanted,
-            "superfluous": [identity(each) for each in superfluous(present, wanted)],
+            "superfluous": [identity(each) for each in superfluous(present, [*wanted, *noted])],
+            "placing": placing(plan, deployments, stock, settings, given["model"], gguf, placed),
         }
 
 

@@ -109,4 +109,24 @@ superfluous:
   type: list
   elements: dict
   sample: [{"kind": "Deployment", "name": "drover-main-worker-kube-2"}]
+placing:
+  description: What it takes to fill the workers' tensor caches before the leader starts, for M(drover.llama.kubernetes_weights).
+  returned: success
+  type: dict
+  contains:
+    due:
+      description: Whether there is anything to be done; not where they were filled for the same already.
+      type: bool
+      returned: success
+    told:
+      description: Sentences about what is not going to be placed.
+      type: list
+      elements: str
+      returned: success
+    objects:
+      description: The short-lived objects that it takes, in the order in which they are applied.
+      type: list
+      elements: dict
+      returned: when due
+  sample: {"due": false, "told": []}
 """

@@ -87,14 +87,11 @@ manifest:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.weights.hashing import is_slow
 from ansible_collections.drover.llama.plugins.module_utils.weights.manifest import (
     find_manifest,
-    hashed_bytes,
     keep_manifest,
+    takes_long,
 )
-
-SOON_BYTES = 100_000_000
 
 
 def main():
@@ -111,7 +108,7 @@ def main():
     try:
         manifest = find_manifest(path, directory)
         makes = manifest is None and not module.check_mode
-        slow = makes and not module.params["patient"] and hashed_bytes(path) > SOON_BYTES and is_slow()
+        slow = makes and not module.params["patient"] and takes_long(path)
         changed = manifest is None and not slow
         if makes and not slow:
             manifest = keep_manifest(path, module.params["processes"] or None, directory=directory)

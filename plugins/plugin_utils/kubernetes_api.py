@@ -73,21 +73,28 @@ class Api:
         """The log of a pod of one container."""
         return self._request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {}, text=True) or ""
 
-    def execute(self, namespace, pod, container, command, timeout=600, send=None):
+    def execute(self, namespace, pod, container, command, timeout=600, send=None, line=None, enough=None):
         """Run ``command`` in a container: exit code, standard output and standard error.
 
-        ``send``: a path and a number of bytes to send to its standard input, once it has printed ``send`` in a line,
-        and what is told how many of how many are sent.
+        ``send``: a file and a number of bytes to send to its standard input, once it has printed ``send`` in a line,
+        and what is told how many of how many are sent. ``line``: a line to give it at once. ``enough``: is asked every
+        second, with what it has printed so far on both, whether to leave it alone and running.
         """
         core = client.CoreV1Api(self._client)
-        options = {"stdin": send is not None, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
+        given = send is not None or line is not None
+        options = {"stdin": given, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
         try:
             running = stream(
                 core.connect_get_namespaced_pod_exec, pod, namespace, container=container, command=command, **options
             )
             output = {1: "", 2: ""}
             deadline = time.monotonic() + timeout
+            if line is not None:
+                running.write_stdin(f"{line}\n".encode())
             while running.is_open() and time.monotonic() < deadline:
+                if enough and enough(output[1], output[2]):
+                    running.close()
+                    return 0, output[1], output[2]
                 running.update(timeout=1)
                 for channel in output:
                     output[channel] += running.read_channel(channel) if channel in running._channels else ""
@@ -130,16 +137,15 @@ class Api:
         return content if text else json.loads(content)
 
 
-def _send(running, path, size, tell):
+def _send(running, file, size, tell):
     sent = 0
-    with open(path, "rb") as file:
-        while sent < size:
-            piece = file.read(min(size - sent, STDIN_PIECE))
-            if not piece:
-                raise DroverError(f"{path} became shorter while it was sent: run again once nobody writes it.")
-            running.write_stdin(piece)
-            sent += len(piece)
-            tell(sent, size)
+    while sent < size:
+        piece = file.read(min(size - sent, STDIN_PIECE))
+        if not piece:
+            raise DroverError(f"{file.name} became shorter while it was sent: run again once nobody writes it.")
+        running.write_stdin(piece)
+        sent += len(piece)
+        tell(sent, size)
 
 
 def complaint(complained):

@@ -16,3 +16,19 @@ TOLD_SECONDS = 30.0
 def told_progress(name, noun="", clock=time.monotonic):
     """A ``Progress`` that tells whoever runs the playbook."""
     return Progress(name, lambda line: Display().display(line, stderr=True), TOLD_SECONDS, noun, clock)
+
+
+def told_lines(name, clock=time.monotonic):
+    """Tells whoever runs the playbook, now and then, the last line that the program in the pod ``name`` has complained
+    of: how far it is. As ``enough`` of ``Api.execute``, which goes on."""
+    told = clock()
+
+    def tell(_said, complained):
+        nonlocal told
+        lines = complained.splitlines()
+        if lines and clock() - told >= TOLD_SECONDS:
+            told = clock()
+            Display().display(f"{name}: {lines[-1].removeprefix('drover: ')}", stderr=True)
+        return False
+
+    return tell

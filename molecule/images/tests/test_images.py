@@ -69,6 +69,8 @@ def test_what_is_in_it_runs_without_rights_and_without_a_shell(inside, document)
     assert inside(f"{python} 'import os, pwd; print(pwd.getpwuid(os.getuid()).pw_name)'").stdout == "drover\n"
     assert host("builder").file(f"{PLACE}/etc/ssl/certs/ca-certificates.crt").size > 100_000
     assert not host("builder").file(f"{PLACE}/bin/sh").exists
+    # What weights are hashed with, by libraries that no package's installation has linked.
+    assert inside(f"{python} 'import numpy; print(numpy.dot([1.0, 2.0], [3.0, 4.0]))'").stdout == "11.0\n"
 
 
 def test_made_again_it_has_the_same_digest(document):

@@ -1,22 +1,27 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a start of the leader sends to the pods of its workers, by the counter of its node's interface: everything as
-llama.cpp does it, and next to nothing once the nodes keep what their workers were sent. Nothing is left in the end."""
+"""What a start of the leader sends to the pods of its workers, by the counter of an interface: everything as llama.cpp
+does it, and next to nothing once it was placed in their nodes' caches. Nothing is left in the end."""
 
 from __future__ import annotations
+
+import json
 
 import make_random_model
 import pytest
 from cluster import host
-from kubernetes_cluster import DROVER, EPHEMERAL, NODES, eventually, in_pod, kubectl, kubernetes, parts, plan
+from kubernetes_cluster import DROVER, EPHEMERAL, NODES, eventually, found, in_pod, kubectl, kubernetes, parts, plan
 from playbook import succeeded
 
 # Not that of the control plane, which has much to say to other nodes.
 LEADER, WORKERS = "kube-2", ["kube-1", "kube-3"]
 SPLIT = {LEADER: 1, "kube-1": 2, "kube-3": 2}
+OTHER_SPLIT = {LEADER: 1, "kube-1": 1, "kube-3": 3}
 FOLDER = "/var/cache/drover"
 CACHE = {"host_path": FOLDER}
+# A task of a run that has something to place.
+PLACES = "Run the pods that place"
 MIB = 1 << 20
 # There are heads of packets and acknowledgements, and what the node tells the control plane.
 SLACK, MORE = 1.05, 4 * MIB
@@ -33,15 +38,15 @@ def model():
 
 @pytest.fixture(scope="module")
 def deploy(model):
-    """Have the model served; the one layout, so that what is sent can be compared."""
+    """Have the model served; the one layout, unless another is named, so that what is sent can be compared."""
 
-    def run(name="kubernetes", **settings):
+    def run(name="kubernetes", split=SPLIT, **settings):
         return succeeded(
             kubernetes(
                 name,
                 gguf_model_path=str(model),
                 kubernetes_leader=LEADER,
-                placement_split=SPLIT,
+                placement_split=split,
                 kubernetes_healing=False,
                 **settings,
             )
@@ -71,13 +76,27 @@ def start():
     return sent() - before
 
 
+def received():
+    """Bytes that have come to the workers' pods since they are there: not what was placed, which came to others."""
+    read = "print(open('/sys/class/net/eth0/statistics/rx_bytes').read())"
+    told = [in_pod(pod, "worker", DROVER[0], "-c", read) for pod in parts("worker").values()]
+    assert not [each.stderr for each in told if each.returncode]
+    return sum(int(each.stdout) for each in told)
+
+
+def tensors():
+    """Node -> name and bytes of the tensors that are kept on it."""
+    find = f"find {FOLDER} -type f -name '????????????????' -printf '%f %s\\n' 2>/dev/null || true"
+    lines = {node: host(node).check_output(find).splitlines() for node in NODES}
+    return {node: {name: int(size) for name, size in map(str.split, found)} for node, found in lines.items()}
+
+
 def cached():
     """Node -> bytes of the tensors that are kept on it."""
-    find = f"find {FOLDER} -type f -name '????????????????' -printf '%s\\n' 2>/dev/null || true"
-    return {node: sum(map(int, host(node).check_output(find).split())) for node in NODES}
+    return {node: sum(found.values()) for node, found in tensors().items()}
 
 
-def test_the_second_load_sends_what_no_cache_saves(deploy):
+def test_the_first_start_sends_what_no_cache_saves(deploy):
     deploy()
     assert sorted(parts("worker")) == WORKERS
     predicted = plan()["predicted"]
@@ -86,16 +105,24 @@ def test_the_second_load_sends_what_no_cache_saves(deploy):
     stock = start()
     assert everything <= stock < everything * SLACK + MORE
     assert set(cached().values()) == {0}
-    # The first with one is no better, since nothing was placed: it is what fills the cache.
-    deploy(kubernetes_cache=CACHE)
+    run = deploy(kubernetes_cache=CACHE)
+    assert PLACES in run.said
     assert plan()["predicted"]["load_bytes_once_cached"] == rest
     kept = cached()
     assert {node for node, size in kept.items() if size} == set(WORKERS)
     assert sum(kept.values()) == everything - rest
+    # The pods have been there since the cache was filled.
+    assert rest <= received() < 0.18 * stock
     again = start()
-    assert again < 0.18 * stock
     assert rest <= again < rest * SLACK + MORE
     assert cached() == kept
+    assert not [pod for part in ("offerer", "placer") for pod in parts(part)]
+
+
+def test_a_second_run_has_nothing_to_place(deploy):
+    run = deploy(kubernetes_cache=CACHE)
+    assert set(run.changed.values()) == {0}
+    assert PLACES not in run.said
 
 
 def test_a_worker_that_is_replaced_has_it_still(deploy):
@@ -110,6 +137,34 @@ def test_a_worker_that_is_replaced_has_it_still(deploy):
     eventually(answers, 300)  # the leader that they were taken from has begun anew
     assert start() < plan()["predicted"]["load_bytes_once_cached"] * SLACK + MORE
     assert cached() == kept
+
+
+def test_a_new_split_moves_only_the_difference(deploy):
+    kept, before = tensors(), sent()
+    deploy(split=OTHER_SPLIT, kubernetes_cache=CACHE)
+    moved, predicted = sent() - before, plan()["predicted"]
+    now = tensors()
+    assert now["kube-1"] == kept["kube-1"]
+    new = sum(size for name, size in now["kube-3"].items() if name not in kept["kube-3"])
+    # One block of the four changes places.
+    assert 0 < new < 0.6 * sum(kept["kube-1"].values())
+    # The leader may begin twice while pods are replaced, and a run takes a while.
+    assert new < moved < (new + 2 * predicted["load_bytes_once_cached"]) * SLACK + 4 * MORE
+
+
+def test_with_a_spread_of_two_each_tensor_is_on_one_more_node(deploy):
+    deploy(split=OTHER_SPLIT, kubernetes_cache={**CACHE, "spread": 2})
+    now = tensors()
+    assert now["kube-1"] == now["kube-3"] != {}
+    told = found("configmap", "drover-main-weights")["data"]
+    weights = {node: json.loads(told[f"{node}.json"]) for node in WORKERS}
+    for one, other in (WORKERS, reversed(WORKERS)):
+        spare, held = ({each["hash"] for each in weights[node][what]} for node, what in ((one, "spare"), (other, "held")))
+        assert spare == held - {each["hash"] for each in weights[one]["held"]}
+    # A worker's pod comes to know it, also one that stays, so that it does not prune what nobody reads.
+    for node, pod in parts("worker").items():
+        read = [DROVER[0], "-c", "print(open('/etc/drover/main/weights.json').read())"]
+        eventually(lambda pod=pod, node=node: json.loads(in_pod(pod, "worker", *read).stdout) == weights[node], 180)
 
 
 def test_nothing_is_left(deploy):

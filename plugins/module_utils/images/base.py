@@ -29,8 +29,12 @@ _PACKAGES = {
     "libopenblas.so.0": "libopenblas0",
 }
 _LLAMA_CPP = ("llama.cpp-tools", "llama.cpp-tools-extra", "libggml0-backend-rpc")
-# The runtime, and certificates to fetch a model by.
-_ALWAYS = ("ca-certificates", "python3")
+# The runtime, what it hashes weights with at the speed of C, and certificates to fetch a model by.
+_ALWAYS = ("ca-certificates", "python3", "python3-numpy")
+# Of what these need, the libraries that several packages of Debian have, which are linked when one is configured, and
+# mmdebstrap only unpacks. Link below /usr/lib/TRIPLET -> where it leads to, and the packages that have that.
+ALTERNATIVES = {"libblas.so.3": "blas/libblas.so.3", "liblapack.so.3": "lapack/liblapack.so.3"}
+_LINKED = ("libblas3", "liblapack3")
 _FOR_ARCHIVES = ("libstdc++6",)
 # Debian's own image has the links from /bin to /usr/bin, and mmdebstrap only with this package.
 _MERGED = ("base-files",)
@@ -59,7 +63,7 @@ def suite_for(build: dict | None) -> str:
 
 def packages_for(build: dict | None, base: Base, own: list[str]) -> list[str]:
     """Debian's packages that go into an image, sorted: for ``build``, for the runtime, and the user's ``own``."""
-    packages = {*_ALWAYS, *own, *(_MERGED if base.kind == MMDEBSTRAP else ())}
+    packages = {*_ALWAYS, *own, *((*_MERGED, *_LINKED) if base.kind == MMDEBSTRAP else ())}
     if build is None:
         return sorted(packages.union(_LLAMA_CPP))
     unknown = [library for library in build["libraries"] if library not in _PACKAGES]

@@ -11,7 +11,7 @@ import os
 import re
 
 from ..errors import DroverError
-from .base import MMDEBSTRAP, Base, packages_for, read_base, suite_for
+from .base import ALTERNATIVES, MMDEBSTRAP, Base, packages_for, read_base, suite_for
 from .builder import ARCHITECTURES
 from .containerfile import ACCOUNT, BASE_FILE, GROUP, ROOT, containerfile
 
@@ -41,8 +41,9 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
     Returns ``id``, ``architecture``, ``name``, ``label`` (the build's, None for packages), ``folder`` (where it is
     made), ``base`` and ``build`` (paths on the controller, or None), ``unpacked`` and ``place`` (the build's folder in
     its archive and in the image), ``texts`` (path in the folder -> content), ``root`` (the command that makes the root
-    file system, or None), ``surplus`` (paths that it then takes away), ``containerfile``, ``asked`` (the programs can
-    be run while it is made), ``make`` and ``export`` (commands), and ``layout`` (the folder that the latter fills).
+    file system, or None), ``links`` (path in it -> where it leads to, which nobody has made since packages are not
+    configured there), ``surplus`` (paths that it then takes away), ``containerfile``, ``asked`` (the programs can be
+    run while it is made), ``make`` and ``export`` (commands), and ``layout`` (the folder that the latter fills).
     """
     name = _checked_name(settings["name"])
     suite = suite_for(build)
@@ -100,6 +101,10 @@ def make_recipe(architecture: str, build: dict | None, settings: dict, builder: 
         if own_root
         else {},
         "root": _mmdebstrap(architecture, base, packages, settings, folder) if own_root else None,
+        "links": {
+            f"{folder}/{ROOT}/usr/lib/{ARCHITECTURES[architecture]}-linux-gnu/{link}": target
+            for link, target in (ALTERNATIVES.items() if own_root else ())
+        },
         "surplus": [f"{folder}/{ROOT}/{path}" for path in _SURPLUS] if own_root else [],
         "containerfile": text,
         "asked": asked,

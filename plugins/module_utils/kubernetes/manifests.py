@@ -15,13 +15,12 @@ from . import policies, security, services
 from .leader import leader
 from .names import LEADER, WORKER, Names
 from .pods import metadata
+from .quantities import MOST_CONFIG_MAP_BYTES
 from .settings import Settings
 from .standby import leader_name, lease_objects, members_name
 from .workers import of_any_node, worker, workers_of_all
 
 Manifest = dict[str, Any]
-# Kubernetes' documentation "ConfigMaps": 1 MiB, of which the rest is for what is around it.
-MOST_CONFIG_MAP_BYTES = 1_000_000
 # What a cluster may have in its namespace; in the order in which it is taken off, what would come back first.
 KINDS = (
     ("apps/v1", "Deployment"),

@@ -14,6 +14,8 @@ from ..serving.cluster import Cluster
 
 LABEL_LENGTH = 63
 LEADER, WORKER, TALLY = "leader", "worker", "tally"
+# Of the short-lived pods that fill caches: the one that has the model, and those on workers' nodes.
+OFFERER, PLACER = "offerer", "placer"
 # What a pod of a leader is called that does not lead.
 STANDBY = "standby"
 # Recommended labels: Kubernetes' documentation "Recommended Labels".
@@ -27,6 +29,7 @@ NODE_ANNOTATION = "drover.llama/node"
 DEPLOYMENT_ANNOTATION = "drover.llama/deployment"
 SECRET_ANNOTATION = "drover.llama/secret"
 MEMBERS_ANNOTATION = "drover.llama/members"
+PLACED_ANNOTATION = "drover.llama/placed"
 DROVER = "drover"
 
 
@@ -46,6 +49,8 @@ class Names:
         # The Secret that the leader and the agents know each other by.
         self.agents = f"{self.prefix}-agents"
         self.speeds = f"{self.prefix}-speeds"
+        # What each worker's tensor cache is to have.
+        self.weights = f"{self.prefix}-weights"
         self.leader = f"{self.prefix}-leader"
         # Where others stand by: what tells who leads, and the account that may write it.
         self.lease = f"{self.prefix}-lease"

@@ -10,11 +10,13 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from .names import LEADER, PART_LABEL, WORKER, Names
+from .names import LEADER, OFFERER, PART_LABEL, PLACER, WORKER, Names
 from .pods import metadata
 from .settings import Settings
 
 DNS_PORT = 53
+# Where the model is offered while workers' caches are filled.
+OFFER_PORT = 50060
 WEB_PORTS = (80, 443)
 
 Rules = list[dict[str, Any]]
@@ -52,18 +54,26 @@ def of_leader(
     egress: Rules = [
         {"to": [_pods(names, WORKER)], "ports": _of_worker(settings, health_port is not None)},
         *({"to": [_block(each["address"])], "ports": [_port(each["port"])]} for each in workers_outside),
-        # Where names are asked differs from cluster to cluster: a pod, or an address of the node.
-        {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]},
+        _NAMES,
+        *_web(settings),
     ]
-    if settings.model.url:
-        # A server may send on to another one.
-        own = urlsplit(settings.model.url).port
-        egress.append({"ports": [_port(each) for each in sorted({*WEB_PORTS, *([own] if own else [])})]})
     if kubernetes_ports:
         # Some networks look at it before the address of the Service is translated, and some afterwards.
         egress.append({"ports": [_port(each) for each in sorted(kubernetes_ports)]})
     ports = [_port(each) for each in (port, health_port) if each]
     return _policy(names, names.leader, LEADER, [{"ports": ports}], egress)
+
+
+def of_placing(names: Names, settings: Settings) -> list[dict[str, Any]]:
+    """While workers' caches are filled: the pods that fill them reach the one that offers the model, and it is reached
+    by nobody else. It may have to get the model from the web first."""
+    ports, web = [_port(OFFER_PORT)], _web(settings)
+    asked = [{"from": [_pods(names, PLACER)], "ports": ports}]
+    asks = [{"to": [_pods(names, OFFERER)], "ports": ports}]
+    return [
+        _policy(names, f"{names.prefix}-{OFFERER}", OFFERER, asked, [_NAMES, *web] if web else []),
+        _policy(names, f"{names.prefix}-{PLACER}", PLACER, [], asks),
+    ]
 
 
 def budget(names: Names, standbys: int = 0) -> dict[str, Any]:
@@ -97,6 +107,14 @@ def _policy(names: Names, name: str, part: str | None, ingress: Rules, egress: R
     }
 
 
+def _web(settings: Settings) -> Rules:
+    """The web servers that a model comes from, if it does; one may send on to another."""
+    if not settings.model.url:
+        return []
+    own = urlsplit(settings.model.url).port
+    return [{"ports": [_port(each) for each in sorted({*WEB_PORTS, *([own] if own else [])})]}]
+
+
 def _of_worker(settings: Settings, heals: bool) -> Rules:
     return [_port(settings.rpc_port), *([_port(settings.agent_port)] if heals else [])]
 
@@ -111,3 +129,7 @@ def _block(source: str) -> dict[str, Any]:
 
 def _port(number: int, protocol: str = "TCP") -> dict[str, Any]:
     return {"protocol": protocol, "port": number}
+
+
+# Where names are asked differs from cluster to cluster: a pod, or an address of the node.
+_NAMES: dict[str, Any] = {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]}

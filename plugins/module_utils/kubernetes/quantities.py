@@ -14,6 +14,8 @@ from decimal import ROUND_CEILING, Decimal
 
 from ..errors import DroverError
 
+# Kubernetes' documentation "ConfigMaps": 1 MiB, of which the rest is for what is around it.
+MOST_CONFIG_MAP_BYTES = 1_000_000
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d{1,3})?\Z", re.ASCII
 )

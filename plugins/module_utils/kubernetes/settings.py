@@ -63,10 +63,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Cache:
-    """The folder ``host_path`` of a worker's node that its tensor cache is in, and how many bytes it may take there."""
+    """The folder ``host_path`` of a worker's node that its tensor cache is in, and how many bytes it may take there.
+    ``spread``: on how many workers each tensor is to be before the leader starts; with 0 none is placed beforehand."""
 
     host_path: str = CACHE_FOLDER
     bytes: int | None = None
+    spread: int = 1
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,12 @@ class Settings:
         return found if found.workers == PINNED else _for_all_nodes(found)
 
     @property
+    def spread(self) -> int:
+        """On how many workers each tensor is to be before the leader starts; 0 where none is placed beforehand, as
+        where the leader plans itself, with whoever is there."""
+        return self.cache.spread if self.cache and self.workers == PINNED else 0
+
+    @property
     def agent_port(self) -> int:
         """Where a worker's agent answers."""
         return self.rpc_port + 1000 if self.rpc_port <= 64535 else self.rpc_port - 1000
@@ -242,6 +250,12 @@ def _for_all_nodes(found: Settings) -> Settings:
             f"{wish}, where pods are given no GPUs, and kubernetes_lend wishes for {found.lend.gpus}: take gpus out, "
             f"or set kubernetes_workers to {PINNED}."
         )
+    if found.cache and found.cache.spread > 1:
+        raise DroverError(
+            f"{wish}, where the leader plans with whoever is there and nothing is placed beforehand, and "
+            f"kubernetes_cache wishes for a spread of {found.cache.spread}: take spread out, or set kubernetes_workers "
+            f"to {PINNED}."
+        )
     return replace(found, lend=replace(found.lend, gpus=0))
 
 
@@ -298,7 +312,11 @@ _MODEL: dict[str, check.Check] = {
     "sha256": check.listed(_digest),
     "token_secret": check.optional(check.dns_name),
 }
-_CACHE: dict[str, check.Check] = {"host_path": check.path, "bytes": check.optional(check.size)}
+_CACHE: dict[str, check.Check] = {
+    "host_path": check.path,
+    "bytes": check.optional(check.size),
+    "spread": check.whole(0),
+}
 _INGRESS: dict[str, check.Check] = {
     "host": check.dns_name,
     "class_name": check.optional(check.dns_name),

@@ -55,16 +55,11 @@ def courier_pod(entry: Mapping[str, Any], settings: Settings, cluster: str) -> d
     read its header there."""
     names = Names(cluster, settings.namespace)
     settings = settings.on(entry["machine"])
-    resources = _small(left_over(entry).millicores)
-    wait = container(
-        settings,
-        COURIER,
-        [PYTHON, "-c", f"import time; time.sleep({COURIER_SECONDS})"],
-        resources,
-        [("model", MODEL_FOLDER, False)],
-    )
+    resources = small(left_over(entry).millicores)
+    wait = waiting(settings, COURIER, resources, [("model", MODEL_FOLDER, False)])
     steps = [] if settings.model.claim else [handing_over(settings, "model", MODEL_FOLDER, resources)]
-    return _pod(names, f"{names.prefix}-{COURIER}", COURIER, entry, settings, wait, [model_volume(settings)], steps)
+    volumes = [model_volume(settings)]
+    return short_lived_pod(names, f"{names.prefix}-{COURIER}", COURIER, entry, settings, wait, volumes, steps)
 
 
 def sweeper_pods(
@@ -93,14 +88,14 @@ def sweeper_pods(
                     own,
                     f"sweep-{volume}",
                     [PYTHON, "-c", _SWEEP, what, f"/{volume}/{PurePosixPath(path).name}"],
-                    _small(left_over(entry).millicores),
+                    small(left_over(entry).millicores),
                     mounts,
                     # The files are another user's.
                     security_context=security.of_root("DAC_OVERRIDE"),
                 )
             )
         name = f"{names.prefix}-{SWEEPER}-{host_label(entry['node'])}"
-        made.append(_pod(names, name, SWEEPER, entry, settings, steps[-1], volumes, steps[:-1]))
+        made.append(short_lived_pod(names, name, SWEEPER, entry, settings, steps[-1], volumes, steps[:-1]))
     return made
 
 
@@ -123,13 +118,19 @@ def _tally_pod(entry: Mapping[str, Any], settings: Settings, names: Names) -> di
     if not settings.model.claim:
         mounts.append(("model", MODEL_FOLDER, True))
         volumes.append(model_volume(settings))
-    tell = container(settings, TALLY, command, _small(left.millicores, left.memory_bytes), mounts)
+    tell = container(settings, TALLY, command, small(left.millicores, left.memory_bytes), mounts)
     if can_be_seen(entry["gpus"]):
         tell = with_gpus(tell, entry, entry["gpus"]["count"])
-    return _pod(names, names.tally(node), TALLY, entry, settings, tell, volumes, [], TALLY_SECONDS)
+    return short_lived_pod(names, names.tally(node), TALLY, entry, settings, tell, volumes, [], TALLY_SECONDS)
 
 
-def _pod(
+def waiting(settings: Settings, part: str, resources: Mapping[str, Any], mounts: list[Mount]) -> dict[str, Any]:
+    """The container of a pod in which others run commands, and which does nothing itself."""
+    command = [PYTHON, "-c", f"import time; time.sleep({COURIER_SECONDS})"]
+    return container(settings, part, command, resources, mounts)
+
+
+def short_lived_pod(
     names: Names,
     name: str,
     part: str,
@@ -139,7 +140,10 @@ def _pod(
     volumes: list[dict[str, Any]],
     steps: list[dict[str, Any]],
     seconds: int = COURIER_SECONDS,
+    **more: Any,
 ) -> dict[str, Any]:
+    """A pod that does its ``work`` on the node whose stock is ``entry``, after the init ``steps``, within so many
+    ``seconds``."""
     about = pod_metadata(names, settings, part, entry["node"])
     return {
         "apiVersion": "v1",
@@ -155,11 +159,12 @@ def _pod(
             restartPolicy="Never",
             activeDeadlineSeconds=seconds,
             terminationGracePeriodSeconds=1,
+            **more,
         ),
     }
 
 
-def _small(millicores: int, most_bytes: int = TALLY_MOST_BYTES) -> dict[str, dict[str, str]]:
+def small(millicores: int, most_bytes: int = TALLY_MOST_BYTES) -> dict[str, dict[str, str]]:
     """Little is requested, so that a pod has room beside all others; more may be used while it is there."""
     limit = max(TALLY_BYTES, min(TALLY_MOST_BYTES, most_bytes))
     return {

@@ -33,6 +33,7 @@ from .pods import (
     with_gpus,
 )
 from .settings import CACHE_FOLDER, DAEMONSET, PINNED, Settings
+from .weights_map import weights_source
 
 
 def worker(
@@ -154,6 +155,8 @@ def _template(
         # The agent tells what is in it.
         shared.append(("cache", CACHE_FOLDER, True))
         volumes.append(node_folder("cache", settings.cache.host_path))
+        if node and settings.spread:
+            volumes[0]["projected"]["sources"].append(weights_source(names, node))
         steps.append(handing_over(settings, "cache", CACHE_FOLDER, resources))
     server = container(
         settings,

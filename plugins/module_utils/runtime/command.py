@@ -114,7 +114,7 @@ def _run(given: argparse.Namespace, version: str) -> int:
 
         _end_on_sigterm()
         if given.command == "manifest":
-            weights.print_manifest(given.model, given.processes)
+            weights.print_manifest(given.model, given.processes, given.directory, given.quickly)
         elif given.command == "cached":
             weights.print_cached(given.cluster)
         elif given.command == "prune":
@@ -225,6 +225,10 @@ def _parser() -> argparse.ArgumentParser:
     manifest = commands.add_parser("manifest", help="print which bytes of a model are which cached tensor, as JSON")
     manifest.add_argument("--model", required=True, metavar="FILE", help="a GGUF model; of a split one the first shard")
     manifest.add_argument("--processes", type=int, metavar="N", help="processes to hash with (default: one a core)")
+    manifest.add_argument("--directory", metavar="FOLDER", help="where it is kept (default: beside the model)")
+    manifest.add_argument(
+        "--quickly", action="store_true", help="print {} where it is to be made by Python alone, which takes long"
+    )
     cached = commands.add_parser("cached", help="print what is in this host's tensor cache, as JSON")
     place = commands.add_parser("place", help="fill this host's tensor cache; sources come by standard input, as JSON")
     place.add_argument("--parallel", type=int, default=4, metavar="N", help="tensors to fetch at once (default: 4)")

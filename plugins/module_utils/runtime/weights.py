@@ -20,7 +20,7 @@ from ..telling.placed import placed_sentences
 from ..telling.progress import Progress
 from ..weights.document import read_weights
 from ..weights.folder import cached_document, prune_cache
-from ..weights.manifest import keep_manifest
+from ..weights.manifest import find_manifest, keep_manifest, takes_long
 from ..weights.placing import place
 from ..weights.sources import read_sources
 from .documents import load_document, print_document
@@ -29,11 +29,14 @@ from .part import load_deployment
 from .say import complain
 
 
-def print_manifest(path: str, processes: int | None) -> None:
-    """Print the manifest of the model at ``path``, which is kept beside it."""
-    print_document(
-        keep_manifest(path, processes, Progress(f"{os.path.basename(path)}, hashed", complain, TOLD_SECONDS))
-    )
+def print_manifest(path: str, processes: int | None, directory: str | None, quickly: bool) -> None:
+    """Print the manifest of the model at ``path``, which is kept in ``directory`` (None: beside the model). ``quickly``:
+    an empty one where there is none yet and making it would take long."""
+    if quickly and find_manifest(path, directory) is None and takes_long(path):
+        print_document({})
+        return
+    tell = Progress(f"{os.path.basename(path)}, hashed", complain, TOLD_SECONDS)
+    print_document(keep_manifest(path, processes, tell, directory))
 
 
 def print_cached(name: str) -> None:
@@ -50,7 +53,7 @@ def prune(name: str) -> None:
 
 def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None = None) -> None:
     """Place the tensors that the cluster called ``name`` wants here, from the sources that are on standard input, as
-    JSON, and print what was done, with what people ought to know of it in ``told``."""
+    JSON in one line, and print what was done, with what people ought to know of it in ``told``."""
     cluster = Cluster(name)
     cache = cache_of(cluster)
     weights = read_weights(load_document(cluster.weights_path, REMEDY))
@@ -77,7 +80,8 @@ def cache_of(cluster: Cluster) -> dict[str, Any]:
 
 def _json(stream: IO[str]) -> Any:
     try:
-        return from_json(stream.read())
+        # Whoever runs this in a pod cannot close it.
+        return from_json(stream.readline())
     except ValueError as error:
         # What was read may hold a token.
         raise DroverError(f"The sources are not JSON (line {getattr(error, 'lineno', 1)}): give a list.") from None

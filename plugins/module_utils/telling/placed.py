@@ -11,13 +11,14 @@ from typing import Any
 from ..text import counted, size_text
 
 
-def placed_sentences(done: Mapping[str, Any]) -> list[str]:
-    """Sentences about ``done``, what weights.placing.place returned; none where all went as one would think."""
+def placed_sentences(done: Mapping[str, Any], bound: str = "rpc_server_cache_max_bytes") -> list[str]:
+    """Sentences about ``done``, what weights.placing.place returned; none where all went as one would think. ``bound``:
+    what bounds the cache, as its owner knows it."""
     told = []
     if done["left_out_bytes"]:
         told.append(
-            f"{size_text(done['left_out_bytes'])} of weights found no room on its disk or within "
-            "rpc_server_cache_max_bytes, so the leader sends them."
+            f"{size_text(done['left_out_bytes'])} of weights found no room on its disk or within {bound}, so the leader "
+            "sends them."
         )
     if done["damaged"]:
         told.append(f"{counted(len(done['damaged']), 'damaged file')} went, for the right bytes to be fetched anew.")

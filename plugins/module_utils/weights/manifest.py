@@ -29,10 +29,12 @@ from ..errors import DroverError
 from ..gguf.places import layers_by_name
 from ..gguf.reader import Header, read_header
 from ..gguf.store import MANIFEST
-from .hashing import Piece, sums_of
+from .hashing import Piece, is_slow, sums_of
 from .pieces import read_files, read_tensor
 
 SCHEMA = 1
+# Whatever hashes so much is done soon enough.
+SOON_BYTES = 100_000_000
 _WHAT = "The manifest"
 _REMEDY = "make it anew with drover manifest"
 _FIELDS: Fields = {"block_count": int, "files": list, "tensors": list}
@@ -93,9 +95,10 @@ def make_manifest(
     }
 
 
-def hashed_bytes(path: str) -> int:
-    """Bytes that are read to make the manifest of the model at ``path``. Raises DroverError when that is none."""
-    return sum(tensor["bytes"] for tensor in _tensors(read_header(path)))
+def takes_long(path: str) -> bool:
+    """Whether the manifest of the model at ``path`` would have to be made by Python alone, minutes for each gigabyte.
+    Raises DroverError when that is none."""
+    return sum(tensor["bytes"] for tensor in _tensors(read_header(path))) > SOON_BYTES and is_slow()
 
 
 def block_count_of(header: Header) -> int:

@@ -82,6 +82,12 @@ def test_mmdebstrap_unpacks_for_any_architecture(recipe):
     assert made["root"][-3:] == ["forky", "/srv/made/arm64/root", "http://mirror.example/debian"]
     assert not [line for line in lines(made) if line.startswith("RUN")]
     assert not made["asked"]
+    # numpy asks for these, which nobody has linked.
+    assert made["links"] == {
+        "/srv/made/arm64/root/usr/lib/aarch64-linux-gnu/libblas.so.3": "blas/libblas.so.3",
+        "/srv/made/arm64/root/usr/lib/aarch64-linux-gnu/liblapack.so.3": "lapack/liblapack.so.3",
+    }
+    assert recipe()["links"] == {}
 
 
 def test_what_the_builder_emulates_is_asked(recipe):

@@ -10,6 +10,7 @@ import copy
 from module_utils.kubernetes.deploy import deploy_pods
 from module_utils.kubernetes.lend import lend
 from module_utils.kubernetes.nodes import take_stock
+from module_utils.kubernetes.placing import placing
 from module_utils.kubernetes.settings import Settings
 from module_utils.kubernetes.shares import equal
 from unit.placement.fleets import model, plan_of, tally
@@ -108,17 +109,23 @@ class Cluster:
         self.tallies += [copy.deepcopy(each) for each in outside]
         self.gguf = model(blocks=20, block_bytes=100 * MIB)
         self.plan = plan_of(self.gguf, self.tallies, **(policy or {}))
+        self.model = {
+            "path": self.settings.model.path,
+            "alias": "Small",
+            "files": [{"path": self.settings.model.path, "bytes": self.gguf["file_bytes"]}],
+        }
         if self.plan["feasible"]:
             self.deployments, self.members, self.standbys = deploy_pods(
                 self.plan,
                 self.tallies,
                 {each["host"]: PROGRAMS for each in self.tallies},
-                {
-                    "path": self.settings.model.path,
-                    "alias": "Small",
-                    "files": [{"path": self.settings.model.path, "bytes": self.gguf["file_bytes"]}],
-                },
+                self.model,
                 self.stock,
                 self.settings,
                 self.gguf,
             )
+
+    def placing(self, placed=""):
+        """What it takes to fill the workers' caches, which were filled for ``placed`` last."""
+        about = (self.settings, self.model, self.gguf, placed)
+        return placing(self.plan, self.deployments, self.stock, *about)

@@ -77,6 +77,7 @@ ALL_WAYS = {
     "everything": EVERYTHING,
     "claim": CLAIM,
     "host network": {"host_network": True},
+    "caches on the network of the nodes": {"host_network": True, "cache": {"spread": 2}},
     "a namespace that is not ours": {"create_namespace": False, "service_account": "llm"},
     "healing": HEALS,
     "healing with everything": {**HEALS, **EVERYTHING},
@@ -102,6 +103,7 @@ def test_the_api_knows_every_field(way, version):
     objects += tally_pods(cluster.stock, cluster.settings, "main")
     objects += sweeper_pods(cluster.stock, cluster.settings, "main")
     objects.append(courier_pod(cluster.stock[0], cluster.settings, "main"))
+    objects += cluster.placing().get("objects", [])
     for each in objects:
         # As the API gets it.
         kubernetes_validate.validate(json.loads(json.dumps(each)), version, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
-from module_utils.kubernetes.manifests import manifests
+from module_utils.kubernetes.manifests import foundation, manifests
 
 from .objects import Cluster
 from .test_manifests import ALL_WAYS
@@ -91,6 +91,44 @@ def firewall(**wishes):
 )
 def test_who_may_connect(source, target, port, passes):
     assert firewall()[0].allows(source, target, port) is passes
+
+
+OFFERER = {**LEADER, "app.kubernetes.io/component": "offerer"}
+PLACER = {**LEADER, "app.kubernetes.io/component": "placer"}
+OTHER_PLACER = {**PLACER, "app.kubernetes.io/instance": "second"}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port", "passes"),
+    [
+        (PLACER, OFFERER, 50060, True),
+        (PLACER, OFFERER, 8080, False),
+        (OTHER_PLACER, OFFERER, 50060, False),
+        (LEADER, OFFERER, 50060, False),
+        (WORKER, OFFERER, 50060, False),
+        (STRANGER, OFFERER, 50060, False),
+        ("192.168.1.7", OFFERER, 50060, False),
+        (OFFERER, PLACER, 50060, False),
+        (PLACER, PLACER, 50060, False),
+        (PLACER, WORKER, 50052, False),
+        (PLACER, "10.96.0.1", 443, False),
+        (OFFERER, WORKER, 50052, False),
+        (OFFERER, "203.0.113.7", 443, False),
+        (LEADER, WORKER, 50052, True),
+    ],
+)
+def test_who_reaches_whom_while_caches_are_filled(source, target, port, passes):
+    cluster = Cluster(cache={})
+    objects = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)
+    assert Firewall([*objects, *cluster.placing()["objects"]]).allows(source, target, port) is passes
+
+
+def test_whoever_offers_a_model_gets_it_from_the_web_first():
+    cluster = Cluster(cache={}, model={"file": "m.gguf", "url": "https://models.lan:8443/m.gguf"})
+    walls = Firewall([*foundation(cluster.settings, "main"), *cluster.placing()["objects"]])
+    assert [walls.allows(OFFERER, "203.0.113.7", port) for port in (443, 8443, 8444)] == [True, True, False]
+    assert walls.allows(OFFERER, "10.96.0.10", 53, "UDP")
+    assert not walls.allows(PLACER, "203.0.113.7", 443)
 
 
 def test_the_leader_alone_asks_for_names():

@@ -21,6 +21,7 @@ def pods_of(**wishes):
     cluster = Cluster(**wishes)
     objects = manifests(cluster.plan, cluster.deployments, cluster.stock, cluster.settings)
     objects += tally_pods(cluster.stock, cluster.settings, "main")
+    objects += cluster.placing().get("objects", [])
     objects.append(courier_pod(cluster.stock[0], cluster.settings, "main"))
     return [
         each["spec"]["template"]["spec"] if each["kind"] == "Deployment" else each["spec"]
@@ -104,6 +105,15 @@ def test_root_is_a_step_and_never_what_stays():
             if step["securityContext"].get("runAsUser") == 0
         }
     assert steps == {("own-cache", ("CHOWN",)), ("own-model", ("CHOWN",))}
+
+
+def test_where_the_model_is_offered_nobody_writes_to_it():
+    for wish in ({}, CLAIM):
+        pod = Cluster(cache={}, **wish).placing()["objects"][2]
+        (container,) = pod["spec"]["containers"]
+        assert container["name"] == "offerer"
+        mounts = {mount["name"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+        assert mounts == {"model": True, "cache": False, "tmp": False}
 
 
 def test_the_namespace_is_labelled_with_what_is_needed():

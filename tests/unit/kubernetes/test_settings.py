@@ -138,6 +138,12 @@ def test_an_empty_text_is_no_wish():
             "kubernetes_workers is daemonset, whose workers have one leader, and placement_standby is 2: set it to 0",
         ),
         ({"cache": {"host_path": "cache"}}, "kubernetes_cache.host_path is 'cache' but must be an absolute path"),
+        ({"cache": {"spread": -1}}, "kubernetes_cache.spread is -1 but must be a whole number from 0"),
+        ({"cache": {"spread": "2"}}, "kubernetes_cache.spread is '2' but must be a whole number from 0"),
+        (
+            {"workers": "daemonset", "healing": True, "cache": {"spread": 2}},
+            "kubernetes_workers is daemonset, where the leader plans with whoever is there and nothing is placed",
+        ),
         ({"rpc_port": 80}, "kubernetes_rpc_port is 80 but must be a whole number from 1024 to 65535"),
         ({"port": 0}, "kubernetes_port is 0 but must be a whole number from 1 to 65535"),
         ({"service_type": "ExternalName"}, "kubernetes_service_type is 'ExternalName' but must be one of ClusterIP"),

@@ -229,11 +229,57 @@ def test_what_is_sent_is_told_of(api, tmp_path, monkeypatch):
     monkeypatch.setattr(api, "STDIN_PIECE", 4)
     (tmp_path / "m.gguf").write_bytes(b"0123456789")
     pieces, told = [], []
-    api._send(SimpleNamespace(write_stdin=pieces.append), tmp_path / "m.gguf", 10, lambda *much: told.append(much))
+    with open(tmp_path / "m.gguf", "rb") as file:
+        api._send(SimpleNamespace(write_stdin=pieces.append), file, 10, lambda *much: told.append(much))
     assert (pieces, told) == ([b"0123", b"4567", b"89"], [(4, 10), (8, 10), (10, 10)])
 
 
 def test_a_file_that_became_shorter_is_told_of(api, tmp_path):
     (tmp_path / "m.gguf").write_bytes(b"0123")
-    with pytest.raises(Exception, match="became shorter while it was sent"):
-        api._send(SimpleNamespace(write_stdin=len), tmp_path / "m.gguf", 10, lambda *_much: None)
+    with open(tmp_path / "m.gguf", "rb") as file, pytest.raises(Exception, match="became shorter while it was sent"):
+        api._send(SimpleNamespace(write_stdin=len), file, 10, lambda *_much: None)
+
+
+class Running:
+    """A command in a pod, by a connection that is open until it has said ``last``."""
+
+    def __init__(self, *said):
+        self.said, self.given, self.closed, self._channels, self.returncode = list(said), [], False, {}, 0
+
+    def is_open(self):
+        return bool(self.said) and not self.closed
+
+    def update(self, timeout):
+        self._channels[1] = self.said.pop(0)
+
+    def read_channel(self, channel):
+        return self._channels.pop(channel, "")
+
+    def write_stdin(self, data):
+        self.given.append(data)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def execute(api, kubeconfig, monkeypatch):
+    def run(running, **given):
+        monkeypatch.setattr(api, "stream", lambda *_arguments, **options: running)
+        return api.Api(kubeconfig()).execute("drover", "pod", "main", ["drover"], **given)
+
+    return run
+
+
+def test_a_line_is_given_at_once(execute):
+    running = Running("done\n")
+    assert execute(running, line="secret") == (0, "done\n", "")
+    assert running.given == [b"secret\n"]
+
+
+def test_a_command_is_left_alone_once_that_is_enough(execute):
+    running, heard = Running("one\n", "two\n", "three\n"), []
+    done = execute(running, enough=lambda said, _complained: heard.append(said) or said.endswith("two\n"))
+    assert done == (0, "one\ntwo\n", "")
+    assert heard == ["", "one\n", "one\ntwo\n"]
+    assert running.closed

@@ -14,7 +14,9 @@ import sys
 
 import pytest
 from module_utils.runtime import archive, command
+from module_utils.runtime import weights as weights_module
 from module_utils.serving import cluster
+from module_utils.weights import manifest as manifest_module
 from module_utils.weights.manifest import read_manifest
 from unit.documents import worker_deployment
 from unit.weights.models import write_model
@@ -98,6 +100,34 @@ def test_from_a_model_to_a_filled_cache(tmp_path, capsys, monkeypatch, worker, p
     # The leader is gone, and nothing is asked of it.
     code, done, _error = drover(capsys, monkeypatch, "place", "--cluster", "main", "--verify", given=sources)
     assert (code, done["present_bytes"], done["fetched_bytes"]) == (0, total, 0)
+
+
+def test_a_manifest_is_kept_elsewhere_and_made_quickly_or_not_at_all(tmp_path, capsys, monkeypatch):
+    path, kept = write_model(tmp_path), tmp_path / "manifests"
+    asked = ("manifest", "--model", path, "--directory", str(kept), "--quickly", "--processes", "1")
+    monkeypatch.setattr(manifest_module, "SOON_BYTES", 0)
+    monkeypatch.setattr(manifest_module, "is_slow", lambda: True)
+    assert drover(capsys, monkeypatch, *asked)[:2] == (0, {})
+    assert not kept.exists()
+    monkeypatch.setattr(manifest_module, "is_slow", lambda: False)
+    code, made, _error = drover(capsys, monkeypatch, *asked)
+    assert (code, read_manifest(made)) == (0, made)
+    assert len(list(kept.iterdir())) == 1
+    assert not list(tmp_path.glob("*.tensors.json"))
+    # One that is there costs nothing.
+    monkeypatch.setattr(manifest_module, "is_slow", lambda: True)
+    assert drover(capsys, monkeypatch, *asked)[:2] == (0, made)
+
+
+def test_sources_are_a_line_of_an_input_that_stays_open(capsys, worker):
+    """A command in a pod is never told that there is no more."""
+    nothing = {"schema": 1, "cluster": "main", "host": "w1", "spread": 1, "held": [], "spare": []}
+    worker.weights.write_text(json.dumps({**nothing, "files": [{"name": "m.gguf", "file_bytes": 1}]}))
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stream, os.fdopen(writer, "w") as others:
+        print(json.dumps([{"cache": "http://127.0.0.1:9/", "token": SECRET}]), file=others, flush=True)
+        weights_module.print_placed("main", 1, False, stream)
+    assert json.loads(capsys.readouterr().out)["fetched_bytes"] == 0
 
 
 @pytest.mark.parametrize(
