@@ -31,13 +31,15 @@ from ansible_collections.drover.llama.plugins.plugin_utils.told import told_line
 
 START_SECONDS = 180
 READ_SECONDS = 300
-# Of hundreds of gigabytes over a slow network; the offer ends by itself when nobody asks any more.
+# Of hundreds of gigabytes over a slow network; the offer ends by itself when nobody has asked for a while.
 PLACE_SECONDS = 24 * 3600
+IDLE_SECONDS = 600
 # A port that another offer has is free after a little more than a minute.
 OFFER_SECONDS = 90
 # NetworkPolicies hold for a new pod after a while.
 REACH_SECONDS = 60
 REACH = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()"
+BOUND = "the bytes of kubernetes_cache"
 SENT = "The leader sends the weights."
 SLOW = (
     "No weights are placed, since the image has nothing to read the model with but Python alone, which would take "
@@ -102,7 +104,7 @@ class Filling:
                     {node: pool.submit(self._place, placers[node], weights[node], source, sources) for node in weights}
                 )
         for node, each in sorted(done.items()):
-            self.told += [f"The tensor cache of {node}: {line}" for line in placed_sentences(each, "its bytes")]
+            self.told += [f"The tensor cache of {node}: {line}" for line in placed_sentences(each, BOUND)]
         return weights, sum(each["fetched_bytes"] for each in done.values())
 
     def _each(self, futures):
@@ -157,7 +159,8 @@ class Filling:
             return over.is_set()
 
         command = [*DROVER, "offer", "--model", self._placing["model"], "--address", address]
-        command += ["--port", str(OFFER_PORT), "--seconds", str(PLACE_SECONDS), "--allow", *members]
+        command += ["--port", str(OFFER_PORT), "--seconds", str(PLACE_SECONDS), "--idle", str(IDLE_SECONDS)]
+        command += ["--allow", *members]
         # A connection of its own: what runs is listened to all the time.
         pod = self._pod(OFFERER, self._placing["offerer"])
         with ThreadPoolExecutor(1) as pool:

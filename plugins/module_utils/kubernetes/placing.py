@@ -23,8 +23,11 @@ from .workers import network
 # Where the offering pod keeps what it knows of the model, which may lie in somebody's own volume.
 MANIFESTS = f"{CACHE_FOLDER}/manifests"
 DOCUMENTS_BYTES = 64 * MIB
-# Of a process that hashes with numpy, and of the one that began it.
+# Of a process that hashes with numpy, and of the one that began it; and how many of them there are at most, beside a
+# cluster that serves on a node that may be full. No disk is faster for long.
 HASHING_BYTES = 64 * MIB
+MOST_PROCESSES = 4
+MOST_BYTES = (MOST_PROCESSES + 1) * HASHING_BYTES
 
 
 def placing(
@@ -73,8 +76,7 @@ def placing(
     )
     if mark == placed:
         return {"due": False, "told": []}
-    left = left_over(nodes[leads])
-    resources = small(left.millicores, left.memory_bytes)
+    resources, processes = _resources(nodes[leads])
     pods = [_offerer(nodes[leads], own, names, resources, settings.cache)]
     for host in inside:
         pods.append(_placer(nodes[host], settings.on(nodes[host]["machine"]), names, settings.cache))
@@ -86,7 +88,7 @@ def placing(
         "placers": {host: pod["metadata"]["name"] for host, pod in zip(inside, pods[1:])},
         "model": model["path"],
         "manifests": MANIFESTS,
-        "processes": _processes(int(resources["limits"]["memory"]), left.millicores),
+        "processes": processes,
         "namespace": settings.namespace,
         "spread": settings.spread,
         "plan": dict(plan),
@@ -116,8 +118,7 @@ def _offerer(
 
 def _placer(entry: Mapping[str, Any], settings: Settings, names: Names, cache: Cache) -> dict[str, Any]:
     """Its documents are sent to it, and go with it."""
-    left = left_over(entry)
-    resources = small(left.millicores, left.memory_bytes)
+    resources, _processes = _resources(entry)
     mounts = [("documents", names.cluster.folder, False), ("cache", CACHE_FOLDER, False)]
     return short_lived_pod(
         names,
@@ -135,6 +136,10 @@ def _placer(entry: Mapping[str, Any], settings: Settings, names: Names, cache: C
     )
 
 
-def _processes(limit_bytes: int, millicores: int) -> int:
-    """How many processes hash at once: one for each core, as far as the pod's memory allows."""
-    return max(1, min(millicores // 1000, limit_bytes // HASHING_BYTES - 1))
+def _resources(entry: Mapping[str, Any]) -> tuple[dict[str, dict[str, str]], int]:
+    """Of a pod on the node whose stock is ``entry``, and how many processes hash in it at once: one for each core, as
+    far as its memory allows."""
+    left = left_over(entry)
+    resources = small(left.millicores, min(MOST_BYTES, left.memory_bytes))
+    fit = int(resources["limits"]["memory"]) // HASHING_BYTES - 1
+    return resources, max(1, min(left.millicores // 1000, fit))

@@ -11,11 +11,11 @@ import pytest
 from module_utils.kubernetes import weights_map as weights_map_module
 from module_utils.kubernetes.manifests import manifests
 from module_utils.kubernetes.names import Names
-from module_utils.kubernetes.placing import _processes
+from module_utils.kubernetes.placing import _resources
 from module_utils.kubernetes.weights_map import mark_in, weights_map
 from module_utils.weights.assigning import nothing_for
 
-from .objects import MIB, ROOMY, Cluster, node
+from .objects import MIB, ROOMY, Cluster, node, stock_of
 from .test_manifests import ALL_WAYS, CLAIM, HEALS, outside
 
 CACHE = {"cache": {}}
@@ -119,11 +119,14 @@ def test_on_the_network_of_the_nodes_there_are_no_policies():
 
 
 @pytest.mark.parametrize(
-    ("limit", "millicores", "processes"),
-    [(1024 * MIB, 4000, 4), (1024 * MIB, 64000, 15), (96 * MIB, 4000, 1), (1024 * MIB, 300, 1), (256 * MIB, 8000, 3)],
+    ("memory", "cpu", "processes", "limit"),
+    [("8Gi", "64", 4, 320), ("8Gi", "2", 2, 320), ("8Gi", "300m", 1, 320), ("200Mi", "8", 2, 200), ("64Mi", "8", 1, 96)],
 )
-def test_as_many_processes_hash_as_find_cores_and_memory(limit, millicores, processes):
-    assert _processes(limit, millicores) == processes
+def test_as_many_processes_hash_as_find_cores_and_memory(memory, cpu, processes, limit):
+    (entry,) = stock_of([node("kube-1", memory=memory, cpu=cpu)])
+    resources, found = _resources(entry)
+    assert (found, int(resources["limits"]["memory"]) // MIB) == (processes, limit)
+    assert int(resources["requests"]["memory"]) == 96 * MIB
 
 
 def sources(cluster, host="kube-1"):
