@@ -110,7 +110,8 @@ superfluous:
   elements: dict
   sample: [{"kind": "Deployment", "name": "drover-main-worker-kube-2"}]
 placing:
-  description: What it takes to fill the workers' tensor caches before the leader starts, for M(drover.llama.kubernetes_weights).
+  description:
+    - What it takes to fill the workers' tensor caches before the leader starts, for M(drover.llama.kubernetes_weights).
   returned: success
   type: dict
   contains:

@@ -10,9 +10,9 @@ module: kubernetes_weights
 short_description: Fill the tensor caches of workers' nodes
 version_added: "0.2.0"
 description:
-  - Waits for the short-lived pods of RV(drover.llama.kubernetes_manifests#module:placing), which are applied. Has the one on
-    the leader's node read the model and offer it to the others, works out what each worker is to have, and has all
-    fetch what they lack at the same time.
+  - Waits for the short-lived pods of RV(drover.llama.kubernetes_manifests#module:placing), which are applied. Has the
+    one on the leader's node read the model and offer it to the others, works out what each worker is to have, and has
+    all fetch what they lack at the same time.
   - What cannot be placed does not fail the task, since the leader sends it. It is told in RV(told).
   - In check mode there is no pod to ask, so do not run it then.
 options:
@@ -62,8 +62,8 @@ fetched_bytes:
   sample: 10737418240
 config_map:
   description:
-    - The ConfigMap that says what each cache is to have, to be applied; null where something went wrong that may go well
-      another time.
+    - The ConfigMap that says what each cache is to have, to be applied; null where something went wrong that may go
+      well another time.
   returned: success
   type: dict
   sample: {}

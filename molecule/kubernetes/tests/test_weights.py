@@ -20,6 +20,7 @@ SPLIT = {LEADER: 1, "kube-1": 2, "kube-3": 2}
 OTHER_SPLIT = {LEADER: 1, "kube-1": 1, "kube-3": 3}
 FOLDER = "/var/cache/drover"
 CACHE = {"host_path": FOLDER}
+KINDS = ("held", "spare")
 # A task of a run that has something to place.
 PLACES = "Run the pods that place"
 MIB = 1 << 20
@@ -96,6 +97,12 @@ def cached():
     return {node: sum(found.values()) for node, found in tensors().items()}
 
 
+def known(pod):
+    """What a worker's pod knows of what its cache is to have; None where it knows nothing."""
+    read = in_pod(pod, "worker", DROVER[0], "-c", "print(open('/etc/drover/main/weights.json').read())")
+    return json.loads(read.stdout) if read.returncode == 0 else None
+
+
 def test_the_first_start_sends_what_no_cache_saves(deploy):
     deploy()
     assert sorted(parts("worker")) == WORKERS
@@ -158,13 +165,11 @@ def test_with_a_spread_of_two_each_tensor_is_on_one_more_node(deploy):
     assert now["kube-1"] == now["kube-3"] != {}
     told = found("configmap", "drover-main-weights")["data"]
     weights = {node: json.loads(told[f"{node}.json"]) for node in WORKERS}
-    for one, other in (WORKERS, reversed(WORKERS)):
-        spare, held = ({each["hash"] for each in weights[node][what]} for node, what in ((one, "spare"), (other, "held")))
-        assert spare == held - {each["hash"] for each in weights[one]["held"]}
+    hashes = {node: {each: {tensor["hash"] for tensor in weights[node][each]} for each in KINDS} for node in WORKERS}
+    assert hashes["kube-1"]["spare"] == hashes["kube-3"]["held"] - hashes["kube-1"]["held"]
+    assert hashes["kube-3"]["spare"] == hashes["kube-1"]["held"] - hashes["kube-3"]["held"]
     # A worker's pod comes to know it, also one that stays, so that it does not prune what nobody reads.
-    for node, pod in parts("worker").items():
-        read = [DROVER[0], "-c", "print(open('/etc/drover/main/weights.json').read())"]
-        eventually(lambda pod=pod, node=node: json.loads(in_pod(pod, "worker", *read).stdout) == weights[node], 180)
+    eventually(lambda: {node: known(pod) for node, pod in parts("worker").items()} == weights, 180)
 
 
 def test_nothing_is_left(deploy):

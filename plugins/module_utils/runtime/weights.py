@@ -30,8 +30,8 @@ from .say import complain
 
 
 def print_manifest(path: str, processes: int | None, directory: str | None, quickly: bool) -> None:
-    """Print the manifest of the model at ``path``, which is kept in ``directory`` (None: beside the model). ``quickly``:
-    an empty one where there is none yet and making it would take long."""
+    """Print the manifest of the model at ``path``, which is kept in ``directory`` (None: beside the model); with
+    ``quickly`` an empty one where there is none yet and making it would take long."""
     if quickly and find_manifest(path, directory) is None and takes_long(path):
         print_document({})
         return

@@ -17,8 +17,8 @@ def placed_sentences(done: Mapping[str, Any], bound: str = "rpc_server_cache_max
     told = []
     if done["left_out_bytes"]:
         told.append(
-            f"{size_text(done['left_out_bytes'])} of weights found no room on its disk or within {bound}, so the leader "
-            "sends them."
+            f"{size_text(done['left_out_bytes'])} of weights found no room on its disk or within {bound}, so the "
+            "leader sends them."
         )
     if done["damaged"]:
         told.append(f"{counted(len(done['damaged']), 'damaged file')} went, for the right bytes to be fetched anew.")

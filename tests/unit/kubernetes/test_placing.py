@@ -92,7 +92,7 @@ def test_it_is_due_once_for_the_same():
         {"cache": {"host_path": "/mnt/ssd/drover"}},
         {**CACHE, "model": {"file": "small.gguf", "url": "https://models.lan/small.gguf", "sha256": ["a" * 64]}},
         {**CACHE, "image": f"registry.lan/drover@sha256:{'6' * 64}"},
-        {**CACHE, "policy": {"spread": "all", "split": {"kube-1": 3, "kube-2": 14, "kube-3": 3}}},
+        {**CACHE, "policy": {"spread": "all", "split": {"kube-1": 4, "kube-2": 12, "kube-3": 5}}},
     ],
 )
 def test_it_is_due_again_for_anything_else(wishes):
@@ -120,7 +120,13 @@ def test_on_the_network_of_the_nodes_there_are_no_policies():
 
 @pytest.mark.parametrize(
     ("memory", "cpu", "processes", "limit"),
-    [("8Gi", "64", 4, 320), ("8Gi", "2", 2, 320), ("8Gi", "300m", 1, 320), ("200Mi", "8", 2, 200), ("64Mi", "8", 1, 96)],
+    [
+        ("8Gi", "64", 4, 320),
+        ("8Gi", "2", 2, 320),
+        ("8Gi", "300m", 1, 320),
+        ("200Mi", "8", 2, 200),
+        ("64Mi", "8", 1, 96),
+    ],
 )
 def test_as_many_processes_hash_as_find_cores_and_memory(memory, cpu, processes, limit):
     (entry,) = stock_of([node("kube-1", memory=memory, cpu=cpu)])
