@@ -22,6 +22,7 @@ from .pods import (
     metadata,
     model_volume,
     node_folder,
+    own_address,
     pod_metadata,
     pod_spec,
     with_gpus,
@@ -127,7 +128,8 @@ def _tally_pod(entry: Mapping[str, Any], settings: Settings, names: Names) -> di
 def waiting(settings: Settings, part: str, resources: Mapping[str, Any], mounts: list[Mount]) -> dict[str, Any]:
     """The container of a pod in which others run commands, and which does nothing itself."""
     command = [PYTHON, "-c", f"import time; time.sleep({COURIER_SECONDS})"]
-    return container(settings, part, command, resources, mounts)
+    # Without it, documents of pods cannot be read.
+    return container(settings, part, command, resources, mounts, [own_address()])
 
 
 def short_lived_pod(

@@ -13,6 +13,8 @@ from module_utils.kubernetes.manifests import manifests
 from module_utils.kubernetes.names import Names
 from module_utils.kubernetes.placing import _resources
 from module_utils.kubernetes.weights_map import mark_in, weights_map
+from module_utils.runtime.weights import cache_of
+from module_utils.serving import cluster as cluster_module
 from module_utils.weights.assigning import nothing_for
 
 from .objects import MIB, ROOMY, Cluster, node, stock_of
@@ -41,6 +43,18 @@ def test_a_pod_has_the_model_and_one_is_on_the_node_of_each_worker():
         assert spec["restartPolicy"] == "Never"
         nodes = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
         assert nodes[0]["matchExpressions"][0]["values"] == [name.partition("placer-")[2] or cluster.plan["leader"]]
+
+
+def test_a_placing_pod_can_read_the_deployment_that_is_sent_to_it(monkeypatch, tmp_path):
+    made = Cluster(**CACHE).placing()
+    (work,) = pods(made)["drover-main-placer-kube-1"]["containers"]
+    told = [each["name"] for each in work["env"] if "valueFrom" in each]
+    for name in told:
+        monkeypatch.setenv(name, "10.1.1.1")
+    monkeypatch.setattr(cluster_module, "CLUSTERS_FOLDER", str(tmp_path))
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / "deployment.json").write_text(json.dumps(made["deployments"]["kube-1"]))
+    assert cache_of(NAMES.cluster)["directory"] == "/var/cache/drover/rpc"
 
 
 def test_a_model_from_the_web_is_there_before_it_is_offered():
