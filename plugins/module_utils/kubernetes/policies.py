@@ -78,8 +78,8 @@ def left_to_firewalls(
     ports = " and ".join(str(rule["port"]) for rule in rules)
     leaders = " and ".join(f"{host} ({plan['addresses'][host]['address']})" for host in plan.get("leaders", [leads]))
     return [
-        "kubernetes_host_network has pods use the network of their nodes, where no NetworkPolicy holds: have the firewalls "
-        f"of the nodes let nobody but {leaders} connect to TCP {ports}, since RPC asks for no password."
+        "kubernetes_host_network has pods use the network of their nodes, where no NetworkPolicy holds: have the "
+        f"firewalls of the nodes let nobody but {leaders} connect to TCP {ports}, since RPC asks for no password."
     ]
 
 

@@ -117,8 +117,8 @@ REFUSED = {
     "--rerank": _PROOF,
     "--reranking": _PROOF,
 }
-# --spec-type takes a list. These draft by a second model, or by blocks of the first that are else not loaded; the others
-# look up what was said before, which takes hardly any memory.
+# --spec-type takes a list. These draft by a second model, or by blocks of the first that are else not loaded; the
+# others look up what was said before, which takes hardly any memory.
 _DRAFTS = re.compile(r"(^|,)draft-")
 _NUMBER = re.compile(r"-[0-9.]")
 

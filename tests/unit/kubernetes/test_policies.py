@@ -149,7 +149,7 @@ def left(way):
 def test_what_no_policy_holds_is_left_to_the_firewalls_of_the_nodes_and_told(way, ports):
     plan, (sentence,) = left(way)
     who = f"{plan['leader']} ({plan['addresses'][plan['leader']]['address']})"
-    assert sentence.startswith("kubernetes_host_network has pods use the network of their nodes, where no NetworkPolicy")
+    assert sentence.startswith("kubernetes_host_network has pods use the network of their nodes, where no ")
     assert sentence.endswith(f"let nobody but {who} connect to TCP {ports}, since RPC asks for no password.")
 
 

@@ -227,7 +227,7 @@ def test_the_users_arguments_in_the_words_of_the_build(extra, flags, arguments):
         (["--api-key", "secret"], "has --api-key: set llama_server_api_key instead"),
         (["--tools", "all"], "has --tools: take it out, since it lets clients act on this host"),
         (["--agent"], "has --agent: take it out"),
-        (["--model_draft", "/small.gguf"], "has --model-draft: take it out, since the plan counts one model and no second"),
+        (["--model_draft", "/small.gguf"], "has --model-draft: take it out, since the plan counts one model and no"),
         (["--spec-draft-model", "/small.gguf"], "has --spec-draft-model: take it out, since the plan counts one model"),
         (["--hf-repo-draft", "a/b"], "has --hf-repo-draft: take it out, since the plan counts one model"),
         (["-md", "/small.gguf"], "has the short flag -md: write its long form"),
