@@ -55,8 +55,10 @@ def play(
     check: bool = False,
     diff: bool = False,
     tags: str = "",
+    verbose: bool = False,
 ) -> Run:
-    """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others."""
+    """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others, and
+    ``verbose`` has the result of every task printed."""
     command = ["ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", json.dumps(settings or {})]
     for inventory in (*inventories, *more):
         command += ["--inventory", str(inventory)]
@@ -69,6 +71,8 @@ def play(
         command.append("--diff")
     if tags:
         command += ["--tags", tags]
+    if verbose:
+        command.append("-vv")
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
