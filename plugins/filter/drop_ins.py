@@ -1,0 +1,20 @@
+
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
+from ansible_collections.drover.llama.plugins.module_utils.serving import drop_ins
+from ansible_collections.drover.llama.plugins.module_utils.serving.deployment import read_deployment
+
+
+def _drop_ins(deployment, memory=None):
+    try:
+        return drop_ins.drop_ins(read_deployment(deployment), memory)
+    except DroverError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    def filters(self):
+        return {"drop_ins": _drop_ins}
