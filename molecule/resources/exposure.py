@@ -1,4 +1,6 @@
-
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How much systemd finds that a unit may do which it need not: 0 for nothing, 10 for everything."""
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What systemd holds a unit to, on a host with a kernel of its own: what no container can show.
 
 Each is tried by a service that is made like one of Drover's and hardened by the same files.
@@ -59,8 +61,9 @@ def run(script: str, **added: str) -> tuple[str, list[str]]:
     """Run ``script`` as a service of Drover's with the drop-ins ``added``: how it ended, and what was printed."""
     machine = host(HOST)
     with ExitStack() as stack:
-        stack.callback(machine.check_output, "systemctl daemon-reload")
-        stack.callback(machine.check_output, f"rm -r {FOLDER}/drover-probe@.service {FOLDER}/{PROBE}.d /run/drover-probe*")
+        stack.callback(
+            machine.check_output, f"rm -rf {FOLDER}/drover-probe@* /run/drover-probe.* && systemctl daemon-reload"
+        )
         put("/run/drover-probe.py", script)
         start = "ExecStart=/usr/bin/python3 /run/drover-probe.py\nStandardOutput=truncate:/run/drover-probe.said\n"
         put(f"{FOLDER}/drover-probe@.service", f"[Service]\nType=oneshot\n{start}")
@@ -113,7 +116,7 @@ def test_a_service_opens_the_node_that_it_was_given_and_no_other():
     nodes = {"granted": "1 11", "bound": "10 223", "hidden": "1 11"}
     limits = limits_drop_in({"nodes": ["/dev/drover-granted"], "groups": []})
     with ExitStack() as stack:
-        stack.callback(host(HOST).check_output, "rm /dev/drover-*")
+        stack.callback(host(HOST).check_output, "rm -f /dev/drover-*")
         for name, number in nodes.items():
             host(HOST).check_output(f"mknod --mode=0666 /dev/drover-{name} c {number}")
         without = json.loads(run(WRITTEN_TO)[1][-1])

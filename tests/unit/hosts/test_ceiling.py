@@ -1,4 +1,6 @@
-
+# Copyright (c) 2026 The Drover developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The bound on what a service may take of its host's memory: above every plan, below what the host needs itself."""
 
 from __future__ import annotations
