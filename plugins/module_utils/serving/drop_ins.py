@@ -4,8 +4,9 @@
 """What is added to the units of one host by its deployment and its memory, as files that systemd reads (drop-ins).
 
 - Which GPUs a service sees, and nothing else of /dev.
-- Whom an RPC server may talk to. Whoever may connect is its leader, or may be; it connects to nobody itself. The
-  firewall says the same of those who come; this also holds while somebody has emptied that, and for what goes out.
+- Whom an RPC server and its agent may talk to. Whoever may connect is their leader, or may be; they connect to nobody
+  themselves. The firewall says the same of those who come; this also holds while somebody has emptied that, and for
+  what goes out.
 - How much memory a service may take, see ``hosts.ceiling``.
 """
 
@@ -37,12 +38,9 @@ def drop_ins(deployment: dict[str, Any], memory: dict[str, Any] | None) -> list[
     if deployment["part"] == "leader":
         unit, limits = cluster.server_unit, {cluster.server_unit: limits_drop_in(deployment)}
     else:
-        unit = cluster.rpc_unit
-        limits = {
-            unit: limits_drop_in(deployment, _addresses(deployment)),
-            # It tells of the GPUs.
-            cluster.agent_unit: limits_drop_in(deployment) if deployment["healing"] else "",
-        }
+        unit, text = cluster.rpc_unit, limits_drop_in(deployment, _addresses(deployment))
+        # An agent answers the same, and tells of the GPUs.
+        limits = {unit: text, cluster.agent_unit: text if deployment["healing"] else ""}
     return [
         *({"path": LIMITS.format(name), "text": text, "restarts": True} for name, text in limits.items()),
         # systemd holds a running service to another one, too.
@@ -76,8 +74,8 @@ def limits_drop_in(deployment: dict[str, Any], addresses: list[str] | None = Non
 
 
 def _addresses(deployment: dict[str, Any]) -> list[str] | None:
-    """Whom the RPC server of a worker may talk to besides what runs on its host: those who may connect, and itself by
-    its own address; None where that is anybody. Who reaches it through the tunnel comes from there."""
+    """Whom a worker may talk to besides what runs on its host: those who may connect, and itself by its own address;
+    None where that is anybody. Who reaches it through the tunnel comes from there."""
     if deployment["allow"] is None:
         return None
     if reached_at(deployment) is not None:

@@ -216,6 +216,7 @@ def listens(root, port, unit):
     ],
 )
 def test_what_heals_itself_needs_who_heals_answering_and_its_secret(prepared, deployment, unit):
+    add(prepared, deployment)
     assert not is_complete(prepared, deployment)
     (prepared / WANTED[1:] / unit).symlink_to("/etc/systemd/system/nowhere.service")
     assert not is_complete(prepared, deployment)

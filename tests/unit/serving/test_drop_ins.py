@@ -48,15 +48,16 @@ def test_what_is_no_node_is_refused(path):
         limits_drop_in({"nodes": [path], "groups": []})
 
 
-def test_an_rpc_server_talks_to_whoever_may_connect_and_to_itself():
+def test_a_worker_talks_to_whoever_may_connect_and_to_itself():
     found = texts(WORKER)
     assert found[f"{RPC}/10-limits.conf"].splitlines()[1:] == [
         "[Service]",
         "IPAddressDeny=any",
         "IPAddressAllow=localhost 10.0.0.11/32 10.0.0.7/32 10.0.9.0/24",
     ]
-    # An agent knows its leader by the secret, and answers a leader alone already by the firewall.
-    assert found[f"{AGENT}/10-limits.conf"] == ""
+    # Where nothing heals there is no agent.
+    assert found[f"{AGENT}/10-limits.conf"] == found[f"{RPC}/10-limits.conf"]
+    assert texts({**WORKER, "healing": None})[f"{AGENT}/10-limits.conf"] == ""
 
 
 def test_whoever_comes_through_the_tunnel_comes_from_the_host_itself():
@@ -79,7 +80,6 @@ def test_a_leader_talks_to_everybody_and_sees_its_card():
 def test_an_agent_sees_the_card_that_it_tells_of():
     card = {"nodes": ["/dev/nvidia0"]}
     assert "BindPaths=-/dev/nvidia0" in texts({**WORKER, **card})[f"{AGENT}/10-limits.conf"]
-    assert texts({**WORKER, **card, "healing": None})[f"{AGENT}/10-limits.conf"] == ""
 
 
 @pytest.mark.parametrize(("deployment", "folder"), [(WORKER, RPC), (LEADER, SERVER)])
