@@ -13,7 +13,7 @@ import json
 from contextlib import ExitStack
 
 from cluster import LEADER, address, answers, host
-from module_utils.hosts.ceiling import ceiling_drop_in
+from module_utils.hosts.ceiling import DROP_IN, ceiling_drop_in
 from module_utils.serving.drop_ins import limits_drop_in
 
 HOST, OTHER = "pi-5", "pi-1"
@@ -81,14 +81,30 @@ def shown(unit: str, *names: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in said.splitlines())
 
 
+def in_force() -> str:
+    """The most that the kernel lets the RPC server have."""
+    group = f"$(systemctl show --value --property=ControlGroup {RPC})"
+    return host(HOST).check_output(f'cat "/sys/fs/cgroup{group}/memory.max"')
+
+
 def test_the_kernel_knows_the_bound_on_an_rpc_servers_memory():
     told = shown(RPC, "MemoryMax", "MemorySwapMax")
-    group = f'"/sys/fs/cgroup$(systemctl show --value --property=ControlGroup {RPC})"'
-    assert host(HOST).check_output(f"cat {group}/memory.max") == told["MemoryMax"]
+    assert in_force() == told["MemoryMax"]
     total = int(host(HOST).check_output("awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo"))
     # The default reserve of such a host is a tenth.
     assert 0.94 * total < int(told["MemoryMax"]) < 0.96 * total
     assert int(told["MemoryMax"]) + int(told["MemorySwapMax"]) <= total
+
+
+def test_a_running_rpc_server_is_held_to_another_bound():
+    before, process = in_force(), shown(RPC, "MainPID")
+    drop_in = DROP_IN.format(RPC)
+    change = "sed -i /MemoryMax/s/=.*/={}/ " + drop_in + " && systemctl daemon-reload"
+    with ExitStack() as stack:
+        stack.callback(host(HOST).check_output, change.format(before))
+        host(HOST).check_output(change.format(1024 * MIB))
+        assert in_force() == str(1024 * MIB)
+        assert shown(RPC, "MainPID") == process
 
 
 def test_a_runaway_is_ended_and_nothing_else(api):
