@@ -124,6 +124,7 @@ VARIABLES = {
     # Handed over by the roles that enter this one; names so common may stand in an inventory for other ends.
     "host_cluster": elsewhere("roles/rpc_server/tasks/configure.yml"),
     "host_deployment": elsewhere("roles/rpc_server/tasks/configure.yml"),
+    "host_memory": elsewhere("roles/host/vars/main.yml"),
     "host_running": elsewhere("roles/host/vars/main.yml"),
     "host_installed": elsewhere("roles/host/tasks/main.yml"),
     "host_notify": elsewhere("roles/rpc_server/tasks/configure.yml"),

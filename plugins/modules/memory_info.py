@@ -559,7 +559,8 @@ runs:
   sample: true
 complete:
   description:
-    - Whether the service of RV(deployment) starts after a boot, and a leader has its key, which root may change and the
+    - Whether the service of RV(deployment) starts after a boot, and what Drover adds to its unit is there, such as the
+      memory that it may take at most by RV(tally.memory); whether a leader has its key, which root may change and the
       service may read, and nobody else; and whether what heals it, if anything does, answers.
   returned: success
   type: bool
@@ -754,14 +755,14 @@ def main():
             "measured": read_document(Cluster(cluster).measured_path),
             "deployment": deployment,
             "runs": runs(Tree(), Cluster(cluster), deployment),
-            "complete": complete(Tree(), Cluster(cluster), deployment),
+            "complete": complete(Tree(), Cluster(cluster), deployment, tally["memory"]),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
             # What has come through the tunnel is handed over by one more connection, within this machine.
             "received_bytes": received_bytes(wanted["ports"], reached_at(deployment or {})),
             "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
-            "standby": found_standby(Tree(), cluster),
+            "standby": found_standby(Tree(), cluster, tally["memory"]),
             "programs": programs(wanted, not module.check_mode) if wanted["programs"] and takes_part else None,
         }
     except DroverError as error:
