@@ -314,6 +314,13 @@ platform:
       returned: success
       type: int
       sample: 6144000000
+    build_tools:
+      description: The programs on PATH that llama.cpp can be compiled with.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: [cmake, ninja, g++]
     package:
       description:
         - The package manager as C(manager), V(apt), V(dnf), V(pacman), V(brew) or null; as C(candidate) the version

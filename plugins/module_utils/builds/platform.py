@@ -23,6 +23,7 @@ from ..hosts.os_release import read_os_release
 from ..hosts.tree import Tree
 from . import elf
 from .drivers import has_vulkan_driver
+from .tools import tools_there
 
 # apt goes through all of its lists at first, which a small or emulated host takes its time for.
 SECONDS = 120
@@ -48,8 +49,8 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
     ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of
     NVIDIA's, each once, and ``gpu_problem``; ``vulkan_driver``, whether there is one; ``memory_bytes``, what can be had
-    now without stopping a service; ``package``, which is asked for ``package`` by name. ``run`` takes a command and
-    returns its output.
+    now without stopping a service; ``build_tools``, the programs on PATH that llama.cpp can be compiled with;
+    ``package``, which is asked for ``package`` by name. ``run`` takes a command and returns its output.
     """
     run = run or _output
     system, architecture = platform.system().lower(), architecture_of(platform.machine(), struct.calcsize("P") * 8)
@@ -70,6 +71,7 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
         "vulkan_driver": has_vulkan_driver(tree),
         # What the services hold comes back when they stop, and compiling does not stop them.
         "memory_bytes": max(0, memory["usable_bytes"] - memory["held_bytes"]),
+        "build_tools": tools_there(shutil.which),
         "package": read_package(tree, package, run),
     }
 

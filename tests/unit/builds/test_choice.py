@@ -319,6 +319,32 @@ def test_a_host_that_has_the_build_does_not_compile_it_for_another():
     assert choose([host("a", builds=[build], cores=16)], source=SOURCE)["hosts"]["a"]["build_host"] == "a"
 
 
+def fedora(name, tools=(), **more):
+    there = host(name, **more)
+    there["platform"].update(build_tools=list(tools), package={"manager": "dnf", "candidate": None, "known": True})
+    return there
+
+
+def test_who_has_no_tools_and_no_apt_is_left_out_of_what_is_compiled():
+    choice = choose([host("deb"), fedora("a", version="9"), fedora("b", version="9")], "source", source=SOURCE)
+    assert list(choice["hosts"]) == ["deb"]
+    assert choice["left_out"]["a"] == choice["left_out"]["b"]
+    assert 'install them yourself by "dnf install cmake ninja-build gcc-c++"' in choice["left_out"]["a"]
+
+
+def test_one_host_with_tools_compiles_for_those_of_its_kind_without():
+    ways = choose([fedora("a", cores=16), fedora("b", ["cmake", "ninja", "g++"], cores=1)], source=SOURCE)["hosts"]
+    assert {name: way["build_host"] for name, way in ways.items()} == {"a": "b", "b": "b"}
+    assert ways["b"]["recipe"]["packages"] == []
+
+
+def test_who_has_the_build_needs_no_tools():
+    build = choose([fedora("a", ["cmake", "ninja", "g++"])], source=SOURCE)["hosts"]["a"]["id"]
+    choice = choose([fedora("a", builds=[build]), fedora("b")], "source", source=SOURCE)
+    assert (list(choice["hosts"]), list(choice["left_out"])) == (["a"], ["b"])
+    assert choice["hosts"]["a"]["build_host"] == "a"
+
+
 def test_compiled_builds_differ_with_the_options():
     generic = choose([host("a")], source=SOURCE)["hosts"]["a"]["id"]
     native = choose([host("a")], source=SOURCE, options={"cpu": "native"})["hosts"]["a"]["id"]
