@@ -302,6 +302,12 @@ platform:
       version_added: "0.2.0"
       type: bool
       sample: true
+    hip_driver:
+      description: Whether the kernel's part of AMD's ROCm is there, and the libraries of its runtime.
+      returned: success
+      version_added: "0.2.0"
+      type: bool
+      sample: false
     compute_capabilities:
       description: What CUDA calls the generations of its NVIDIA cards, each once.
       returned: success

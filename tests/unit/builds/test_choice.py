@@ -121,6 +121,23 @@ def test_packages_of_the_backends_that_are_wanted(backends, about, packages, dri
     assert (way["packages"], way["backends"], way["installed"]) == (packages, driven, not packages)
 
 
+@pytest.mark.parametrize(
+    ("vulkan", "hip", "packages", "driven"),
+    [
+        (False, True, [*BASE, "libggml0-backend-hip"], ["CPU", "ROCm"]),
+        (True, True, [*BASE, VULKAN], ["CPU", "Vulkan"]),
+        (False, False, BASE, ["CPU"]),
+    ],
+)
+def test_the_package_of_hip_is_taken_where_rocm_is_and_no_driver_of_vulkan(vulkan, hip, packages, driven):
+    one = host("a", candidate="0.7.0-1", gpus=["rocm"])
+    one["platform"].update(vulkan_driver=vulkan, hip_driver=hip)
+    choice = choose([one], options={"backends": ["auto"]})
+    assert (choice["hosts"]["a"]["packages"], choice["hosts"]["a"]["backends"]) == (packages, driven)
+    # Nothing is told of Vulkan where something else drives the card.
+    assert any("Vulkan finds no GPU" in reason for reason in choice["reasons"]) == (driven == ["CPU"])
+
+
 def on_vulkan(found=True, driver=True, packaged=("CPU",), gpus=("vulkan",), **more):
     made = host("a", candidate="0.7.0-1", found=found, gpus=gpus, **more)
     made["platform"]["vulkan_driver"] = driver

@@ -220,6 +220,20 @@ def test_without_its_driver_vulkan_is_not_compiled():
     assert made["backends"] == []
 
 
+@pytest.mark.parametrize(
+    ("gpus", "vulkan", "hip", "backends"),
+    [
+        (["rocm"], False, True, ["hip"]),
+        (["rocm"], True, True, ["vulkan"]),
+        (["rocm"], False, False, []),
+        (["vulkan"], False, True, []),  # no card of AMD's
+    ],
+)
+def test_rocm_drives_a_card_of_amd_s_where_vulkan_has_no_driver(gpus, vulkan, hip, backends):
+    host = platform(gpus=gpus, compute_capabilities=[], vulkan_driver=vulkan, hip_driver=hip)
+    assert recipe(host, backends=["auto"])["backends"] == backends
+
+
 def test_a_card_that_cannot_be_seen_is_not_passed_over_in_silence():
     blind = platform(gpus=[], compute_capabilities=[], gpu_problem="NVIDIA's driver is loaded and so on.")
     with pytest.raises(DroverError, match=r"^NVIDIA's driver is loaded and so on\.$"):
