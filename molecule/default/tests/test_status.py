@@ -57,7 +57,7 @@ def test_a_killed_server_comes_back_by_itself(api):
 
 # The leader's own start, but for the end: llama-server is told of one worker less, whose layers the others get.
 WITHOUT_THE_LAST = """\
-import os, runpy, sys
+import os, runpy
 
 become = os.execve
 
