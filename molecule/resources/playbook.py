@@ -55,10 +55,11 @@ def play(
     check: bool = False,
     diff: bool = False,
     tags: str = "",
+    verbose: bool = False,
     directory: Path = ROOT,
 ) -> Run:
     """Run ``playbooks/NAME.yml`` on the lab from a ``directory``; ``more`` inventories are added, ``settings`` override
-    all others."""
+    all others, and ``verbose`` has the result of every task printed."""
     command = ["ansible-playbook", str(ROOT / f"playbooks/{name}.yml"), "--extra-vars", json.dumps(settings or {})]
     for inventory in (*inventories, *more):
         command += ["--inventory", str(inventory)]
@@ -71,6 +72,8 @@ def play(
         command.append("--diff")
     if tags:
         command += ["--tags", tags]
+    if verbose:
+        command.append("-vv")
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -14,6 +14,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.deploy imp
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus import give
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles import volume_faults
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.policies import left_to_firewalls
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
 from ansible_collections.drover.llama.plugins.module_utils.placement.document import read_plan
@@ -102,6 +103,7 @@ class ActionModule(BrainAction):
             "deployments": deployments,
             "manifests": wanted,
             "superfluous": [identity(each) for each in superfluous(present, wanted)],
+            "notes": left_to_firewalls(plan, deployments, {entry["node"] for entry in stock}, settings),
         }
 
 

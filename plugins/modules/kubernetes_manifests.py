@@ -109,4 +109,11 @@ superfluous:
   type: list
   elements: dict
   sample: [{"kind": "Deployment", "name": "drover-main-worker-kube-2"}]
+notes:
+  description:
+    - What is left to the owners of the nodes, such as their firewalls where pods use their network, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
