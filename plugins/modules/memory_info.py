@@ -102,6 +102,15 @@ options:
     type: list
     elements: int
     default: []
+  needs:
+    description:
+      - The packages that the host's part takes. One whose program is not there, on a host without apt, is one of
+        RV(tally.obstacles).
+    type: list
+    elements: str
+    choices: [nftables, stunnel4, haproxy, openssl]
+    default: [nftables]
+    version_added: "0.2.0"
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 notes:
@@ -180,7 +189,8 @@ tally:
     obstacles:
       description:
         - Why Drover cannot run on the host at all, one sentence each with what to do about it; empty if it can. No
-          systemd, no root and a container without namespaces are such obstacles.
+          systemd, no root, a container without namespaces and a program that it takes and apt cannot bring are such
+          obstacles.
       returned: success
       type: list
       elements: str
@@ -677,6 +687,7 @@ from ansible_collections.drover.llama.plugins.module_utils.builds.platform impor
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
 from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
+from ansible_collections.drover.llama.plugins.module_utils.hosts.obstacles import NEEDS
 from ansible_collections.drover.llama.plugins.module_utils.hosts.received import received_bytes
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
     BUILDS_PATH,
@@ -717,6 +728,7 @@ def main():
             },
             "bandwidth": {"type": "bool", "default": True},
             "ports": {"type": "list", "elements": "int", "default": []},
+            "needs": {"type": "list", "elements": "str", "choices": list(NEEDS), "default": ["nftables"]},
         },
         supports_check_mode=True,
     )
@@ -738,6 +750,7 @@ def main():
             builds_path=wanted["builds_path"],
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
+            needs=wanted["needs"],
         )
         takes_part = not (tally["exclude"] or tally["obstacles"])
         deployment = read_deployments(Tree()).get(cluster)

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cluster import LEADER, ROOT, STRANGER, WORKERS, Api, address, answers, host
+from cluster import LEADER, ROOT, STRANGER, WORKERS, Api, address, answers, host, restart_leader
 from exposure import WELL_PROTECTED, exposure
 from module_utils.hosts.ceiling import ceiling_bytes, most_planned
 from playbook import play, succeeded
@@ -164,9 +164,5 @@ def test_model_arrived_whole_and_nothing_is_half_written():
 
 def test_restart_of_the_leader_gives_the_same_answer(api):
     question, answer = answers()[0]
-    host(LEADER).check_output("systemctl restart drover-server@main.service")
-    for _ in range(120):
-        if host(LEADER).run(f"curl --fail --silent {api.url}/health").rc == 0:
-            break
-        time.sleep(0.5)
+    restart_leader(api)
     assert api.ask(question) == answer
