@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -79,6 +80,16 @@ class Api:
         status, reply = self.request("/v1/chat/completions", body)
         assert status == 200, f"{question!r} got HTTP {status}"
         return reply["choices"][0]["message"]["content"]
+
+
+def restart_leader(api: Api) -> None:
+    """Have llama-server start anew, and wait until it says that it is well."""
+    host(LEADER).check_output("systemctl daemon-reload && systemctl restart drover-server@main.service")
+    for _ in range(120):
+        if host(LEADER).run(f"curl --fail --silent {api.url}/health").rc == 0:
+            return
+        time.sleep(0.5)
+    pytest.fail("llama-server is not well a minute after its start")
 
 
 @pytest.fixture(scope="session")

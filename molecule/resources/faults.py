@@ -16,15 +16,17 @@ import urllib.request
 import pytest
 from cluster import LEADER, ROOT, Api, address, answers, host
 
-# What the model takes to load here, and what a request waits for at most.
+# What a single fault may cost beside loading the model; what that takes here at most, and so what is waited for.
+AIM_SECONDS = 20.0
 LOAD_SECONDS = 25.0
-HEAL_SECONDS = 20.0 + LOAD_SECONDS
+HEAL_SECONDS = AIM_SECONDS + LOAD_SECONDS
 # After many faults in a row the watch waits five minutes between two plans (see healing.policy), then for 30 s that all
 # is settled and for 60 s that requests end; and there is the switch itself.
 BACK_SECONDS = 300.0 + 30.0 + 60.0 + LOAD_SECONDS
 # A client that waits longer for a host without power waits for nothing.
 REQUEST_SECONDS = 60.0
 HEALTH = f"http://{address(LEADER)}:9080/health"
+OWN_HEALTH = f"http://{address(LEADER)}:8080/health"
 RUNNING = "/var/lib/drover/healing/main/running.json"
 WORKERS = ["pi-1", "pi-2", "pi-3"]
 
@@ -48,6 +50,37 @@ def health():
 
 def is_healthy():
     return health()[0] == 200
+
+
+class Loading:
+    """The last time that llama-server was seen to load its model, by its own word: how many ``seconds`` it took."""
+
+    def __init__(self):
+        self.now, self.began, self.ended = False, 0.0, 0.0
+
+    @property
+    def seconds(self):
+        return self.ended - self.began
+
+    def is_over(self):
+        """Look once; whether the cluster is healthy."""
+        if is_healthy():
+            return True
+        before, self.now = self.now, loads()
+        if self.now:
+            self.ended = time.monotonic()
+            self.began = self.began if before else self.ended
+        return False
+
+
+def loads():
+    try:
+        urllib.request.urlopen(OWN_HEALTH, timeout=2).close()
+    except urllib.error.HTTPError as error:
+        return error.code == 503
+    except OSError:
+        pass
+    return False
 
 
 def wait_until(true, seconds, what):
@@ -121,23 +154,30 @@ def stream(api):
     assert False not in [right for _begin, _end, right in requests.done], "an answer was wrong"
 
 
-def answers_again(stream, name, began, noticed, seconds=HEAL_SECONDS):
-    """Wait until it is healthy, and for the answer to a new request; told as a line. Seconds since ``began``."""
-    wait_until(is_healthy, seconds, f"{name}: healthy again")
+def answers_again(stream, name, began, noticed, seconds=HEAL_SECONDS, aim=None):
+    """Wait until it is healthy, within ``aim`` seconds and what the model took to load, if there is one; and for the
+    answer to a new request. Told as a line. Seconds since ``began``."""
+    loading = Loading()
+    wait_until(loading.is_over, seconds, f"{name}: healthy again")
+    healthy = time.monotonic() - began
     # Those of the stream may still wait for a host that was off.
     wait_until(stream.is_answered, LOAD_SECONDS + 20, f"{name}: answered again")
     took = time.monotonic() - began
     failed = stream.failed_since(began)
-    print(f"\n{name}: noticed after {noticed:.1f} s, answers again after {took:.1f} s, {failed} requests failed")
+    print(
+        f"\n{name}: noticed after {noticed:.1f} s, healthy after {healthy:.1f} s, of which it loaded for "
+        f"{loading.seconds:.1f} s, answers again after {took:.1f} s, {failed} requests failed"
+    )
+    assert aim is None or healthy <= aim + loading.seconds, f"{name}: {healthy:.1f} s, loaded {loading.seconds:.1f} s"
     return took
 
 
-def heals(stream, name, fault, seconds=HEAL_SECONDS, notice=10):
+def heals(stream, name, fault, seconds=HEAL_SECONDS, notice=10, aim=None):
     """Do what ``fault`` does, and wait for an answer that was asked for after the fault was noticed."""
     began = time.monotonic()
     fault()
     noticed = wait_until(lambda: not is_healthy(), notice, f"{name}: noticed")
-    return answers_again(stream, name, began, noticed, seconds)
+    return answers_again(stream, name, began, noticed, seconds, aim)
 
 
 def goes_on(stream, name, seconds):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -73,6 +74,12 @@ def asked(api, question):
 
 def plan():
     return json.loads(found("configmap", "drover-main-plan")["data"]["plan.json"])
+
+
+def secrets():
+    """What nobody is to be told: the key of the API, and what the leader and the agents know each other by."""
+    kept = [found("secret", f"drover-main-{name}")["data"].values() for name in ("api", "agents")]
+    return [base64.b64decode(text).decode().strip() for texts in kept for text in texts]
 
 
 def parts(part=""):

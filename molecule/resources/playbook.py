@@ -55,9 +55,12 @@ def play(
     check: bool = False,
     diff: bool = False,
     tags: str = "",
+    verbose: bool = False,
+    directory: Path = ROOT,
 ) -> Run:
-    """Run ``playbooks/NAME.yml`` on the lab; ``more`` inventories are added, ``settings`` override all others."""
-    command = ["ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", json.dumps(settings or {})]
+    """Run ``playbooks/NAME.yml`` on the lab from a ``directory``; ``more`` inventories are added, ``settings`` override
+    all others, and ``verbose`` has the result of every task printed."""
+    command = ["ansible-playbook", str(ROOT / f"playbooks/{name}.yml"), "--extra-vars", json.dumps(settings or {})]
     for inventory in (*inventories, *more):
         command += ["--inventory", str(inventory)]
     # Any limit at all keeps Ansible from its implicit localhost.
@@ -69,17 +72,27 @@ def play(
         command.append("--diff")
     if tags:
         command += ["--tags", tags]
+    if verbose:
+        command.append("-vv")
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
         "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
+        # As a shell has it.
+        "PWD": str(directory),
         # Molecule asks for colours, which would stand between the words.
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
     }
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
+        command,
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
     )
     recap = {host: int(changed) for host, changed in RECAP.findall(done.stdout)}
     # A long message is broken into lines wherever it suits YAML.

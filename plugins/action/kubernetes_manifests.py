@@ -15,6 +15,7 @@ from ansible_collections.drover.llama.plugins.module_utils.kubernetes.gpus impor
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.manifests import identity, manifests, superfluous
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.obstacles import volume_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.placing import placing
+from ansible_collections.drover.llama.plugins.module_utils.kubernetes.policies import left_to_firewalls
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.quotas import limit_faults, quota_faults
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.speeds import to_keep
 from ansible_collections.drover.llama.plugins.module_utils.kubernetes.weights_map import mark_in, weights_map
@@ -109,6 +110,7 @@ class ActionModule(BrainAction):
             "manifests": wanted,
             "superfluous": [identity(each) for each in superfluous(present, [*wanted, *noted])],
             "placing": placing(plan, deployments, stock, settings, given["model"], gguf, placed),
+            "notes": left_to_firewalls(plan, deployments, {entry["node"] for entry in stock}, settings),
         }
 
 

@@ -130,4 +130,11 @@ placing:
       elements: dict
       returned: when due
   sample: {"due": false, "told": []}
+notes:
+  description:
+    - What is left to the owners of the nodes, such as their firewalls where pods use their network, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """

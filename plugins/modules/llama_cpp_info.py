@@ -302,6 +302,12 @@ platform:
       version_added: "0.2.0"
       type: bool
       sample: true
+    hip_driver:
+      description: Whether the kernel's part of AMD's ROCm is there, and the libraries of its runtime.
+      returned: success
+      version_added: "0.2.0"
+      type: bool
+      sample: false
     compute_capabilities:
       description: What CUDA calls the generations of its NVIDIA cards, each once.
       returned: success
@@ -314,6 +320,13 @@ platform:
       returned: success
       type: int
       sample: 6144000000
+    build_tools:
+      description: The programs on PATH that llama.cpp can be compiled with.
+      returned: success
+      version_added: "0.2.0"
+      type: list
+      elements: str
+      sample: [cmake, ninja, g++]
     package:
       description:
         - The package manager as C(manager), V(apt), V(dnf), V(pacman), V(brew) or null; as C(candidate) the version

@@ -102,6 +102,15 @@ options:
     type: list
     elements: int
     default: []
+  needs:
+    description:
+      - The packages that the host's part takes. One whose program is not there, on a host without apt, is one of
+        RV(tally.obstacles).
+    type: list
+    elements: str
+    choices: [nftables, stunnel4, haproxy, openssl]
+    default: [nftables]
+    version_added: "0.2.0"
 extends_documentation_fragment:
   - drover.llama.changes_nothing
 notes:
@@ -180,7 +189,8 @@ tally:
     obstacles:
       description:
         - Why Drover cannot run on the host at all, one sentence each with what to do about it; empty if it can. No
-          systemd, no root and a container without namespaces are such obstacles.
+          systemd, no root, a container without namespaces and a program that it takes and apt cannot bring are such
+          obstacles.
       returned: success
       type: list
       elements: str
@@ -559,7 +569,8 @@ runs:
   sample: true
 complete:
   description:
-    - Whether the service of RV(deployment) starts after a boot, and a leader has its key, which root may change and the
+    - Whether the service of RV(deployment) starts after a boot, and what Drover adds to its unit is there, such as the
+      memory that it may take at most by RV(tally.memory); whether a leader has its key, which root may change and the
       service may read, and nobody else; and whether what heals it, if anything does, answers.
   returned: success
   type: bool
@@ -676,6 +687,7 @@ from ansible_collections.drover.llama.plugins.module_utils.builds.platform impor
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
 from ansible_collections.drover.llama.plugins.module_utils.hosts.deployments import read_deployments
 from ansible_collections.drover.llama.plugins.module_utils.hosts.listener import find_connections, find_listeners
+from ansible_collections.drover.llama.plugins.module_utils.hosts.obstacles import NEEDS
 from ansible_collections.drover.llama.plugins.module_utils.hosts.received import received_bytes
 from ansible_collections.drover.llama.plugins.module_utils.hosts.tally import (
     BUILDS_PATH,
@@ -716,6 +728,7 @@ def main():
             },
             "bandwidth": {"type": "bool", "default": True},
             "ports": {"type": "list", "elements": "int", "default": []},
+            "needs": {"type": "list", "elements": "str", "choices": list(NEEDS), "default": ["nftables"]},
         },
         supports_check_mode=True,
     )
@@ -737,6 +750,7 @@ def main():
             builds_path=wanted["builds_path"],
             measure=wanted["bandwidth"],
             may_write=not module.check_mode,
+            needs=wanted["needs"],
         )
         takes_part = not (tally["exclude"] or tally["obstacles"])
         deployment = read_deployments(Tree()).get(cluster)
@@ -754,14 +768,14 @@ def main():
             "measured": read_document(Cluster(cluster).measured_path),
             "deployment": deployment,
             "runs": runs(Tree(), Cluster(cluster), deployment),
-            "complete": complete(Tree(), Cluster(cluster), deployment),
+            "complete": complete(Tree(), Cluster(cluster), deployment, tally["memory"]),
             "listeners": find_listeners(Tree(), wanted["ports"]),
             "connections": find_connections(Tree(), wanted["ports"]),
             # What has come through the tunnel is handed over by one more connection, within this machine.
             "received_bytes": received_bytes(wanted["ports"], reached_at(deployment or {})),
             "weights": standing(Cluster(cluster), deployment),
             "installed": installed_digest(Tree(), Cluster(cluster)),
-            "standby": found_standby(Tree(), cluster),
+            "standby": found_standby(Tree(), cluster, tally["memory"]),
             "programs": programs(wanted, not module.check_mode) if wanted["programs"] and takes_part else None,
         }
     except DroverError as error:

@@ -102,9 +102,9 @@ class Controller:
 
     folder: str
 
-    def play(self, name: str, *more: str) -> Run:
+    def play(self, name: str, *more: str, must_work: bool = True) -> Run:
         command = [f"{self.folder}/bin/ansible-playbook", "-i", "inventory.ini", f"drover.llama.{name}", *more]
-        said = on(CONTROLLER, f"cd /root && {shlex.join(command)}")
+        said = on(CONTROLLER, f"cd /root && {shlex.join(command)}", must_work=must_work)
         return Run(said, {host: int(changed) for host, changed in RECAP.findall(said)})
 
 
@@ -136,6 +136,21 @@ def test_a_check_of_fresh_hosts_changes_nothing(controller):
     for name in HOSTS:
         left = "ls -d /etc/drover /var/lib/drover /usr/local/lib/drover /etc/systemd/system/drover* 2>/dev/null || true"
         assert on(name, left) == ""
+
+
+def test_a_public_address_is_refused_although_what_would_allow_it_is_text(controller):
+    """``false`` in an INI file is a text, which is true as a condition."""
+    public = "5.5.5.5"
+    on(CONTROLLER, "cat > public.ini", f"[llama_cluster]\n{HOSTS[1]} rpc_server_address={public}\n".encode())
+    on(HOSTS[1], f"ip address add {public}/32 dev lo")
+    try:
+        run = controller.play("plan", "-i", "public.ini", must_work=False)
+    finally:
+        on(HOSTS[1], f"ip address del {public}/32 dev lo")
+    told = f"The RPC server of {HOSTS[1]} would listen on {public}, which is not a private address"
+    assert told in run.said, run.said
+    assert "Traceback" not in run.said
+    assert set(run.changed.values()) == {0}
 
 
 def test_a_deployment_says_its_plan_and_its_endpoint_in_lines(controller):
@@ -173,6 +188,19 @@ def test_status_is_readable(controller):
     run = controller.play("status")
     readable(run)
     assert set(run.changed.values()) == {0}
+
+
+def test_a_host_that_cannot_have_the_build_is_left_out_and_the_others_serve(controller):
+    broken = "/usr/local/bin/llama-server"
+    on(HOSTS[1], f"printf '#!/bin/sh\\nexit 1\\n' > {broken} && chmod 755 {broken}")
+    try:
+        run = controller.play("site")
+    finally:
+        on(HOSTS[1], f"rm {broken}")
+    readable(run)
+    assert re.search(rf"\b{HOSTS[1]}\b.*{broken}", run.said), run.said
+    assert on(HOSTS[1], "systemctl is-active drover-rpc@main.service", must_work=False).strip() != "active"
+    assert on(HOSTS[0], "systemctl is-active drover-server@main.service").strip() == "active"
 
 
 def test_a_reset_leaves_nothing_for_the_next(controller):

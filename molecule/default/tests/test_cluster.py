@@ -10,7 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cluster import LEADER, ROOT, STRANGER, WORKERS, Api, address, answers, host
+from cluster import LEADER, ROOT, STRANGER, WORKERS, Api, address, answers, host, restart_leader
+from exposure import WELL_PROTECTED, exposure
+from module_utils.hosts.ceiling import ceiling_bytes, most_planned
+from playbook import play, succeeded
 
 UNITS = [(LEADER, "drover-server@main.service"), *((worker, "drover-rpc@main.service") for worker in WORKERS)]
 
@@ -36,9 +39,29 @@ def test_unit_runs_as_drover_and_cannot_gain_anything(name, unit):
 
 @pytest.mark.parametrize(("name", "unit"), UNITS)
 def test_systemd_rates_the_unit_as_well_protected(name, unit):
-    rating = host(name).check_output("systemd-analyze security --no-pager %s", unit).splitlines()[-1]
-    exposure = float(rating.split(":")[1].split()[0])
-    assert exposure <= 3.0, rating
+    assert exposure(name, unit) <= WELL_PROTECTED
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_no_unit_can_take_all_memory_of_its_host(name, unit):
+    """Nor does that change what the host lends, so that a second run finds the same bound."""
+    memory = host(name).ansible("drover.llama.memory_info", "bandwidth=false", check=False)["tally"]["memory"]
+    assert host(name).check_output("systemctl show --value --property=MemoryMax %s", unit) == str(ceiling_bytes(memory))
+    assert memory["limit_bytes"] is None
+    assert most_planned(memory) < ceiling_bytes(memory) < memory["total_bytes"]
+
+
+def test_another_bound_on_memory_is_put_right_and_restarts_nothing():
+    def shown():
+        return [host(name).check_output("systemctl show --property=MemoryMax,MainPID %s", unit) for name, unit in UNITS]
+
+    before, (worker, unit) = shown(), UNITS[1]
+    drop_in = f"/etc/systemd/system/{unit}.d/10-memory.conf"
+    host(worker).check_output(f"sed -i /MemoryMax/s/=.*/=536870912/ {drop_in} && systemctl daemon-reload")
+    assert "MemoryMax=536870912" in shown()[1]
+    run = succeeded(play("site"))
+    assert run.changed[worker] > 0
+    assert shown() == before
 
 
 def test_service_user_has_no_shell():
@@ -141,9 +164,5 @@ def test_model_arrived_whole_and_nothing_is_half_written():
 
 def test_restart_of_the_leader_gives_the_same_answer(api):
     question, answer = answers()[0]
-    host(LEADER).check_output("systemctl restart drover-server@main.service")
-    for _ in range(120):
-        if host(LEADER).run(f"curl --fail --silent {api.url}/health").rc == 0:
-            break
-        time.sleep(0.5)
+    restart_leader(api)
     assert api.ask(question) == answer

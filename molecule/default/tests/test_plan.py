@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 
-from cluster import LEADER, WORKERS
+from cluster import LEADER, ROOT, WORKERS
 from playbook import play
+
+MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
 
 
 def test_the_same_plan_moves_nothing():
@@ -26,10 +28,12 @@ def test_another_plan_says_what_would_move():
     assert re.search(rf"output: pi-\d -> {LEADER}, [\d.]+ [KM]iB", run.said)
 
 
-def test_the_report_is_one_page_with_every_host(tmp_path):
+def test_the_report_is_one_page_with_every_host_and_relative_paths_are_from_where_one_stands(tmp_path):
     page = tmp_path / "plan.html"
-    run = play("plan", settings={"placement_report": str(page)})
+    (tmp_path / MODEL.name).symlink_to(MODEL)
+    run = play("plan", settings={"placement_report": page.name, "gguf_model_path": MODEL.name}, directory=tmp_path)
     assert run.status == 0, run.said
+    assert f"The plan as a page: {page}" in run.said
     text = page.read_text(encoding="utf-8")
     assert all(name in text for name in [LEADER, *WORKERS])
     assert "<svg" in text

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from cluster import LEADER, ROOT, WORKERS, answers, host, scenario_lab
-from playbook import play, succeeded
+from cluster import LEADER, ROOT, WORKERS, answers, host, restart_leader, scenario_lab
+from playbook import failed, play, succeeded
 
 
 def test_a_healthy_cluster_is_shown_host_by_host():
@@ -52,6 +52,47 @@ def test_a_killed_server_comes_back_by_itself(api):
     repair = play("site")
     assert repair.status == 0, repair.said
     question, answer = answers()[1]
+    assert api.ask(question) == answer
+
+
+# The leader's own start, but for the end: llama-server is told of one worker less, whose layers the others get.
+WITHOUT_THE_LAST = """\
+import os, runpy
+
+become = os.execve
+
+def with_one_less(program, arguments, environment):
+    ends, parts = arguments.index("--rpc") + 1, arguments.index("--tensor-split") + 1
+    arguments[ends] = arguments[ends].rpartition(",")[0]
+    *first, one, last = map(int, arguments[parts].split(","))
+    arguments[parts] = ",".join(map(str, [*first, one + last]))
+    become(program, arguments, environment)
+
+os.execve = with_one_less
+runpy.run_path("/usr/local/lib/drover/drover.pyz", run_name="__main__")
+"""
+PRETENDED = "/run/drover-test/leader.py"
+DROP_IN = "/run/systemd/system/drover-server@main.service.d/test.conf"
+
+
+def write(name: str, path: str, text: str) -> None:
+    host(name).check_output("mkdir -p %s && printf '%%s' %s > %s", path.rpartition("/")[0], text, path)
+
+
+def test_a_worker_that_the_leader_does_not_use_is_named_although_answers_are_right(api, plan):
+    unused = plan["endpoints"][-1]["host"]
+    question, answer = answers()[0]
+    write(LEADER, PRETENDED, WITHOUT_THE_LAST)
+    start = f"/usr/local/lib/drover/python3 {PRETENDED} leader --cluster main"
+    write(LEADER, DROP_IN, f"[Service]\nExecStart=\nExecStart={start}\n")
+    try:
+        restart_leader(api)
+        assert api.ask(question) == answer
+        failed(play("site"), f"{unused} takes no part, since the leader {LEADER} has no connection to its RPC server")
+    finally:
+        host(LEADER).check_output("rm -r %s %s", PRETENDED.rpartition("/")[0], DROP_IN)
+        restart_leader(api)
+    succeeded(play("site"))
     assert api.ask(question) == answer
 
 

@@ -15,6 +15,7 @@ import urllib.request
 
 import pytest
 from cluster import LEADER, ROOT, STRANGER, WORKERS, address, answers, host
+from exposure import WELL_PROTECTED, exposure
 
 PORTS = (50052, 51052)
 MODEL = ROOT / "tests" / "assets" / "drover-demo.gguf"
@@ -90,8 +91,7 @@ def test_nothing_of_a_worker_listens_outside_but_its_end_of_the_tunnel(worker):
 
 def test_its_service_may_do_little():
     for name in (LEADER, *WORKERS):
-        score = host(name).check_output("systemd-analyze security drover-tunnel@main.service --no-pager | tail -1")
-        assert float(score.split("service:")[1].split()[0]) <= 2.5
+        assert exposure(name, "drover-tunnel@main.service") <= WELL_PROTECTED
         assert host(name).file("/run/drover-tunnel/main/key").mode == 0o600
         assert main_pid(name, "drover-tunnel@main.service") != "0"
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from cluster import LEADER, address, answers, host
+from exposure import WELL_PROTECTED, exposure
 from faults import (
     BACK_SECONDS,
     HEAL_SECONDS,
@@ -194,10 +195,7 @@ def test_who_has_no_key_gets_no_answer(api, key):
     ],
 )
 def test_units_are_hardened(name, unit):
-    told = host(name).check_output(f"systemd-analyze security {unit}")
-    exposure = float(told.splitlines()[-1].split()[-3])
-    print(f"\n{unit}: {exposure}")
-    assert exposure <= 2.5
+    assert exposure(name, unit) <= WELL_PROTECTED
 
 
 def test_the_secret_is_for_the_service_alone():

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cluster import LEADER, address, host
 from faults import (
+    AIM_SECONDS,
     BACK_SECONDS,
     RUNNING,
     WORKERS,
@@ -93,7 +94,7 @@ def test_a_network_that_is_split_between_the_leader_and_all_workers(stream):
         f" && nft 'add rule inet split in ip saddr {{ {others} }} drop'"
     )
     try:
-        heals(stream, "all workers cut off", lambda: host(LEADER).check_output(split))
+        heals(stream, "all workers cut off", lambda: host(LEADER).check_output(split), aim=AIM_SECONDS)
         assert workers() == []
     finally:
         host(LEADER).check_output("nft delete table inet split")
@@ -103,7 +104,7 @@ def test_a_network_that_is_split_between_the_leader_and_all_workers(stream):
 
 def test_a_worker_that_comes_back_with_less_memory(stream):
     try:
-        heals(stream, "worker off, to lose memory", lambda: lab("kill", "heal/pi-2"))
+        heals(stream, "worker off, to lose memory", lambda: lab("kill", "heal/pi-2"), aim=AIM_SECONDS)
         lab("start", "heal/pi-2")
         # Hardly more than its owner keeps for himself.
         lab("limit", "heal/pi-2", "--memory", "220MiB")
@@ -146,7 +147,7 @@ def test_a_worker_that_comes_back_with_another_build(stream):
     try:
         host("pi-2").check_output(f"cat > {program}.new <<'EOF'\n{STRANGER}EOF\nchmod 755 {program}.new")
         host("pi-2").check_output(f"mv {program}.new {program}")
-        heals(stream, "worker off, to get another build", lambda: lab("kill", "heal/pi-2"))
+        heals(stream, "worker off, to get another build", lambda: lab("kill", "heal/pi-2"), aim=AIM_SECONDS)
         lab("start", "heal/pi-2")
         began = time.monotonic()
         wait_until(lambda: "speaks protocol 99.0.0" in running()["absent"].get("pi-2", ""), BACK_SECONDS, "told")
@@ -186,7 +187,7 @@ def test_a_disk_that_is_full_on_a_worker_stops_nobody(stream):
         host("pi-1").check_output("systemctl restart drover-agent@main")
         goes_on(stream, "worker's disk full", 20)
         kill = "systemctl kill --signal=KILL drover-rpc@main.service"
-        heals(stream, "worker killed while its disk is full", lambda: host("pi-1").check_output(kill))
+        heals(stream, "worker killed while its disk is full", lambda: host("pi-1").check_output(kill), aim=AIM_SECONDS)
     finally:
         make_room("pi-1")
         put_back("pi-1")
@@ -236,7 +237,8 @@ def test_a_worker_whose_memory_runs_out(stream):
             f"cat > /root/hog.py <<'EOF'\n{hog}EOF\nsystemd-run --collect python3 /root/hog.py {pid} 3"
         )
 
-    heals(stream, "worker out of memory", fault, notice=30)
+    # The hog takes a while to fill it.
+    heals(stream, "worker out of memory", fault, notice=30, aim=AIM_SECONDS + 30)
     assert int(host("pi-1").check_output("grep oom_kill /proc/vmstat").split()[1]) > before
     assert "status=9/KILL" in journal("pi-1", "rpc")
 
@@ -277,7 +279,7 @@ def test_what_the_cluster_has_written_itself_may_be_damaged(stream):
         "/etc/drover/main/measured.json",
         "/etc/drover/main/plan.json",
     ]
-    heals(stream, "its own documents damaged", lambda: damage(LEADER, *own), notice=15)
+    heals(stream, "its own documents damaged", lambda: damage(LEADER, *own), notice=15, aim=AIM_SECONDS)
     assert workers() == WORKERS
 
 

@@ -126,6 +126,29 @@ def test_a_stranger_reaches_no_agent(stranger):
     assert stranger(pod["status"]["podIP"], 9080) is True
 
 
+def test_a_node_that_is_drained_is_done_without_then_left_out_and_taken_back(api):
+    """As people do it before they mend a machine."""
+    drained = sorted(parts("worker"))[-1]
+    try:
+        done = kubectl("drain", drained, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+        assert done.returncode == 0, done.stderr
+        answers_again(api, "a node is drained")
+        assert drained not in holding()
+        assert "does not answer" in written("running")["absent"][drained]
+        eventually(healthy, 60)
+        run = succeeded(kubernetes())
+        assert "It is cordoned: uncordon it to have it take part." in run.said
+        assert drained not in plan()["addresses"]
+        assert api.ask(QUESTION) == ANSWER
+    finally:
+        done = kubectl("uncordon", drained)
+    assert done.returncode == 0, done.stderr
+    succeeded(kubernetes())
+    assert sorted(plan()["addresses"]) == NODES
+    assert drained in holding()
+    assert api.ask(QUESTION) == ANSWER
+
+
 def test_without_it_nothing_of_it_is_left_and_it_comes_back(api):
     succeeded(kubernetes(kubernetes_healing=False))
     for pod in parts().values():

@@ -14,6 +14,7 @@ from kubernetes_cluster import (
     DROVER,
     EPHEMERAL,
     NODES,
+    SETTINGS,
     asked,
     eventually,
     found,
@@ -23,8 +24,10 @@ from kubernetes_cluster import (
     lab,
     parts,
     plan,
+    secrets,
     starts,
 )
+from leaks import told_in
 from playbook import failed, play, refused, succeeded
 
 QUESTION, ANSWER = answers()[0]
@@ -89,9 +92,22 @@ def test_pods_are_as_confined_as_they_can_be():
             assert context["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
-def test_the_key_is_in_the_secret_only(api):
+def test_keys_are_in_the_secrets_only():
     for kind in ("configmaps", "pods", "deployments.apps", "events"):
-        assert api.key not in kubectl("get", kind, "--output=yaml").stdout
+        assert told_in(kubectl("get", kind, "--output=yaml").stdout, secrets()) == []
+    for pod in parts().values():
+        said = kubectl("logs", pod["metadata"]["name"], "--all-containers")
+        assert said.returncode == 0 and said.stdout, said.stderr
+        assert told_in(said.stdout, secrets()) == []
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_no_run_tells_a_key(api, check):
+    """Also one that writes it, the same here as what is there."""
+    given = {**SETTINGS, "kubernetes_api_key": api.key}
+    run = play("kubernetes", settings=given, inventories=(INVENTORY,), check=check, diff=True, verbose=True)
+    assert "Write the Secrets" in succeeded(run).said
+    assert told_in(run.said, secrets()) == []
 
 
 def test_what_takes_more_than_its_pod_may_is_killed_and_nothing_else_is(api):

@@ -63,7 +63,10 @@ def test_only_a_host_that_is_named_takes_part(hybrid):
 
 def test_a_leader_outside_has_one_name_within(hybrid):
     settings = {"kubernetes_leader": OUTSIDE, "kubernetes_host_network": "true"}
-    succeeded(hybrid(**settings))
+    said = succeeded(hybrid(**settings)).said
+    # Beside the plan, and at the end.
+    sentence = f"let nobody but {OUTSIDE} ({address(OUTSIDE)}) connect to TCP 50052, since RPC asks for no password."
+    assert said.count(sentence) == 2
     assert not parts("leader")
     key = host(OUTSIDE).check_output("cat /etc/drover/main/api_key").strip()
     assert Api(f"http://{address(OUTSIDE)}:8080", key).ask(QUESTION) == ANSWER

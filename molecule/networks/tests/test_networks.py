@@ -62,8 +62,21 @@ def test_exactly_what_is_needed_is_open():
         assert len([rule for rule in rules if 'port="50052"' in rule and f'address="{NETWORK}' in rule]) == 1, rules
 
 
+def test_the_api_and_its_health_are_open_on_the_leaders_address_to_everybody(plan):
+    """Who asks needs a key, but for the health. The offer of weights, which had a port open meanwhile, is over."""
+    address = plan["addresses"]["old-server"]["address"]
+    rules = host("old-server").check_output("ufw status").splitlines()
+    ours = [line.split("#")[0].split() for line in rules if NETWORK in line]
+    assert sorted(ours) == [[address, "8080/tcp", "ALLOW", "Anywhere"], [address, "9080/tcp", "ALLOW", "Anywhere"]]
+    assert [line for line in rules if line.startswith("9100/tcp")], rules
+    for port, answers_there in ((8080, True), (9080, True), (50060, False)):
+        reached = host("stranger").run(f"timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}'").rc == 0
+        assert reached == answers_there, port
+
+
 def test_a_reload_of_the_owners_firewall_changes_nothing(plan):
-    host("pi-1").check_output("ufw reload")
+    for name in ("old-server", "pi-1"):
+        host(name).check_output("ufw reload")
     host("pi-2").check_output("firewall-cmd --reload")
     host("old-server").check_output("systemctl restart drover-server@main.service")
     succeeded(play("status"))

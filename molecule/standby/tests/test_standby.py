@@ -15,6 +15,7 @@ import urllib.request
 
 import pytest
 from cluster import LEADER, ROOT, Api, address, answers, host
+from exposure import WELL_PROTECTED, exposure
 from playbook import play
 
 WISHES = {"placement_standby": 1}
@@ -171,5 +172,4 @@ def test_the_standby_cannot_be_taken_away_in_silence(standby):
 
 @pytest.mark.parametrize("unit", ["drover-server@main.service", "drover-watch@main.service"])
 def test_units_are_hardened(standby, unit):
-    told = host(standby).check_output(f"systemd-analyze security {unit}")
-    assert float(told.splitlines()[-1].split()[-3]) <= 2.5
+    assert exposure(standby, unit) <= WELL_PROTECTED

@@ -45,21 +45,31 @@ def of_options(options: Iterable[str]) -> list[str]:
 
 def wanted(options: Iterable[str], platform: Mapping[str, Any], offered: Container[str]) -> list[str]:
     """The setting llama_cpp_backends for a host of this ``platform``, in which AUTO stands for the best of what is
-    ``offered`` (cuda, vulkan) that drives one of its GPUs, if any: CUDA for NVIDIA's cards, Vulkan for all whose driver
-    is there."""
+    ``offered`` (cuda, vulkan, hip) that drives one of its GPUs, if any: CUDA for NVIDIA's cards, Vulkan for all whose
+    driver is there, and else HIP for AMD's where ROCm is."""
     found: list[str] = []
     for option in options:
         if option != AUTO:
             found.append(option)
             continue
-        best = "cuda" if platform.get("compute_capabilities") and "cuda" in offered else "vulkan"
-        found += [best] if by_vulkan(platform) and best in offered and drivable([best], platform) else ["cpu"]
+        drives = {
+            "cuda": bool(platform.get("compute_capabilities")),
+            "vulkan": by_vulkan(platform) and bool(drivable(["vulkan"], platform)),
+            "hip": by_hip(platform),
+            "cpu": True,
+        }
+        found.append(next(name for name, does in drives.items() if does and (name in offered or name == "cpu")))
     return found
 
 
 def by_vulkan(platform: Mapping[str, Any]) -> bool:
     """Whether a host of this ``platform`` has a GPU that Vulkan drives, given its driver."""
     return bool({"cuda", "rocm", "vulkan"} & set(platform.get("gpus") or ()))
+
+
+def by_hip(platform: Mapping[str, Any]) -> bool:
+    """Whether a host of this ``platform`` has a card of AMD's and ROCm, which drives it."""
+    return "rocm" in (platform.get("gpus") or ()) and bool(platform.get("hip_driver"))
 
 
 def drivable(names: Iterable[str], platform: Mapping[str, Any]) -> list[str]:

@@ -187,9 +187,13 @@ def _by_source(hosts: Sequence[dict], source: dict, options: dict) -> dict:
         served[host["host"]] = _built(host, recipe["id"], compiled, recipe=recipe)
     for like in likes.values():
         # Hosts that have it do not compile it for one that comes later: its archive may be gone from the controller.
-        compiles = build_host([host for host in like if not served[host["host"]]["installed"]] or like)
-        for host in like:
-            served[host["host"]]["build_host"] = compiles
+        new = [host for host in like if not served[host["host"]]["installed"]]
+        able = [host for host in new if not served[host["host"]]["recipe"]["obstacle"]]
+        for host in [] if able else new:
+            left_out[host["host"]] = served.pop(host["host"])["recipe"]["obstacle"]
+        get_it = [host for host in like if host["host"] in served]
+        for host in get_it:
+            served[host["host"]]["build_host"] = build_host(able or get_it)
     return {"label": source["label"], "hosts": served, "left_out": left_out}
 
 

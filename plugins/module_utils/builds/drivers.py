@@ -14,6 +14,11 @@ from ..hosts.tree import Tree
 _VULKAN_DRIVERS = tuple(
     f"{folder}/vulkan/icd.d" for folder in ("/etc", "/usr/local/etc", "/usr/local/share", "/usr/share")
 )
+# The kernel's part of ROCm, and the libraries of its runtime that libggml-hip.so needs (llama.cpp,
+# ggml/src/ggml-hip/CMakeLists.txt), in the folders of distributions and in AMD's own.
+_KFD = "/dev/kfd"
+_HIP_LIBRARIES = ("libamdhip64.so", "libhipblas.so", "librocblas.so")
+_HIP_FOLDERS = ("/usr/lib/{architecture}-linux-gnu", "/usr/lib64", "/usr/lib", "/opt/rocm/lib", "/opt/rocm/lib64")
 # Backend -> distribution -> what brings its driver. Debian's were looked up in its archive; none of it was run.
 _COMMANDS = {
     "cuda": {
@@ -48,6 +53,13 @@ def missing_driver(backend: str, platform: dict[str, Any]) -> str:
 def has_vulkan_driver(tree: Tree) -> bool:
     """Whether a driver of Vulkan is installed on the machine in ``tree``, for whatever GPU."""
     return any(name.endswith(".json") for folder in _VULKAN_DRIVERS for name in tree.names(folder))
+
+
+def has_hip_driver(tree: Tree, architecture: str) -> bool:
+    """Whether ROCm is installed on the machine in ``tree``, whose programs are for ``architecture``."""
+    folders = [folder.format(architecture=architecture) for folder in _HIP_FOLDERS]
+    there = [name for folder in folders for name in tree.names(folder)]
+    return tree.has(_KFD) and all(any(name.startswith(library) for name in there) for library in _HIP_LIBRARIES)
 
 
 def without_cuda(auto: bool, platform: dict[str, Any]) -> list[str]:

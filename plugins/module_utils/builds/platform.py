@@ -22,7 +22,8 @@ from ..hosts.memory import read_memory
 from ..hosts.os_release import read_os_release
 from ..hosts.tree import Tree
 from . import elf
-from .drivers import has_vulkan_driver
+from .drivers import has_hip_driver, has_vulkan_driver
+from .tools import tools_there
 
 # apt goes through all of its lists at first, which a small or emulated host takes its time for.
 SECONDS = 120
@@ -47,8 +48,9 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
 
     ``architecture`` and ``system`` as uname names them; ``distribution``; ``glibc`` and ``libstdcxx``, or None;
     ``cpu_isa``, ``cpu_model`` and ``cores``; ``gpus`` (kinds, see ``hosts.gpus``) and ``compute_capabilities`` of
-    NVIDIA's, each once, and ``gpu_problem``; ``vulkan_driver``, whether there is one; ``memory_bytes``, what can be had
-    now without stopping a service; ``package``, which is asked for ``package`` by name. ``run`` takes a command and
+    NVIDIA's, each once, and ``gpu_problem``; ``vulkan_driver`` and ``hip_driver``, whether there is one;
+    ``memory_bytes``, what can be had now without stopping a service; ``build_tools``, the programs on PATH that
+    llama.cpp can be compiled with; ``package``, which is asked for ``package`` by name. ``run`` takes a command and
     returns its output.
     """
     run = run or _output
@@ -68,8 +70,10 @@ def read_platform(tree: Tree, package: str | None = None, run: Run | None = None
         "compute_capabilities": _in_order({gpu["compute_capability"] for gpu in gpus} - {None}),
         "gpu_problem": gpu_problem(tree, gpus),
         "vulkan_driver": has_vulkan_driver(tree),
+        "hip_driver": has_hip_driver(tree, architecture),
         # What the services hold comes back when they stop, and compiling does not stop them.
         "memory_bytes": max(0, memory["usable_bytes"] - memory["held_bytes"]),
+        "build_tools": tools_there(shutil.which),
         "package": read_package(tree, package, run),
     }
 

@@ -17,6 +17,7 @@ from .. import checks
 from ..errors import DroverError
 from .backends import AUTO, wanted
 from .drivers import missing_driver, without_cuda
+from .tools import packages_to_compile, why_it_cannot_compile
 
 CPUS = ("generic", "native")
 GIB = 1024**3
@@ -54,35 +55,12 @@ _OPTIONS = (
 _CUDA_ARCHITECTURES = "-DCMAKE_CUDA_ARCHITECTURES"
 _RUNTIME_DISPATCH = ["-DGGML_NATIVE=OFF", "-DGGML_BACKEND_DL=ON", "-DGGML_CPU_ALL_VARIANTS=ON"]
 
-# By package manager. apt's were tried; dnf's and pacman's are not run.
-_TOOLS = {
-    "apt": ["cmake", "ninja-build", "g++"],
-    "dnf": ["cmake", "ninja-build", "gcc-c++"],
-    "pacman": ["cmake", "ninja", "gcc"],
-}
 # cuda was compiled and run; vulkan and hip were configured only, since it takes the hardware to run them.
-_BACKENDS: dict[str, dict] = {
-    "cpu": {"options": [], "packages": {}},
-    "cuda": {
-        "options": ["-DGGML_CUDA=ON"],
-        "packages": {"apt": ["nvidia-cuda-toolkit"], "dnf": ["cuda-toolkit"], "pacman": ["cuda"]},
-    },
-    "vulkan": {
-        "options": ["-DGGML_VULKAN=ON"],
-        "packages": {
-            "apt": ["libvulkan-dev", "glslc", "spirv-headers"],
-            "dnf": ["vulkan-loader-devel", "glslc", "spirv-headers-devel"],
-            "pacman": ["vulkan-icd-loader", "vulkan-headers", "shaderc", "spirv-headers"],
-        },
-    },
-    "hip": {
-        "options": ["-DGGML_HIP=ON"],
-        "packages": {
-            "apt": ["hipcc", "libhipblas-dev", "librocblas-dev"],
-            "dnf": ["rocm-hip-devel", "hipblas-devel", "rocblas-devel"],
-            "pacman": ["rocm-hip-sdk"],
-        },
-    },
+_BACKENDS: dict[str, list[str]] = {
+    "cpu": [],
+    "cuda": ["-DGGML_CUDA=ON"],
+    "vulkan": ["-DGGML_VULKAN=ON"],
+    "hip": ["-DGGML_HIP=ON"],
 }
 # Major version of the GCC that g++ stands for. Debian testing and sid have no VERSION_ID.
 _DEFAULT_GCC = {
@@ -113,9 +91,10 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     (the user's own, put last) and ``jobs`` (0 or None: by cores and memory).
 
     Returns ``kind`` (readable), ``id`` (``<label>-<8 hex>`` of a digest over all that the result depends on),
-    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages``, ``compiler``
-    (``{c, cxx}``, None for the default one), ``jobs`` (compilers at the same time on this host) and ``reasons``
-    (sentences). Raises ``DroverError`` for input it has no recipe for.
+    ``label``, ``backends`` (besides the CPU's), ``cmake_options``, ``targets``, ``packages`` (that Drover installs for
+    it), ``obstacle`` (why this host cannot compile what it could run, or None), ``compiler`` (``{c, cxx}``, None for
+    the default one), ``jobs`` (compilers at the same time on this host) and ``reasons`` (sentences). Raises
+    ``DroverError`` for input it has no recipe for.
     """
     _check(source, platform)
     auto = AUTO in (options.get("backends") or ())
@@ -130,7 +109,7 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
     kind = "-".join([distribution["id"], version, platform["architecture"], target, *extra])
     cmake_options = [*_OPTIONS, *_label_options(source), *cpu_options]
     for backend in extra:
-        cmake_options += _BACKENDS[backend]["options"]
+        cmake_options += _BACKENDS[backend]
     if "cuda" in extra and not any(option.startswith(_CUDA_ARCHITECTURES) for option in own):
         architectures = _cuda_architectures(platform)
         cmake_options.append(f"{_CUDA_ARCHITECTURES}={';'.join(architectures)}")
@@ -147,7 +126,8 @@ def make_recipe(source: dict, platform: dict, options: dict) -> dict:
         "backends": extra,
         "cmake_options": cmake_options,
         "targets": list(_TARGETS),
-        "packages": _packages(platform["package"]["manager"], extra, compiler),
+        "packages": packages_to_compile(platform, extra, compiler),
+        "obstacle": why_it_cannot_compile(platform, extra, compiler),
         "compiler": compiler,
         "jobs": jobs,
         "reasons": [*reasons, reason, *without_cuda(auto, platform), _jobs_reason(jobs, options, platform)],
@@ -269,16 +249,6 @@ def _label_options(source: dict) -> list[str]:
     if re.fullmatch(r"v?\d+\.\d+\.\d+", label):
         options.append("-DLLAMA_BUILD_IS_DEV=OFF")
     return options
-
-
-def _packages(manager: str | None, backends: list[str], compiler: dict | None) -> list[str]:
-    """What the package manager must install; empty for one that is not known, whose host must have the tools."""
-    packages = list(_TOOLS.get(manager or "", []))
-    if compiler and manager == "apt":
-        packages[packages.index("g++")] = compiler["cxx"]
-    for backend in backends:
-        packages += _BACKENDS[backend]["packages"].get(manager, [])
-    return packages
 
 
 def _jobs_reason(jobs: int, options: dict, platform: dict) -> str:

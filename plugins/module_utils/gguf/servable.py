@@ -46,18 +46,19 @@ def unservable(architecture: str, metadata: dict[str, Any], names: Sequence[str]
 
     llama.cpp's loaders count: a tensor that the architecture's loader did not ask for ends the load with "wrong number
     of tensors". Ollama keeps a model's vision and audio tensors in the model's own file, llama.cpp in one beside it.
+    What the loader of an architecture that is not in the table asks for nobody here knows, so no tensor speaks against
+    such a model, and ``warnings`` names it.
     """
     found = []
-    parts = [_root(name) for name in names]
-    foreign = [name for name, part in zip(names, parts) if part in PROJECTOR_TENSORS]
-    if foreign:
+    known = architecture in ARCHITECTURES
+    foreign = _foreign(names)
+    if foreign and known:
         found.append(
-            f"Among the model's tensors are some for images or sound ({len(foreign)} of {len(names)}: "
-            f"{_listed(foreign)}), as Ollama keeps them, and llama.cpp loads no {architecture} with such tensors "
+            f"{_among(foreign, names)}, as Ollama keeps them, and llama.cpp loads no {architecture} with such tensors "
             "inside: take a file that was converted for llama.cpp, for example from the Hugging Face Hub, where those "
             "parts are in an mmproj file of their own."
         )
-    purpose = _purpose(architecture, metadata, parts)
+    purpose = _purpose(architecture, metadata, map(_root, names if known else ()))
     if purpose:
         found.append(f"The model {purpose}, so it cannot chat: choose a model that generates text.")
     return found
@@ -71,6 +72,12 @@ def warnings(architecture: str, metadata: dict[str, Any], names: Sequence[str]) 
             f"The architecture {architecture} is not among those that Drover knows llama.cpp to have: a newer build "
             "may know it, any other ends with 'unknown model architecture'."
         )
+        foreign = _foreign(names)
+        if foreign:
+            found.append(
+                f"{_among(foreign, names)}, as Ollama keeps them: llama.cpp loads none of the architectures that "
+                "Drover knows with such tensors inside, and takes them from an mmproj file."
+            )
     else:
         odd = [name for name in names if not _is_known(name)]
         if odd:
@@ -98,6 +105,16 @@ def _purpose(architecture: str, metadata: dict[str, Any], parts: Iterable[str]) 
     if metadata.get(f"{architecture}.attention.causal") is False:
         return f"reads a text in both directions ({architecture}.attention.causal is false), as embedding models do"
     return None
+
+
+def _foreign(names: Iterable[str]) -> list[str]:
+    return [name for name in names if _root(name) in PROJECTOR_TENSORS]
+
+
+def _among(foreign: Sequence[str], names: Sequence[str]) -> str:
+    return (
+        f"Among the model's tensors are some for images or sound ({len(foreign)} of {len(names)}: {_listed(foreign)})"
+    )
 
 
 def _root(name: str) -> str:

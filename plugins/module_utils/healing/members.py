@@ -99,6 +99,11 @@ def make_members(
         "agents": {} if joins else agents,
         "model_host": model_host,
         "tallies": [{name: tally[name] for name in _LASTING_OF_TALLY} for tally in tallies if tally["host"] in known],
+        "memory": {
+            tally["host"]: _lasting_of_memory(tally["memory"])
+            for tally in tallies
+            if tally["host"] in known and tally["host"] not in (pods or {})
+        },
         **({"pods": {host: pod for host, pod in pods.items() if host in known}} if pods else {}),
         **({"joins": joins} if joins else {}),
     }
@@ -155,6 +160,12 @@ def read_members(value: object) -> dict[str, Any]:
         text(agent.get("address"), f"{_WHAT}: the address of {host}'s agent", REMEDY)
         whole(agent.get("port"), f"{_WHAT}: the port of {host}'s agent", 1, 65535, REMEDY)
     return found
+
+
+def _lasting_of_memory(memory: dict[str, Any]) -> list[int]:
+    """By what any plan may put there is told, see ``hosts.ceiling``: so coarse that an upgrade of the kernel, which
+    keeps a little more for itself, changes nothing."""
+    return [-(-memory["total_bytes"] // (1 << 30)), -(-memory["reserve_bytes"] // (64 << 20))]
 
 
 def _lasting_of_program(found: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DroverError
+from ..hosts.ceiling import most_planned
 from ..hosts.devices import drive_chosen
 from ..placement.measured import build_name
 from ..placement.planner import make_plan
@@ -206,9 +207,10 @@ def _as_now(
     if not memory or any(device["unified"] for device in tally["devices"]):
         return tally
     reserve = tally["memory"]["reserve_bytes"]
-    usable = max(0, memory["usable_bytes"] - reserve)
-    if pod:
-        usable = min(usable, pod["most_bytes"])
+    # What its pod, or its unit, is held to was made of what root saw. One that has got more memory since may use it
+    # when root has been there again.
+    most = pod["most_bytes"] if pod else most_planned(tally["memory"])
+    usable = min(max(0, memory["usable_bytes"] - reserve), most)
     cpu, *others = tally["devices"]
     return {
         **tally,

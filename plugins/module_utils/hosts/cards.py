@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How fast known cards are: the memory's bandwidth, which bounds generating, and arithmetic, which bounds prompts.
 
-Figures are the makers' (data sheets and product pages) for the card as it is sold, unless a comment says that it was
-measured. The first entry whose pattern is found in the card's name counts. Cards for laptops are sold under the names
-of larger ones, and with whatever memory and power the laptop's maker chose: they are in no table.
+Figures are the makers' for the card as it is sold, from the papers that are named above each family. Where a maker
+prints the rate with sparsity, half of it is here. Nothing in the table was measured. The first entry whose pattern is
+found in the card's name counts. Cards for laptops are sold under the names of larger ones, and with whatever memory and
+power the laptop's maker chose: they are in no table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ TERA = 1_000_000_000_000
 
 # Pattern of the name -> bytes a second, and operations a second in dense 16-bit matrix products.
 CARDS: tuple[tuple[str, int, int], ...] = (
-    # NVIDIA, data centre
+    # NVIDIA, data centre. Each card's own data sheet ("NVIDIA H100 Tensor Core GPU" and so on); of B200 and GB200 the
+    # "NVIDIA Blackwell Architecture Technical Brief".
     (r"GB200|B200", 8000 * GB, 2250 * TERA),
     (r"GH200", 4000 * GB, 989 * TERA),
     (r"H200", 4800 * GB, 989 * TERA),
@@ -39,14 +41,17 @@ CARDS: tuple[tuple[str, int, int], ...] = (
     (r"P40\b", 347 * GB, 12 * TERA),
     (r"P4\b", 192 * GB, 5 * TERA),
     (r"M40\b", 288 * GB, 7 * TERA),
-    # NVIDIA, workstation
+    # NVIDIA, workstation. Each card's own data sheet; of the RTX PRO 6000 it gives 4-bit arithmetic with sparsity, of
+    # which this is an eighth.
     (r"RTX PRO 6000", 1792 * GB, 500 * TERA),
     (r"RTX 6000 Ada", 960 * GB, 364 * TERA),
     (r"RTX A6000", 768 * GB, 155 * TERA),
     (r"RTX A5000", 768 * GB, 111 * TERA),
     (r"RTX A4000", 448 * GB, 77 * TERA),
     (r"RTX A2000", 288 * GB, 32 * TERA),
-    # NVIDIA, GeForce
+    # NVIDIA, GeForce. The white papers "NVIDIA RTX Blackwell GPU Architecture", "NVIDIA Ada GPU Architecture", "NVIDIA
+    # Ampere GA102 GPU Architecture" and "NVIDIA Turing GPU Architecture" (FP16 Tensor with FP32 accumulate); for cards
+    # that are not in them, and for those without tensor cores, whose figure is that of FP32, the product pages.
     (r"RTX 5090", 1792 * GB, 210 * TERA),
     (r"RTX 5080", 960 * GB, 112 * TERA),
     (r"RTX 5070 Ti", 896 * GB, 88 * TERA),
@@ -74,12 +79,14 @@ CARDS: tuple[tuple[str, int, int], ...] = (
     (r"GTX 10[78]0", 256 * GB, 6 * TERA),
     (r"GTX 1060", 192 * GB, 4 * TERA),
     (r"GTX 1050", 112 * GB, 2 * TERA),
-    # NVIDIA, memory shared with the processor
+    # NVIDIA, memory shared with the processor. Bandwidths: the data sheets of DGX Spark, Jetson Thor, Jetson AGX Orin
+    # and Jetson AGX Xavier. These give arithmetic for 4 or 8 bits: the figures here are low guesses.
     (r"\bGB10\b", 273 * GB, 100 * TERA),
     (r"Thor", 273 * GB, 100 * TERA),
     (r"Orin", 204 * GB, 20 * TERA),
     (r"Xavier", 137 * GB, 10 * TERA),
-    # AMD
+    # AMD. The data sheets "AMD Instinct MI300X Accelerator" and so on (MI250: one of its two dies), and the product
+    # specifications of Radeon RX.
     (r"MI3(55|50)X?", 8000 * GB, 2300 * TERA),
     (r"MI325X", 6000 * GB, 1307 * TERA),
     (r"MI300X", 5300 * GB, 1307 * TERA),
@@ -95,7 +102,7 @@ CARDS: tuple[tuple[str, int, int], ...] = (
     (r"RX 6[89]\d0", 512 * GB, 40 * TERA),
     (r"RX 67\d0", 384 * GB, 26 * TERA),
     (r"RX 66\d0", 224 * GB, 17 * TERA),
-    # Intel
+    # Intel. Bandwidths: Intel's product specifications (ARK). Arithmetic: no more than half of the 8-bit rate there.
     (r"Arc.*B580", 456 * GB, 96 * TERA),
     (r"Arc.*A770", 560 * GB, 130 * TERA),
     (r"Arc.*A7[35]0", 512 * GB, 110 * TERA),

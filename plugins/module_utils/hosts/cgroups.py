@@ -14,6 +14,7 @@ import posixpath
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from .ceiling import own_ceiling
 from .tree import Tree
 
 # The cgroup that systemd keeps its services in, below its own.
@@ -101,7 +102,8 @@ def memory_rooms(tree: Tree, units: Collection[str] | None) -> list[tuple[int, i
     for ``units`` stands for those that are not bounded as we are: we are in a pod, and asked about its node.
 
     ``used_bytes`` is what the processes within that limit hold and the kernel cannot take back: usage without the page
-    cache (the file lists of the kernel's page reclaim; shared memory is not on them).
+    cache (the file lists of the kernel's page reclaim; shared memory is not on them). The ceiling that Drover has given
+    a unit itself is no limit: it was made of the machine's memory, and lies above all that is lent.
     Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.max, memory.high, memory.current, memory.stat) and
     cgroup-v1/memory.rst (hierarchical_memory_limit also tells of limits above a container, which it cannot see).
     """
@@ -110,9 +112,10 @@ def memory_rooms(tree: Tree, units: Collection[str] | None) -> list[tuple[int, i
         return []
     rooms = {}
     for path in service_paths(tree, found, units):
+        own = own_ceiling(tree, posixpath.basename(path))
         for folder in found.levels(path):
             limit, used = _memory_v2(tree, folder) if found.unified else _memory_v1(tree, folder)
-            if limit is not None:
+            if limit is not None and limit != own:
                 rooms[folder] = (limit, used)
     return sorted(rooms.values(), key=lambda room: (room[0] - room[1], room[0]))
 

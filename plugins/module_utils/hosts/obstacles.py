@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Optional
 
 from .tree import Tree
@@ -21,9 +21,19 @@ CLONE_NEWNS = 0x00020000  # Linux include/uapi/linux/sched.h
 
 FindProgram = Callable[[str], Optional[str]]
 
+# By Debian's package, which is installed where there is apt: the package elsewhere, the program, and what it is for.
+_PROGRAMS = {
+    "nftables": ("nftables", "nft", "keeps strangers from the RPC port"),
+    "stunnel4": ("stunnel", "stunnel", "rpc_server_tls takes"),
+    "haproxy": ("haproxy", "haproxy", "a gateway is"),
+    "openssl": ("openssl", "openssl", "makes a gateway's certificate"),
+}
+NEEDS = tuple(_PROGRAMS)
+
 
 def find_obstacles(
     tree: Tree,
+    needs: Iterable[str] = ("nftables",),
     system: str | None = None,
     python: tuple[int, ...] | None = None,
     user: int | None = None,
@@ -33,6 +43,7 @@ def find_obstacles(
     """One sentence, with the remedy, for each thing that keeps Drover from running on the machine in ``tree``; none is
     good. They read well behind the host's name and a colon. Changes nothing.
 
+    ``needs``, of ``NEEDS``, are the packages that the host's part takes. Drover installs them with apt alone.
     ``system`` (as uname names it), ``python`` (version), ``user`` (effective id), ``find_program`` (path of a program,
     or None) and ``new_namespace`` (errno of an attempt to get one, 0 if it worked) are asked of this machine without.
     """
@@ -67,11 +78,10 @@ def find_obstacles(
         )
     if not os.access(tree.path("/etc"), os.W_OK):
         found.append("/etc cannot be written here, where services and their settings belong; make it writable.")
-    if not find_program("nft") and not find_program("apt-get"):
-        found.append(
-            "There is no nft here, which keeps strangers from the RPC port, nor apt to install it with; install "
-            "nftables."
-        )
+    for package in needs if not find_program("apt-get") else ():
+        elsewhere, program, use = _PROGRAMS[package]
+        if not find_program(program):
+            found.append(f"There is no {program} here, which {use}, nor apt to install it with; install {elsewhere}.")
     return found
 
 

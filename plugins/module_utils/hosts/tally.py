@@ -56,6 +56,7 @@ def take_tally(
     cache_file: str = CACHE_FILE,
     may_write: bool = True,
     pod: bool = False,
+    needs: Iterable[str] = ("nftables",),
 ) -> dict[str, Any]:
     """The tally of the machine in ``tree``: what it can lend to ``cluster``. Sizes in bytes.
 
@@ -65,6 +66,7 @@ def take_tally(
     ``disk_path`` is the folder for models, ``builds_path`` that for builds of llama.cpp. ``backends`` are those of the
     build that is to be used, None for the one that is installed. ``measure`` asks for the memory bandwidth, taken from
     ``cache_file`` when it is known and written there only when ``may_write``, and for that of cards, beside that file.
+    ``needs`` are packages without which the host's part cannot be (see ``find_obstacles``).
 
     In a ``pod``, as any user, the tally is of the node that it runs on. What bounds the pod is not taken for the
     node's, nor does anything that hosts need, such as systemd, count as an obstacle. Only Kubernetes knows what
@@ -94,7 +96,7 @@ def take_tally(
         "host": host or socket.gethostname(),
         "machine": None if pod else machine_digest(tree),
         "exclude": exclusion(exclude),
-        "obstacles": [] if pod else find_obstacles(tree),
+        "obstacles": [] if pod else find_obstacles(tree, needs),
         "architecture": platform.machine(),
         "os": read_os(tree),
         "cpu": cpu,

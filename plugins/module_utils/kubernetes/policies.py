@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +73,23 @@ def of_placing(names: Names, settings: Settings) -> list[dict[str, Any]]:
     return [
         _policy(names, f"{names.prefix}-{OFFERER}", OFFERER, asked, [_NAMES, *web] if web else []),
         _policy(names, f"{names.prefix}-{PLACER}", PLACER, [], asks),
+    ]
+
+
+def left_to_firewalls(
+    plan: Mapping[str, Any], deployments: Mapping[str, Mapping[str, Any]], nodes: Collection[str], settings: Settings
+) -> list[str]:
+    """What no policy holds of pods on the network of their nodes, as a sentence for whoever looks after those; nothing
+    where none works there. ``deployments``: host -> what runs there, of which the ``nodes`` are named."""
+    leads = plan["leader"]
+    if not settings.host_network or not any(host in nodes and host != leads for host in deployments):
+        return []
+    rules = _of_worker(settings, bool(deployments[leads]["healing"]))
+    ports = " and ".join(str(rule["port"]) for rule in rules)
+    leaders = " and ".join(f"{host} ({plan['addresses'][host]['address']})" for host in plan.get("leaders", [leads]))
+    return [
+        "kubernetes_host_network has pods use the network of their nodes, where no NetworkPolicy holds: have the "
+        f"firewalls of the nodes let nobody but {leaders} connect to TCP {ports}, since RPC asks for no password."
     ]
 
 

@@ -121,6 +121,13 @@ def unmeasured(device: dict, tally: dict) -> str:
     return f"is a low guess, {figure}, since no figure for {device['name']} is known"
 
 
+def unmeasured_prompts(device: dict) -> str:
+    """Where the speed of a GPU's arithmetic comes from, which no tally measures; empty for a CPU."""
+    if device["kind"] == "cpu":
+        return ""
+    return "its maker's figure" if card_operations(device["name"]) else "a low guess"
+
+
 def seconds_per_operation(device: dict, tally: dict) -> float:
     """Seconds of one operation of a matrix product on a device: over all threads of a CPU, a low guess for a GPU."""
     if device["kind"] != "cpu":

@@ -23,7 +23,7 @@ class Device:
 
     The plan fills ``usable_bytes`` up to ``capacity``: the share ``margin`` stays free, and ``overhead_bytes`` is what
     the process takes beside the model. A ``unified`` GPU works in memory that is the CPU's, too. ``unmeasured`` says
-    where its speed comes from, see ``cost.unmeasured``.
+    where its speed comes from, see ``cost.unmeasured``, and ``unmeasured_prompts`` where that of prompts does.
     """
 
     host: str
@@ -36,6 +36,7 @@ class Device:
     seconds_per_byte: float
     seconds_per_operation: float
     unmeasured: str
+    unmeasured_prompts: str
 
     @property
     def is_gpu(self) -> bool:
@@ -187,6 +188,7 @@ def _host(tally: dict, excluded: str, chosen: dict, margin: float) -> Host:
             seconds_per_byte=cost.seconds_per_byte(device, tally),
             seconds_per_operation=cost.seconds_per_operation(device, tally),
             unmeasured=cost.unmeasured(device, tally),
+            unmeasured_prompts=cost.unmeasured_prompts(device),
         )
         for device in tally["devices"]
     ]

@@ -79,6 +79,7 @@ class Learned:
             seconds_per_byte=device.seconds_per_byte * self.reading.get(key, 1.0),
             seconds_per_operation=device.seconds_per_operation * self.computing.get(key, 1.0),
             unmeasured="" if key in self.measured else device.unmeasured,
+            unmeasured_prompts="" if key in self.measured else device.unmeasured_prompts,
         )
 
     def reasons(self, layout: Layout) -> list[str]:

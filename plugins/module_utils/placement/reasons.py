@@ -65,11 +65,10 @@ def _why_experts_apart(problem: Problem, layout: Layout) -> Iterator[str]:
 
 def unmeasured_speeds(layout: Layout) -> list[str]:
     """Of which GPUs that hold layers the speed, and with it the prediction, rests on no measurement."""
-    return [
-        f"The speed of {segment.device.id} on {segment.device.host} {segment.device.unmeasured}."
-        for segment in layout.segments
-        if segment.device.unmeasured
-    ]
+    devices = [segment.device for segment in layout.segments]
+    found = [f"The speed of {one.id} on {one.host} {one.unmeasured}." for one in devices if one.unmeasured]
+    sources = [f"{one.id} on {one.host} ({one.unmeasured_prompts})" for one in devices if one.unmeasured_prompts]
+    return [*found, *([f"How fast prompts are read was not measured: {', '.join(sources)}."] if sources else [])]
 
 
 def why_spare(problem: Problem, layouts: list[Layout], layout: Layout) -> dict[str, str]:

@@ -15,9 +15,9 @@ from .decisions import decision, read_document
 from .running import complete, runs
 
 
-def found_standby(tree: Tree, cluster: str) -> dict[str, Any] | None:
+def found_standby(tree: Tree, cluster: str, memory: dict[str, Any] | None) -> dict[str, Any] | None:
     """``deployment`` (None unless its service runs by it), ``members`` (their digest), ``complete``, ``leads``, and the
-    ``plan`` by which it does; None on a host that does not stand by for ``cluster``."""
+    ``plan`` by which it does; None on a host that does not stand by for ``cluster``. ``memory`` is its tally's."""
     standby = Standby(cluster)
     deployment = read_document(tree.path(standby.deployment_path))
     if not isinstance(deployment, dict):
@@ -32,7 +32,7 @@ def found_standby(tree: Tree, cluster: str) -> dict[str, Any] | None:
     return {
         "deployment": deployment if runs(tree, standby, deployment) else None,
         "members": members.get("lasting") if isinstance(members, dict) else None,
-        "complete": complete(tree, standby, deployment),
+        "complete": complete(tree, standby, deployment, memory),
         "leads": leads,
         "plan": decided["plan"] if decided else None,
     }

@@ -19,14 +19,12 @@ from ..hosts.process import started_seconds
 from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import read_deployment
-from ..serving.device_drop_in import device_drop_in
+from ..serving.drop_ins import drop_ins
 from ..serving.tunnel import listened
 from .installed import FILES, USER
 
 # What makes a unit start after a boot, as its [Install] section says.
 WANTED = "/etc/systemd/system/multi-user.target.wants"
-# Which GPUs a unit sees: serving/device_drop_in.py.
-SHOWN = "/etc/systemd/system/{}.d/devices.conf"
 KEY_MODE = 0o640
 
 
@@ -47,25 +45,27 @@ def runs(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, now: f
     return all(written <= started for written in map(_written, (tree.path(path) for path in paths)))
 
 
-def complete(tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, owner: int = 0) -> bool:
-    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot and
-    sees the GPUs that it is to see, a leader has its key, and whoever heals answers and has the secret, which ``owner``
-    (root, but in tests) may change and the service may read, and nobody else."""
+def complete(
+    tree: Tree, cluster: Cluster, deployment: dict[str, Any] | None, memory: dict[str, Any] | None, owner: int = 0
+) -> bool:
+    """Tell whether what ``deployment`` needs besides a running service is there: the service starts after a boot, what
+    is added to its unit is what it is to be on a host whose tally has this ``memory``, a leader has its key, and
+    whoever heals answers and has the secret, which ``owner`` (root, but in tests) may change and the service may read,
+    and nobody else."""
     try:
         known = read_deployment(deployment)
-        unit, shown = _unit(cluster, known), device_drop_in(known)
+        added = drop_ins(known, memory)
     except DroverError:  # none, or one that was cut off or edited
         return False
-    if not os.path.lexists(tree.path(f"{WANTED}/{unit}")) or (tree.text(SHOWN.format(unit)) or "") != shown.strip():
+    if any((tree.text(each["path"]) or "") != each["text"].strip() for each in added):
+        return False
+    if not os.path.lexists(tree.path(f"{WANTED}/{_unit(cluster, known)}")):
         return False
     leads = known["part"] == "leader"
     if "tunnel" in known and not _is_tunnelled(tree, cluster, known["tunnel"]):
         return False
     if known["healing"]:
         healer = cluster.watch_unit if leads else cluster.agent_unit
-        # An agent tells of the GPUs.
-        if not leads and (tree.text(SHOWN.format(healer)) or "") != shown.strip():
-            return False
         if not os.path.lexists(tree.path(f"{WANTED}/{healer}")) or not _is_secret(tree, cluster.secret_path, owner):
             return False
         # Whatever has ended it: it is to answer.

@@ -24,7 +24,8 @@ from ..serving.tunnel import Place, listened, within
 from .part import check_address, load_deployment
 from .secret import read_secret
 
-PROGRAM = "/usr/bin/stunnel4"
+# As Debian names it, and as others do.
+PROGRAMS = ("/usr/bin/stunnel4", "/usr/bin/stunnel")
 # Who makes it, and removes it when the service ends: systemd (RuntimeDirectory=).
 FOLDER_VARIABLE = "RUNTIME_DIRECTORY"
 # A pre-shared key goes with ciphers of this hash alone (OpenSSL, SSL_CTX_set_psk_client_callback(3)).
@@ -65,8 +66,9 @@ def run_tunnel(name: str) -> int:
 
 
 def _become(cluster: Cluster, tunnel: Mapping[str, Any]) -> None:
-    if not os.access(PROGRAM, os.X_OK):
-        raise DroverError(f"There is no {PROGRAM}: install the package stunnel4, and {REMEDY}.")
+    program = next((path for path in PROGRAMS if os.access(path, os.X_OK)), None)
+    if program is None:
+        raise DroverError(f"There is no {PROGRAMS[0]}: install the package stunnel4, and {REMEDY}.")
     for place in listened(tunnel):
         check_address(place["address"], place["port"])
     folder = os.environ.get(FOLDER_VARIABLE)
@@ -75,7 +77,7 @@ def _become(cluster: Cluster, tunnel: Mapping[str, Any]) -> None:
     key, path = f"{folder}/key", f"{folder}/stunnel.conf"
     _write(key, f"{cluster.name}:{shared_key(read_secret(cluster))}\n")
     _write(path, configuration(cluster.name, tunnel, key, has_aes(Tree())))
-    os.execv(PROGRAM, [PROGRAM, path])
+    os.execv(program, [program, path])
 
 
 def shared_key(secret: bytes) -> str:

@@ -16,10 +16,19 @@ NAME = "llama_server_extra_arguments"
 _MODEL = "set gguf_model_path, gguf_model_url or gguf_model_leader_path instead"
 _PLACED = "take it out, or set placement_split to say which host holds how many layers"
 _MEMORY = "take it out, since it takes memory that is in no plan"
+_SECOND = "take it out, since the plan counts one model and no second one beside it"
 _KEY = "set llama_server_api_key instead"
 _HOLE = "take it out, since it lets clients act on this host"
 _ENDS = "take it out, since the server would print something and end"
 _PROOF = "take it out, since Drover asks the server for a chat completion over plain HTTP"
+
+# Each stands for a model of its own, some with a second one, and for a port and sizes.
+_PRESETS = (
+    *("--embd-bge-small-en-default", "--embd-e5-small-en-default", "--embd-gte-small-default", "--embd-gemma-default"),
+    *("--fim-qwen-1.5b-default", "--fim-qwen-3b-default", "--fim-qwen-7b-default", "--fim-qwen-30b-default"),
+    *("--fim-qwen-7b-spec", "--fim-qwen-14b-spec", "--gpt-oss-20b-default", "--gpt-oss-120b-default"),
+    *("--vision-gemma-4b-default", "--vision-gemma-12b-default", "--tts-oute-default"),
+)
 
 # Flag -> what to do instead. Either Drover decides it, or it opens a hole, or the server would not serve.
 REFUSED = {
@@ -33,6 +42,15 @@ REFUSED = {
     "--models-preset": _MODEL,
     "--models-max": _MODEL,
     "--models-autoload": _MODEL,
+    "--model-draft": _SECOND,
+    "--spec-draft-model": _SECOND,
+    "--hf-repo-draft": _SECOND,
+    "--spec-draft-hf": _SECOND,
+    "--mmproj": _SECOND,
+    "--mmproj-url": _SECOND,
+    "--model-vocoder": _SECOND,
+    "--hf-repo-v": _SECOND,
+    **dict.fromkeys(_PRESETS, _MODEL),
     "--alias": "set llama_server_alias instead",
     "--host": "set llama_server_address instead",
     "--port": "set llama_server_port instead",
@@ -69,6 +87,8 @@ REFUSED = {
     "--cache-ram": _MEMORY,
     "--ctx-checkpoints": _MEMORY,
     "--swa-checkpoints": _MEMORY,
+    "--lookup-cache-static": _MEMORY,
+    "--lookup-cache-dynamic": _MEMORY,
     "--api-key": _KEY,
     "--api-key-file": _KEY,
     "--no-api-key": _KEY,
@@ -97,6 +117,9 @@ REFUSED = {
     "--rerank": _PROOF,
     "--reranking": _PROOF,
 }
+# --spec-type takes a list. These draft by a second model, or by blocks of the first that are else not loaded; the
+# others look up what was said before, which takes hardly any memory.
+_DRAFTS = re.compile(r"(^|,)draft-")
 _NUMBER = re.compile(r"-[0-9.]")
 
 
@@ -111,6 +134,8 @@ def extra_arguments(extra: list[str], flags: Collection[str] | None, build: int 
         if flag in REFUSED:
             raise DroverError(f"{NAME} has {flag}: {REFUSED[flag]}.")
         first = values[0] if values else None
+        if flag == "--spec-type" and first and _DRAFTS.search(first):
+            raise DroverError(f"{NAME} has {flag} {first}: {_SECOND}; ngram-mod and its like need none.")
         try:
             arguments += written(flag, first, flags, build)
         except DroverError as error:

@@ -121,6 +121,23 @@ def test_packages_of_the_backends_that_are_wanted(backends, about, packages, dri
     assert (way["packages"], way["backends"], way["installed"]) == (packages, driven, not packages)
 
 
+@pytest.mark.parametrize(
+    ("vulkan", "hip", "packages", "driven"),
+    [
+        (False, True, [*BASE, "libggml0-backend-hip"], ["CPU", "ROCm"]),
+        (True, True, [*BASE, VULKAN], ["CPU", "Vulkan"]),
+        (False, False, BASE, ["CPU"]),
+    ],
+)
+def test_the_package_of_hip_is_taken_where_rocm_is_and_no_driver_of_vulkan(vulkan, hip, packages, driven):
+    one = host("a", candidate="0.7.0-1", gpus=["rocm"])
+    one["platform"].update(vulkan_driver=vulkan, hip_driver=hip)
+    choice = choose([one], options={"backends": ["auto"]})
+    assert (choice["hosts"]["a"]["packages"], choice["hosts"]["a"]["backends"]) == (packages, driven)
+    # Nothing is told of Vulkan where something else drives the card.
+    assert any("Vulkan finds no GPU" in reason for reason in choice["reasons"]) == (driven == ["CPU"])
+
+
 def on_vulkan(found=True, driver=True, packaged=("CPU",), gpus=("vulkan",), **more):
     made = host("a", candidate="0.7.0-1", found=found, gpus=gpus, **more)
     made["platform"]["vulkan_driver"] = driver
@@ -317,6 +334,32 @@ def test_a_host_that_has_the_build_does_not_compile_it_for_another():
     ways = choose([host("a", builds=[build], cores=16), host("b", cores=1)], source=SOURCE)["hosts"]
     assert [way["build_host"] for way in ways.values()] == ["b", "b"]
     assert choose([host("a", builds=[build], cores=16)], source=SOURCE)["hosts"]["a"]["build_host"] == "a"
+
+
+def fedora(name, tools=(), **more):
+    there = host(name, **more)
+    there["platform"].update(build_tools=list(tools), package={"manager": "dnf", "candidate": None, "known": True})
+    return there
+
+
+def test_who_has_no_tools_and_no_apt_is_left_out_of_what_is_compiled():
+    choice = choose([host("deb"), fedora("a", version="9"), fedora("b", version="9")], "source", source=SOURCE)
+    assert list(choice["hosts"]) == ["deb"]
+    assert choice["left_out"]["a"] == choice["left_out"]["b"]
+    assert 'install them yourself by "dnf install cmake ninja-build gcc-c++"' in choice["left_out"]["a"]
+
+
+def test_one_host_with_tools_compiles_for_those_of_its_kind_without():
+    ways = choose([fedora("a", cores=16), fedora("b", ["cmake", "ninja", "g++"], cores=1)], source=SOURCE)["hosts"]
+    assert {name: way["build_host"] for name, way in ways.items()} == {"a": "b", "b": "b"}
+    assert ways["b"]["recipe"]["packages"] == []
+
+
+def test_who_has_the_build_needs_no_tools():
+    build = choose([fedora("a", ["cmake", "ninja", "g++"])], source=SOURCE)["hosts"]["a"]["id"]
+    choice = choose([fedora("a", builds=[build]), fedora("b")], "source", source=SOURCE)
+    assert (list(choice["hosts"]), list(choice["left_out"])) == (["a"], ["b"])
+    assert choice["hosts"]["a"]["build_host"] == "a"
 
 
 def test_compiled_builds_differ_with_the_options():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from module_utils.builds import find, platform
-from module_utils.builds.drivers import has_vulkan_driver
+from module_utils.builds.drivers import has_hip_driver, has_vulkan_driver
 from module_utils.hosts.tree import Tree
 from unit.builds import raw_elf
 
@@ -255,3 +255,23 @@ def test_a_driver_of_vulkan_is_one_that_its_loader_is_told_of(tmp_path, file, th
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).write_text("{}")
     assert has_vulkan_driver(Tree(str(tmp_path))) is there
+
+
+HIP, BLAS, ROCBLAS = "libamdhip64.so.5", "libhipblas.so.0.1", "librocblas.so.0.1"
+DEBIAN = "/usr/lib/x86_64-linux-gnu"
+
+
+@pytest.mark.parametrize(
+    ("files", "there"),
+    [
+        ([], False),
+        (["/dev/kfd"], False),
+        (["/dev/kfd", *(f"{DEBIAN}/{name}" for name in (HIP, BLAS, ROCBLAS))], True),
+        ([f"{DEBIAN}/{name}" for name in (HIP, BLAS, ROCBLAS)], False),  # a container without the device
+        (["/dev/kfd", *(f"/opt/rocm/lib/{name}" for name in (HIP, BLAS, ROCBLAS))], True),
+        (["/dev/kfd", f"{DEBIAN}/{HIP}"], False),
+        (["/dev/kfd", *(f"/usr/lib/aarch64-linux-gnu/{name}" for name in (HIP, BLAS, ROCBLAS))], False),
+    ],
+)
+def test_rocm_is_there_when_the_kernel_and_the_runtime_are(tmp_path, files, there):
+    assert has_hip_driver(plant(tmp_path, dict.fromkeys(files, "")), "x86_64") is there

@@ -220,6 +220,20 @@ def test_without_its_driver_vulkan_is_not_compiled():
     assert made["backends"] == []
 
 
+@pytest.mark.parametrize(
+    ("gpus", "vulkan", "hip", "backends"),
+    [
+        (["rocm"], False, True, ["hip"]),
+        (["rocm"], True, True, ["vulkan"]),
+        (["rocm"], False, False, []),
+        (["vulkan"], False, True, []),  # no card of AMD's
+    ],
+)
+def test_rocm_drives_a_card_of_amd_s_where_vulkan_has_no_driver(gpus, vulkan, hip, backends):
+    host = platform(gpus=gpus, compute_capabilities=[], vulkan_driver=vulkan, hip_driver=hip)
+    assert recipe(host, backends=["auto"])["backends"] == backends
+
+
 def test_a_card_that_cannot_be_seen_is_not_passed_over_in_silence():
     blind = platform(gpus=[], compute_capabilities=[], gpu_problem="NVIDIA's driver is loaded and so on.")
     with pytest.raises(DroverError, match=r"^NVIDIA's driver is loaded and so on\.$"):
@@ -227,12 +241,42 @@ def test_a_card_that_cannot_be_seen_is_not_passed_over_in_silence():
     assert recipe(blind, backends=["cpu"])["backends"] == []
 
 
+FEDORA = {"id": "fedora", "version": "43", "codename": "", "like": [], "name": "Fedora Linux 43"}
+TOOLS = ["cmake", "ninja", "g++"]
+
+
+def with_manager(manager, tools=(), **other):
+    return platform(FEDORA, package={"manager": manager, "candidate": None, "known": True}, build_tools=tools, **other)
+
+
+@pytest.mark.parametrize("manager", ["dnf", "pacman", "brew", None])
+def test_where_apt_is_not_nothing_is_installed_and_what_is_there_compiles(manager):
+    made = recipe(with_manager(manager, TOOLS))
+    assert (made["packages"], made["obstacle"]) == ([], None)
+
+
 @pytest.mark.parametrize(
-    ("manager", "packages"),
-    [("dnf", ["cmake", "ninja-build", "gcc-c++"]), ("pacman", ["cmake", "ninja", "gcc"]), (None, [])],
+    ("manager", "tools", "backends", "lacking", "remedy"),
+    [
+        ("dnf", [], ["cpu"], "cmake, ninja, g++", 'by "dnf install cmake ninja-build gcc-c++"'),
+        ("dnf", ["cmake", "g++"], ["cpu"], "ninja", 'by "dnf install cmake ninja-build gcc-c++"'),
+        ("pacman", ["cmake"], ["cpu"], "ninja, g++", 'by "pacman -S cmake ninja gcc"'),
+        ("dnf", TOOLS, ["vulkan"], "glslc", "ninja-build gcc-c++ vulkan-loader-devel glslc spirv-headers-devel"),
+        ("pacman", TOOLS, ["cuda"], "nvcc", 'by "pacman -S cmake ninja gcc cuda"'),
+        (None, ["g++"], ["cpu"], "cmake, ninja", "so that they are on PATH"),
+    ],
 )
-def test_other_package_managers(manager, packages):
-    assert recipe(platform(package={"manager": manager, "candidate": None, "known": False}))["packages"] == packages
+def test_a_host_without_apt_and_without_tools_says_what_to_install(manager, tools, backends, lacking, remedy):
+    made = recipe(with_manager(manager, tools, compute_capabilities=["8.6"]), backends=backends)
+    assert made["packages"] == []
+    assert made["obstacle"].startswith(f"it takes {lacking} to compile llama.cpp, which Fedora Linux 43 does not have")
+    assert remedy in made["obstacle"]
+    assert made["obstacle"].endswith("or take another llama_cpp_method.")
+
+
+def test_what_apt_installs_need_not_be_there():
+    assert recipe(platform(build_tools=[]))["obstacle"] is None
+    assert recipe(platform(build_tools=TOOLS))["packages"] == recipe(platform(build_tools=[]))["packages"]
 
 
 @pytest.mark.parametrize(

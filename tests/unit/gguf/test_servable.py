@@ -72,13 +72,29 @@ def test_real_shapes_are_served(build):
     assert servable.warnings(model.architecture, {"tokenizer.chat_template": "{{ messages }}"}, names) == []
 
 
-@pytest.mark.parametrize("architecture", ["gemma3", "mistral3", "llama4", "mllama"])
+@pytest.mark.parametrize("architecture", ["gemma3", "mistral3", "llama4"])
 @pytest.mark.parametrize("extra", [VISION, SOUND, ("resampler.query",), ("adapter.boi",)], ids=lambda names: names[0])
 def test_vision_and_sound_inside_the_file(tmp_path, architecture, extra):
     told = sentence(profile_of(tmp_path, architecture, TEXT + extra)["unservable"])
     assert f"some for images or sound ({len(extra)} of {len(TEXT + extra)}: {extra[0]}" in told
     assert f"loads no {architecture}" in told
     assert "take a file that was converted for llama.cpp" in told and "mmproj" in told
+
+
+@pytest.mark.parametrize("extra", [VISION, SOUND, ("cls.output.weight",)], ids=lambda names: names[0])
+def test_no_tensor_speaks_against_an_architecture_that_is_not_known(tmp_path, extra):
+    """mllama is Ollama's own; a newer llama.cpp may have others with such tensors."""
+    made = profile_of(tmp_path, "mllama", TEXT + extra)
+    assert made["unservable"] == []
+    assert "The architecture mllama is not among those" in made["warnings"][0]
+    assert [f"({len(extra)} of {len(TEXT + extra)}: {extra[0]}" in told for told in made["warnings"][1:]] == (
+        [] if extra[0].startswith("cls") else [True]
+    )
+
+
+def test_what_an_unknown_model_says_of_itself_counts(tmp_path):
+    told = sentence(profile_of(tmp_path, "hy_v99", pooling_type=3)["unservable"])
+    assert "makes embeddings (hy_v99.pooling_type is 3)" in told
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,15 @@ def test_a_worker_with_less_memory_holds_less():
     assert held["pi-2"] <= 200 * MIB < held["pi-1"]
 
 
+def test_a_worker_that_has_got_more_memory_holds_what_its_unit_may_take():
+    """Which is made of what root saw there, until root sees it again."""
+    tallies = [dict(each) for each in MEMBERS["tallies"]]
+    tallies[2] = {**tallies[2], "memory": {**tallies[2]["memory"], "total_bytes": 300 * MIB, "reserve_bytes": 50 * MIB}}
+    outcome = ask(members={**MEMBERS, "tallies": tallies}, pi_1=700, pi_2=4000)
+    held = {device["host"]: device["total_bytes"] for device in outcome.plan["devices"]}
+    assert held["pi-2"] <= 250 * MIB < held["pi-1"]
+
+
 @pytest.mark.parametrize(
     ("lent", "says"),
     [
@@ -206,6 +215,18 @@ def test_the_digest_does_not_follow_the_memory_that_is_free_on_a_gpu():
 
     assert lasting(8 * GIB, 7 * GIB) == lasting(8 * GIB, GIB)
     assert lasting(8 * GIB, 7 * GIB) != lasting(9 * GIB, 7 * GIB)
+
+
+def test_the_digest_follows_memory_that_was_plugged_in_and_what_its_owner_keeps():
+    def lasting(**memory):
+        tallies = [{**each, "memory": {**each["memory"], **memory}} for each in MEMBERS["tallies"]]
+        return make_members(MEMBERS["plan"], GGUF, tallies, {}, MODEL, HEALS, DEPLOYMENTS)["lasting"]
+
+    usual = lasting(total_bytes=8256256 << 10, reserve_bytes=825625 << 10)
+    # Another kernel keeps a little more for itself.
+    assert lasting(total_bytes=8251000 << 10, reserve_bytes=825100 << 10) == usual
+    assert lasting(total_bytes=16 * GIB, reserve_bytes=825625 << 10) != usual
+    assert lasting(total_bytes=8256256 << 10, reserve_bytes=2 * GIB) != usual
 
 
 def test_the_digest_does_not_follow_a_build_that_lies_beside_the_one_that_runs():

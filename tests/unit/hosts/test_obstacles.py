@@ -65,6 +65,25 @@ def test_every_obstacle_is_told(machine, files, more, told):
         assert ";" in sentence  # the remedy
 
 
+@pytest.mark.parametrize(
+    ("needs", "there", "missing"),
+    [
+        (["nftables", "stunnel4"], ["nft"], ["There is no stunnel here, which rpc_server_tls takes"]),
+        (["nftables", "stunnel4"], ["nft", "stunnel"], []),
+        (["nftables", "stunnel4"], ["apt-get"], []),
+        (["stunnel4"], [], ["There is no stunnel here"]),
+        (["haproxy", "openssl"], ["openssl"], ["There is no haproxy here, which a gateway is"]),
+        (["haproxy", "openssl"], ["haproxy"], ["There is no openssl here, which makes a gateway's certificate"]),
+        (["haproxy", "openssl"], ["haproxy", "openssl"], []),
+    ],
+)
+def test_what_a_part_takes_is_there_or_can_be_installed(machine, needs, there, missing):
+    found = look(machine(files=BOOTED), needs=needs, find_program=only(*there))
+    assert [sentence[: len(start)] for sentence, start in zip(found, missing)] == missing
+    assert len(found) == len(missing)
+    assert all(sentence.endswith(".") and "; install " in sentence for sentence in found)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask for a namespace")
 def test_a_namespace_is_asked_for_without_changing_our_own():
     before = os.readlink("/proc/self/ns/mnt")

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from module_utils.kubernetes.manifests import foundation, manifests
+from module_utils.kubernetes.policies import left_to_firewalls
 
 from .objects import Cluster
 from .test_manifests import ALL_WAYS
@@ -166,3 +167,36 @@ def test_another_port():
     walls, _cluster = firewall(rpc_port=50060)
     assert walls.allows(LEADER, WORKER, 50060)
     assert not walls.allows(LEADER, WORKER, 50052)
+
+
+def left(way):
+    cluster = Cluster(**ALL_WAYS[way])
+    nodes = {entry["node"] for entry in cluster.stock}
+    return cluster.plan, left_to_firewalls(cluster.plan, cluster.deployments, nodes, cluster.settings)
+
+
+@pytest.mark.parametrize(
+    ("way", "ports"),
+    [
+        ("host network", "50052"),
+        ("healing on the network of the nodes", "50052 and 51052"),
+        ("workers that join on the network of the nodes", "50052 and 51052"),
+        ("a leader outside", "50052"),
+    ],
+)
+def test_what_no_policy_holds_is_left_to_the_firewalls_of_the_nodes_and_told(way, ports):
+    plan, (sentence,) = left(way)
+    who = f"{plan['leader']} ({plan['addresses'][plan['leader']]['address']})"
+    assert sentence.startswith("kubernetes_host_network has pods use the network of their nodes, where no ")
+    assert sentence.endswith(f"let nobody but {who} connect to TCP {ports}, since RPC asks for no password.")
+
+
+def test_whoever_may_lead_is_let_in_too():
+    plan, (sentence,) = left("a standby on the network of the nodes")
+    first, second = plan["leaders"]
+    assert f"{first} ({plan['addresses'][first]['address']}) and {second} (" in sentence
+
+
+@pytest.mark.parametrize("way", ["defaults", "healing"])
+def test_where_policies_hold_nothing_is_left_to_others(way):
+    assert left(way)[1] == []

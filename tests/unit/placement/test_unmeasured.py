@@ -41,6 +41,27 @@ def test_what_was_not_measured_is_said(host, said):
     assert [reason for reason in plan["reasons"] if reason.startswith("The speed of")] == ([said] if said else [])
 
 
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("NVIDIA GeForce RTX 3060", "its maker's figure"),
+        ("NVIDIA GeForce RTX 3060 Laptop GPU", "a low guess"),
+        ("Some GPU", "a low guess"),
+    ],
+)
+def test_a_card_whose_memory_was_measured_is_not_measured_on_prompts(name, source):
+    host = box(name, 350_000_000_000)
+    host["gpus"][0]["bandwidth_bytes_per_second"] = 350_000_000_000
+    reasons = plan_of(model(), [host], prompt_tokens=4000)["reasons"]
+    assert f"How fast prompts are read was not measured: CUDA0 on box ({source})." in reasons
+    assert not [reason for reason in reasons if reason.startswith("The speed of")]
+
+
+def test_of_processors_there_is_nothing_to_say():
+    reasons = plan_of(model(), [tally("a", 8 * GIB), tally("b", 8 * GIB)], spread="all")["reasons"]
+    assert not [reason for reason in reasons if "not measured" in reason]
+
+
 def test_a_gpu_without_layers_is_not_spoken_of():
     plan = plan_of(model(), [box("Some GPU", None), tally("other", 8 * GIB)], split={"other": 9})
-    assert not [reason for reason in plan["reasons"] if reason.startswith("The speed of")]
+    assert not [reason for reason in plan["reasons"] if reason.startswith(("The speed of", "How fast prompts"))]

@@ -12,9 +12,10 @@ import pytest
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import running
 from module_utils.runtime.installed import FILES
-from module_utils.runtime.running import SHOWN, WANTED, complete, runs
+from module_utils.runtime.running import WANTED, complete, runs
 from module_utils.serving.cluster import Cluster
-from module_utils.serving.device_drop_in import device_drop_in
+from module_utils.serving.deployment import read_deployment
+from module_utils.serving.drop_ins import drop_ins
 from unit.documents import worker_deployment
 
 MAIN = Cluster("main")
@@ -23,6 +24,7 @@ UP = 5000.0  # seconds that the machine has been up
 TICKS = os.sysconf("SC_CLK_TCK")
 WORKER = worker_deployment()
 LEADER = {**WORKER, "part": "leader", "files": [{"path": MODEL, "bytes": 1}]}
+MEMORY = {"total_bytes": 8 << 30, "limit_bytes": None, "reserve_bytes": 1 << 30}
 
 
 @pytest.fixture
@@ -95,11 +97,23 @@ def prepared(tmp_path):
     key.write_text("secret\n")
     key.chmod(0o640)
     (tmp_path / "etc/group").write_text(f"root:x:0:\ndrover:x:{os.getgid()}:\n")
+    for deployment in (WORKER, LEADER):
+        add(tmp_path, deployment)
     return tmp_path
 
 
+def add(root, deployment, memory=MEMORY):
+    """Have the units of ``deployment`` what is added to them, as the role host does."""
+    for each in drop_ins(read_deployment(deployment), memory):
+        path = root / each["path"][1:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if each["text"]:
+            path.write_text(each["text"])
+
+
 def is_complete(root, deployment, cluster=MAIN):
-    return complete(Tree(str(root)), cluster, deployment, owner=os.getuid())
+    return complete(Tree(str(root)), cluster, deployment, MEMORY, owner=os.getuid())
 
 
 @pytest.mark.parametrize(("deployment", "unit"), [(WORKER, MAIN.rpc_unit), (LEADER, MAIN.server_unit)])
@@ -132,11 +146,9 @@ def test_a_leader_whose_key_is_not_the_services_is_not_complete(prepared, spoil)
 def test_a_service_that_does_not_see_its_gpus_is_not_complete(prepared):
     deployment = {**WORKER, "nodes": ["/dev/dri/renderD128"], "groups": ["render"]}
     assert not is_complete(prepared, deployment)
-    shown = prepared / SHOWN[1:].format(MAIN.rpc_unit)
-    shown.parent.mkdir(parents=True)
-    shown.write_text(device_drop_in(deployment))
+    add(prepared, deployment)
     assert is_complete(prepared, deployment)
-    shown.write_text(device_drop_in({**deployment, "nodes": ["/dev/sda"]}))
+    add(prepared, {**deployment, "nodes": ["/dev/sda"]})
     assert not is_complete(prepared, deployment)
     # Left from when it had a GPU.
     assert not is_complete(prepared, WORKER)
@@ -150,11 +162,25 @@ def test_an_agent_that_does_not_see_the_gpus_is_not_complete(prepared):
     secret.write_text("s" * 48)
     secret.chmod(0o640)
     listens(prepared, 51052, MAIN.agent_unit)
-    for unit, is_all in ((MAIN.rpc_unit, False), (MAIN.agent_unit, True)):
-        shown = prepared / SHOWN[1:].format(unit)
-        shown.parent.mkdir(parents=True)
-        shown.write_text(device_drop_in(deployment))
-        assert is_complete(prepared, deployment) == is_all
+    add(prepared, deployment)
+    assert is_complete(prepared, deployment)
+    (prepared / f"etc/systemd/system/{MAIN.agent_unit}.d/10-limits.conf").unlink()
+    assert not is_complete(prepared, deployment)
+
+
+@pytest.mark.parametrize("changes", [{"total_bytes": 4 << 30}, {"reserve_bytes": 3 << 30}, {"limit_bytes": 1 << 30}])
+@pytest.mark.parametrize("deployment", [WORKER, LEADER])
+def test_a_service_that_may_take_more_or_less_than_the_host_can_bear_is_not_complete(prepared, deployment, changes):
+    add(prepared, deployment, {**MEMORY, **changes})
+    assert not is_complete(prepared, deployment)
+    add(prepared, deployment)
+    assert is_complete(prepared, deployment)
+    add(prepared, deployment, memory=None)
+    assert not is_complete(prepared, deployment)
+
+
+def test_an_rpc_server_that_may_talk_to_others_is_not_complete(prepared):
+    assert not is_complete(prepared, {**WORKER, "allow": ["10.0.0.7"]})
 
 
 @pytest.mark.parametrize("spoilt", [{"nodes": 7}, {"nodes": ["/etc/passwd"]}, {"part": "nothing"}, {"schema": 9}])
@@ -167,7 +193,7 @@ def test_one_from_before_there_were_gpus_is_complete(prepared):
 
 
 def test_a_key_of_another_owner_is_not_complete(prepared):
-    assert not complete(Tree(str(prepared)), MAIN, LEADER, owner=os.getuid() + 1)
+    assert not complete(Tree(str(prepared)), MAIN, LEADER, MEMORY, owner=os.getuid() + 1)
 
 
 def listens(root, port, unit):
@@ -190,6 +216,7 @@ def listens(root, port, unit):
     ],
 )
 def test_what_heals_itself_needs_who_heals_answering_and_its_secret(prepared, deployment, unit):
+    add(prepared, deployment)
     assert not is_complete(prepared, deployment)
     (prepared / WANTED[1:] / unit).symlink_to("/etc/systemd/system/nowhere.service")
     assert not is_complete(prepared, deployment)

@@ -81,7 +81,7 @@ def host(tmp_path, monkeypatch):
         (tmp_path / "run").mkdir()
         monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
         monkeypatch.setattr(tunnel, "check_address", lambda address, port: None)
-        monkeypatch.setattr(tunnel, "PROGRAM", "/bin/true")
+        monkeypatch.setattr(tunnel, "PROGRAMS", ("/nowhere/stunnel4", "/bin/true"))
         monkeypatch.setattr(os, "execv", lambda *arguments: started.append(arguments))
         return tmp_path / "run", started
 
@@ -107,7 +107,7 @@ def test_without_a_tunnel_there_is_nothing_to_become(host):
 
 def test_without_stunnel_it_says_so(host, monkeypatch):
     host(tunnel=BOTH)
-    monkeypatch.setattr(tunnel, "PROGRAM", "/nowhere/stunnel4")
+    monkeypatch.setattr(tunnel, "PROGRAMS", ("/nowhere/stunnel4",))
     with pytest.raises(DroverError, match=r"no /nowhere/stunnel4: install the package stunnel4"):
         run_tunnel("main")
 

@@ -210,6 +210,8 @@ def test_what_an_old_build_would_do_otherwise_is_not_left_away(given, value):
         # Nothing is known of the build, or of flags with several values: they go as they are.
         (["--seed", "-1"], None, ["--seed", "-1"]),
         (["--control-vector-layer-range", "2", "7"], None, ["--control-vector-layer-range", "2", "7"]),
+        # It drafts without a model.
+        (["--spec-type", "ngram-simple,ngram-mod"], None, ["--spec-type", "ngram-simple,ngram-mod"]),
     ],
 )
 def test_the_users_arguments_in_the_words_of_the_build(extra, flags, arguments):
@@ -225,6 +227,15 @@ def test_the_users_arguments_in_the_words_of_the_build(extra, flags, arguments):
         (["--api-key", "secret"], "has --api-key: set llama_server_api_key instead"),
         (["--tools", "all"], "has --tools: take it out, since it lets clients act on this host"),
         (["--agent"], "has --agent: take it out"),
+        (["--model_draft", "/small.gguf"], "has --model-draft: take it out, since the plan counts one model and no"),
+        (["--spec-draft-model", "/small.gguf"], "has --spec-draft-model: take it out, since the plan counts one model"),
+        (["--hf-repo-draft", "a/b"], "has --hf-repo-draft: take it out, since the plan counts one model"),
+        (["-md", "/small.gguf"], "has the short flag -md: write its long form"),
+        (["--spec-type", "draft-mtp"], "has --spec-type draft-mtp: take it out, .* ngram-mod and its like need none"),
+        (["--spec-type", "ngram-mod,draft-eagle3"], "has --spec-type ngram-mod,draft-eagle3: take it out"),
+        (["--mmproj", "/eyes.gguf"], "has --mmproj: take it out, since the plan counts one model"),
+        (["--fim-qwen-7b-spec"], "has --fim-qwen-7b-spec: set gguf_model_path"),
+        (["--lookup-cache-static", "/words"], "has --lookup-cache-static: take it out, since it takes memory"),
         (["--version"], "has --version: take it out, since the server would print something and end"),
         (["-ngl", "99"], "has the short flag -ngl: write its long form"),
         (["--seed=1"], "has '--seed=1': write the flag and its value as two entries"),

@@ -63,6 +63,13 @@ class Host(Mapping):
                 "decide themselves: take them out of the inventory, or use the role by itself."
             ],
         ),
+        (
+            [{"host_cluster": "x"}, {}],
+            [
+                "pi-1 sets host_cluster (set drover_cluster instead), which the playbooks decide themselves: take it "
+                "out of the inventory, or use the role by itself."
+            ],
+        ),
         # What a playbook of the same run has set itself is no inventory's.
         ([{"llama_server_plan": {}, "placement_tally": {}}], []),
         # A part of one host's own may differ.

@@ -1,13 +1,11 @@
 # Copyright (c) 2026 The Drover developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a program is shown of a host's GPUs, and what its unit is given for that."""
+"""What a program is shown of a host's GPUs, and which files of /dev that takes."""
 
 from __future__ import annotations
 
 import pytest
-from module_utils.errors import DroverError
-from module_utils.serving.device_drop_in import device_drop_in
 from module_utils.serving.visible import visible
 
 
@@ -116,30 +114,3 @@ def test_a_card_without_a_uuid_keeps_its_number():
 def test_a_host_with_nothing_but_a_cpu_needs_nothing():
     shown = visible(tally(), ["CPU"])
     assert (shown.names, shown.environment, shown.nodes, shown.groups) == ({"CPU": "CPU"}, {}, [], [])
-
-
-def test_a_unit_is_given_the_nodes_and_no_more():
-    assert device_drop_in({"nodes": [], "groups": []}) == ""
-    made = device_drop_in({"nodes": ["/dev/nvidia-uvm", "/dev/dri/renderD128"], "groups": ["render"]})
-    assert made.splitlines()[1:] == [
-        # The module of the first one may not be loaded yet after a boot.
-        "[Unit]",
-        "Wants=modprobe@nvidia_uvm.service",
-        "After=modprobe@nvidia_uvm.service",
-        "[Service]",
-        "DevicePolicy=closed",
-        "DeviceAllow=/dev/nvidia-uvm rw",
-        "BindPaths=-/dev/nvidia-uvm",
-        "DeviceAllow=/dev/dri/renderD128 rw",
-        "BindPaths=-/dev/dri/renderD128",
-        "SupplementaryGroups=render",
-        "DeviceAllow=char-nvidia-uvm rw",
-        "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c 0",
-    ]
-    assert "nvidia" not in device_drop_in({"nodes": ["/dev/kfd"], "groups": []})
-
-
-@pytest.mark.parametrize("path", ["/etc/shadow", "/dev/../etc", "/dev/a b", "/dev/x\nUser=root", "/dev/%i"])
-def test_what_is_no_node_is_refused(path):
-    with pytest.raises(DroverError, match="which is no file of /dev"):
-        device_drop_in({"nodes": [path], "groups": []})

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.drover.llama.plugins.module_utils.errors import DroverError
-from ansible_collections.drover.llama.plugins.module_utils.serving import device_drop_in
+from ansible_collections.drover.llama.plugins.module_utils.serving import drop_ins
 from ansible_collections.drover.llama.plugins.module_utils.serving.deployment import read_deployment
 
 
-def _device_drop_in(deployment):
+def _drop_ins(deployment, memory=None):
     try:
-        return device_drop_in.device_drop_in(read_deployment(deployment))
+        return drop_ins.drop_ins(read_deployment(deployment), memory)
     except DroverError as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:
     def filters(self):
-        return {"device_drop_in": _device_drop_in}
+        return {"drop_ins": _drop_ins}
