@@ -13,6 +13,8 @@ from types import MappingProxyType, SimpleNamespace
 
 import pytest
 import yaml
+from module_utils.kubernetes.names import Names
+from module_utils.kubernetes.weights_map import weights_map
 from unit.kubernetes.objects import IMAGE, PROGRAMS, Cluster, node
 from unit.kubernetes.test_gpus import CUDA, H100_LABELS, gpu_node
 from unit.plugins.actions import act, action_class
@@ -217,6 +219,19 @@ def test_what_the_leader_heals_with_stays_as_it_is_while_it_is_right(kubeconfig,
     maps = "/api/v1/namespaces/drover/configmaps"
     monkeypatch.setattr(Server, "answers", {maps: {"items": [first]}})
     assert members(later) == first
+
+
+def test_what_caches_were_filled_for_is_found_again_and_kept(kubeconfig, monkeypatch):
+    cluster, wished = Cluster(cache={}), {**WANTED, "cache": {}}
+    placing = made(kubeconfig(), cluster, settings=wished)["placing"]
+    assert placing["due"] is True
+    noted = weights_map(Names("main", "drover"), {}, placing["mark"])
+    maps = "/api/v1/namespaces/drover/configmaps"
+    monkeypatch.setattr(Server, "answers", {maps: {"items": [noted]}})
+    again = made(kubeconfig(), cluster, settings=wished)
+    assert (again["placing"], again["superfluous"]) == ({"due": False, "told": []}, [])
+    without = made(kubeconfig(), cluster, settings=WANTED)
+    assert without["superfluous"] == [{"kind": "ConfigMap", "name": "drover-main-weights"}]
 
 
 @pytest.fixture

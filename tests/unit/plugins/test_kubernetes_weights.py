@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from module_utils.weights.document import missing_tensors, read_weights
@@ -208,3 +209,14 @@ def test_without_a_model_to_fetch_from_the_leader_sends_all(pods, what):
         "No weights are placed: 10.1.0.1:50060 cannot be listened on. The leader sends the weights."
     ]
     assert (done["changed"], done["config_map"], "failed" in done) == (False, None, False)
+
+
+def test_how_far_a_pod_is_is_told_now_and_then(monkeypatch):
+    told_lines = sys.modules[action_class("kubernetes_weights").__module__].told_lines
+    moment, shown = [0.0], []
+    display = SimpleNamespace(display=lambda line, stderr: shown.append((line, stderr)))
+    monkeypatch.setitem(told_lines.__globals__, "Display", lambda: display)
+    tell = told_lines("placer-w1", clock=lambda: moment[0])
+    for moment[0], complained in ((1, "drover: 10 %\n"), (31, "drover: 10 %\ndrover: 20 %\n"), (40, "drover: 30 %\n")):
+        assert tell("", complained) is False
+    assert shown == [("placer-w1: 20 %", True)]
