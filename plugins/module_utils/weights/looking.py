@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from .checking import check_files
-from .noted import Notes, State, is_settled, read_notes, tensor_states, write_notes
+from .noted import Notes, State, is_settled, notes_on, tensor_states, write_notes
 from .pieces import Tensor
 
 
@@ -58,7 +58,7 @@ def look_over(
     the next one, and is not to wait for the disk; ``full``: whether that is. ``tell`` is called with the bytes that are
     now to be read, if there are any. Raises OSError for a folder that cannot be read.
     """
-    notes, now = read_notes(directory), tensor_states(directory)
+    notes, now = notes_on(directory), tensor_states(directory)
     known = {name: state for name, state in now.items() if notes.has(name, state, boot)}
     others = {name: state for name, state in now.items() if name not in known}
     for name in _being_written(directory, others):

@@ -35,6 +35,7 @@ from .fnv import is_cache_name
 NOTES = ".whole.json"
 SCHEMA = 1
 _WHAT = "The notes on the tensor cache"
+_REMEDY = "delete them, and what is there is read anew"
 _FIELDS: Fields = {"boot": str, "settled": dict, "fresh": dict}
 
 
@@ -67,14 +68,19 @@ class Notes:
         return bool(boot) and self.boot == boot
 
 
-def read_notes(directory: str) -> Notes:
+def notes_on(directory: str) -> Notes:
     """The notes on the cache ``directory``; none where there are none, or they are damaged."""
     try:
         with open(os.path.join(directory, NOTES), encoding="utf-8") as file:
-            found = document(from_json(file.read()), _WHAT, SCHEMA, _FIELDS)
-        return Notes(found["boot"], *(_states(found[name]) for name in ("settled", "fresh")))
+            return read_notes(from_json(file.read()))
     except (OSError, ValueError, DroverError):
         return Notes()
+
+
+def read_notes(value: object) -> Notes:
+    """``value`` as the document. Raises DroverError, one sentence, for what is none."""
+    found = document(value, _WHAT, SCHEMA, _FIELDS, _REMEDY)
+    return Notes(found["boot"], _states(found["settled"]), _states(found["fresh"]))
 
 
 def write_notes(directory: str, notes: Notes) -> None:
@@ -101,7 +107,7 @@ def note_whole(directory: str, names: Iterable[str]) -> None:
     """Note that the files of these ``names`` are whole as they are now, and forget those that have gone or are not as
     they were noted. Where that cannot be written down it is found out again by the next look."""
     with contextlib.suppress(OSError):
-        notes, now = read_notes(directory), tensor_states(directory)
+        notes, now = notes_on(directory), tensor_states(directory)
         settled = {name: now[name] for name in names if name in now and is_settled(directory, name)}
         kept = Notes(notes.boot, {**_as_they_are(notes.settled, now), **settled}, _as_they_are(notes.fresh, now))
         if kept != notes:
@@ -156,6 +162,8 @@ def _states(found: dict[str, Any]) -> dict[str, State]:
     for name, numbers in found.items():
         fits = isinstance(numbers, list) and len(numbers) == len(State._fields)
         if not (is_cache_name(name) and fits and all(type(number) is int for number in numbers)):
-            raise DroverError(f"{_WHAT} have {name!r}: {numbers!r}, expected a tensor's name and three whole numbers.")
+            raise DroverError(
+                f"{_WHAT} have {name!r}: {numbers!r}, expected a tensor's name and three whole numbers: {_REMEDY}."
+            )
         states[name] = State(*numbers)
     return states

@@ -22,7 +22,7 @@ from .document import missing_tensors
 from .fetching import Fetch, Stopped
 from .fnv import is_cache_name
 from .folder import UNFINISHED, cache_files, locked, remove, spared, tensor_sizes, touch, wanted_names
-from .noted import note_whole, read_notes, tensor_states
+from .noted import note_whole, notes_on, tensor_states
 from .pieces import Tensor
 from .pruning import to_make_room
 from .sources import Source
@@ -88,7 +88,7 @@ def _remove_damaged(
 ) -> tuple[list[str], list[str]]:
     """Delete files that are not what their name says: llama.cpp would compute with them. Their names, and those of the
     files that are known to be whole."""
-    notes, now, this_boot = read_notes(directory), tensor_states(directory), boot(Tree())
+    notes, now, this_boot = notes_on(directory), tensor_states(directory), boot(Tree())
     ours = {tensor["hash"]: tensor for tensor in _all(weights) if tensor["hash"] in now}
     damaged = [name for name in ours if now[name].size != ours[name]["bytes"]]
     known = [name for name in ours if not verify and notes.has(name, now[name], this_boot)]

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 from module_utils.weights import checking, folder, looking, noted
-from module_utils.weights.noted import NOTES, read_notes
+from module_utils.weights.noted import NOTES, notes_on
 from unit.weights.models import fnv
 from unit.weights.pieces import cached, content, tick, weights_of
 
@@ -160,7 +160,7 @@ NOTHING = [
 @pytest.mark.parametrize("text", NOTHING)
 def test_notes_that_are_damaged_say_nothing(known, text):
     (known / NOTES).write_text(text)
-    assert read_notes(str(known)) == noted.Notes()
+    assert notes_on(str(known)) == noted.Notes()
     flip(known / FIRST)
     found = look(known)
     assert (counts(found), gone(found)) == ((0, 0, 4), ([FIRST], []))
@@ -169,10 +169,10 @@ def test_notes_that_are_damaged_say_nothing(known, text):
 
 def test_notes_that_are_no_text(known):
     (known / NOTES).write_bytes(b"\xff\xfe\x00")
-    assert read_notes(str(known)) == noted.Notes()
+    assert notes_on(str(known)) == noted.Notes()
     (known / NOTES).unlink()
     (known / NOTES).mkdir()
-    assert read_notes(str(known)) == noted.Notes()
+    assert notes_on(str(known)) == noted.Notes()
     assert "directory" in look(known).problem
 
 
@@ -198,7 +198,7 @@ def test_what_came_before_the_power_was_cut_is_read(cache):
 def test_what_the_disk_may_not_have_yet_is_noted_for_this_boot(cache):
     """A worker that starts does not wait for the disk."""
     look(cache)
-    assert set(read_notes(str(cache)).fresh) == set(NAMES)
+    assert set(notes_on(str(cache)).fresh) == set(NAMES)
     assert counts(look(cache)) == (4, 0, 0)
     assert counts(look(cache, boot="second")) == (0, 0, 4)
 
@@ -206,7 +206,7 @@ def test_what_the_disk_may_not_have_yet_is_noted_for_this_boot(cache):
 def test_after_an_orderly_end_nothing_is_read(cache):
     look(cache)
     assert counts(look(cache, waited=False)) == (4, 0, 0)
-    assert read_notes(str(cache)).fresh == {}
+    assert notes_on(str(cache)).fresh == {}
     assert counts(look(cache, boot="second")) == (4, 0, 0)
 
 
@@ -259,7 +259,7 @@ def test_what_is_being_written_is_left_alone(cache):
     with open(cache / FIRST, "ab"):
         assert counts(look(cache, wanted={})) == (0, 2, 0)
     assert NAMES[-1] not in cached(cache) and FIRST in cached(cache)
-    assert FIRST not in read_notes(str(cache)).fresh
+    assert FIRST not in notes_on(str(cache)).fresh
     assert counts(look(cache)) == (2, 1, 0)
 
 
@@ -395,7 +395,7 @@ def test_pruning_forgets_what_goes_and_keeps_the_notes(known, clusters):
     folder.prune_cache(str(known), 30)
     assert FIRST not in cached(known)
     look(known)
-    notes = read_notes(str(known))
+    notes = notes_on(str(known))
     assert set(notes.settled) == set(NAMES[1:])
 
 
@@ -403,4 +403,4 @@ def test_large_files_and_early_clocks(tmp_path):
     """Numbers beyond 32 bits, and before 1970."""
     notes = noted.Notes(BOOT, {FIRST: noted.State(5 << 40, -(1 << 62), (1 << 62) + 1)})
     noted.write_notes(str(tmp_path), notes)
-    assert read_notes(str(tmp_path)) == notes
+    assert notes_on(str(tmp_path)) == notes

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from module_utils.errors import DroverError
 from module_utils.weights import fetching, placing
-from module_utils.weights.noted import read_notes, tensor_states
+from module_utils.weights.noted import notes_on, tensor_states
 from module_utils.weights.sources import read_sources
 from unit.gguf.web_site import Page
 from unit.weights.models import fnv, sha256
@@ -211,12 +211,12 @@ def test_a_damaged_file_that_was_never_noted(tmp_path, site, verify):
 
 def test_what_was_placed_is_noted_and_stays_so_when_it_is_planned_again(tmp_path, site, monkeypatch):
     place(tmp_path, offered(site))
-    assert set(read_notes(str(tmp_path)).settled) == set(ALL)
+    assert set(notes_on(str(tmp_path)).settled) == set(ALL)
     monkeypatch.setattr(placing, "sum_of", lambda path: pytest.fail(f"{path} was read"))
     for _time in range(2):
         place(tmp_path, offered(site))
         now = tensor_states(str(tmp_path))
-        assert read_notes(str(tmp_path)).settled == now
+        assert notes_on(str(tmp_path)).settled == now
 
 
 def test_what_came_before_a_failure_is_noted(tmp_path, site):
@@ -224,7 +224,7 @@ def test_what_came_before_a_failure_is_noted(tmp_path, site):
     site.pages.pop("/m-1.gguf")
     with pytest.raises(DroverError, match="does not exist"):
         place(tmp_path, source, parallel=1)
-    assert set(read_notes(str(tmp_path)).settled) == set(cached(tmp_path)) != set()
+    assert set(notes_on(str(tmp_path)).settled) == set(cached(tmp_path)) != set()
 
 
 # --- Room -------------------------------------------------------------------------------------------------------------
