@@ -17,7 +17,6 @@ from ..errors import DroverError, NotYet
 from ..serving.cluster import Cluster, led
 from ..serving.command_line import without_cache
 from ..serving.deployment import ADDRESS_VARIABLE, HOST_VARIABLE, REMEDY, at_address, at_host, read_deployment
-from .cache import keep_in_order
 from .documents import load_document
 from .workers import with_addresses
 
@@ -46,8 +45,11 @@ def become(name: str, part: str) -> int:
     program, environment = deployment["program"], {**os.environ, **deployment["environment"]}
     # A leader that was started with addresses never learns that a worker has another one by now.
     arguments = with_addresses(deployment["arguments"])
-    if deployment["cache"] and not keep_in_order(deployment["cache"], ended=True, starts=True):
-        arguments = without_cache(arguments)
+    if deployment["cache"]:
+        from .cache import keep_in_order
+
+        if not keep_in_order(deployment["cache"], ended=True, starts=True):
+            arguments = without_cache(arguments)
     try:
         os.execve(program, [program, *arguments], environment)
     except OSError as error:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from ..errors import DroverError
 from ..gguf.store import sum_of
-from .hashing import Piece, is_slow, sums_of
 from .noted import State, state_of
 from .pieces import Tensor
 
@@ -46,7 +45,7 @@ def check_files(
     planned = [name for name in files if name in wanted and files[name].size == wanted[name]["bytes"]]
     others = [name for name in files if name not in wanted and files[name].size > 0]
     told = {name: False for name in files if name not in others}
-    quick = others if others and not _is_slow() else []
+    quick = others if others and _can_hash() else []
     if tell and (planned or quick):
         tell(sum(files[name].size for name in (*planned, *quick)))
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -70,15 +69,22 @@ def _sum(directory: str, name: str) -> str:
 
 def _by_names(directory: str, files: Mapping[str, State]) -> dict[str, bool]:
     """Whether the content of each of ``files`` has its name for a hash; empty where that could not be computed."""
+    if not files:
+        return {}
+    from .hashing import Piece, sums_of
+
     pieces = [Piece(os.path.join(directory, name), 0, state.size) for name, state in files.items()]
     try:
-        return {name: sums.hash == name for name, sums in zip(files, sums_of(pieces))} if pieces else {}
+        return {name: sums.hash == name for name, sums in zip(files, sums_of(pieces))}
     except (OSError, DroverError):  # a process that was ended, or a disk that cannot read one
         return {}
 
 
-def _is_slow() -> bool:
+def _can_hash() -> bool:
+    """Whether names can be computed fast. What that takes is seldom needed, and is imported then."""
+    from .hashing import is_slow
+
     try:
-        return is_slow()
-    except OSError:  # no room for the helper
-        return True
+        return not is_slow()
+    except (OSError, MemoryError):  # no room for the helper; a numpy that wants memory that the unit forbids
+        return False

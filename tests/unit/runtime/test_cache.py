@@ -13,7 +13,7 @@ import socket
 import pytest
 from module_utils.runtime import cache, command
 from module_utils.serving import cluster
-from module_utils.weights import checking
+from module_utils.weights import hashing
 from unit.documents import worker_deployment
 from unit.weights.models import fnv
 from unit.weights.pieces import cached, content, weights_of
@@ -26,7 +26,7 @@ FIRST = next(iter(FILES))
 @pytest.fixture(autouse=True)
 def roomy(monkeypatch):
     monkeypatch.setattr(cache, "free_bytes", lambda _directory: 1 << 40)
-    monkeypatch.setattr(checking, "is_slow", lambda: True)
+    monkeypatch.setattr(hashing, "is_slow", lambda: True)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_hashing_leaves_no_trace_in_what_the_server_is_given(worker, capsys, mon
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         return True
 
-    monkeypatch.setattr(checking, "is_slow", asked)
+    monkeypatch.setattr(hashing, "is_slow", asked)
     (worker.folder / ("0" * 16)).write_bytes(b"of nobody")
     command.main("1", ["worker", "--cluster", "main"])
     assert os.environ["OMP_NUM_THREADS"] == "1"

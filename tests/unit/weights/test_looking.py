@@ -12,7 +12,7 @@ import shutil
 import threading
 
 import pytest
-from module_utils.weights import checking, folder, looking, noted
+from module_utils.weights import checking, folder, hashing, looking, noted
 from module_utils.weights.noted import NOTES, notes_on
 from unit.weights.models import fnv
 from unit.weights.pieces import cached, content, tick, weights_of
@@ -29,7 +29,7 @@ BOOT = "first"
 def hashed(monkeypatch):
     """Whether there is anything to compute a tensor's name with: there is not, unless a test says so."""
     slow = {"slow": True}
-    monkeypatch.setattr(checking, "is_slow", lambda: slow["slow"])
+    monkeypatch.setattr(hashing, "is_slow", lambda: slow["slow"])
     return lambda: slow.update(slow=False)
 
 
@@ -290,7 +290,7 @@ def test_a_helper_that_cannot_be_used(known, monkeypatch, hashed, where):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     hashed()
-    monkeypatch.setattr(checking, where, no_room)
+    monkeypatch.setattr(hashing, where, no_room)
     os.utime(known / FIRST)
     assert gone(look(known, wanted={})) == ([], [FIRST])
 

@@ -9,7 +9,7 @@ import os
 import random
 
 import pytest
-from module_utils.weights import checking
+from module_utils.weights import hashing
 from module_utils.weights.looking import look_over
 from module_utils.weights.noted import Notes, notes_on, tensor_states, write_notes
 from tier import LONG
@@ -109,9 +109,9 @@ class Host:
 def test_whatever_happens_a_server_starts_with_what_is_whole(tmp_path, monkeypatch, fast):
     seed = int(os.environ.get("DROVER_SEED", random.randrange(1 << 30)))
     print(f"DROVER_SEED={seed}")
-    monkeypatch.setattr(checking, "is_slow", lambda: not fast)
+    monkeypatch.setattr(hashing, "is_slow", lambda: not fast)
     monkeypatch.setattr(
-        checking, "sums_of", lambda pieces: [type("S", (), {"hash": fnv(read(piece))}) for piece in pieces]
+        hashing, "sums_of", lambda pieces: [type("S", (), {"hash": fnv(read(piece))}) for piece in pieces]
     )
     dice = random.Random(seed)
     events = [Host.load, Host.load, Host.end_in_a_load, Host.note, Host.reboot, Host.cut, Host.damage]
