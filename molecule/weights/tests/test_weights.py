@@ -177,6 +177,21 @@ def test_a_restart_of_a_worker_reads_nothing():
     assert restart("pi-1") == [as_noted, as_noted]
 
 
+def noted(name):
+    """Hash -> size and times of the files that are noted to be whole and on the disk."""
+    return json.loads(host(name).file(f"{CACHE}/.whole.json").content_string)["settled"]
+
+
+def test_what_a_start_has_sent_is_noted_without_a_playbook():
+    gone = min(wanted("pi-1"))
+    before = noted("pi-1")[gone]
+    host("pi-1").check_output(f"rm {CACHE}/{gone}")
+    cold_start()
+    assert gone in cached("pi-1")
+    took = wait_until(lambda: noted("pi-1").get(gone) not in (None, before), 90, "noted by the agent")
+    print(f"\nnoted after {took:.1f} s")
+
+
 def test_what_is_damaged_is_found_by_a_restart_of_the_worker_alone():
     right = complete()["text"]
     flipped = max(wanted("pi-1"), key=lambda name: wanted("pi-1")[name]["bytes"])

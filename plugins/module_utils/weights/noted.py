@@ -114,6 +114,13 @@ def note_whole(directory: str, names: Iterable[str]) -> None:
             write_notes(directory, kept)
 
 
+def unnoted(directory: str) -> dict[str, State]:
+    """The tensors that are not known to be whole, or that the disk may not have yet. Raises OSError for a folder that
+    cannot be read."""
+    settled = notes_on(directory).settled
+    return {name: state for name, state in tensor_states(directory).items() if settled.get(name) != state}
+
+
 def tensor_states(directory: str) -> dict[str, State]:
     """Those of the files that an RPC server would take for tensors. Raises OSError for a folder that cannot be read."""
     found = {}
