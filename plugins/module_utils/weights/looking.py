@@ -67,19 +67,20 @@ def look_over(
     torn = _perhaps_torn(came, wanted, ended, full)
     new = {name: state for name, state in came.items() if name not in torn}
     checked = check_files(directory, {name: state for name, state in others.items() if name not in new}, wanted, tell)
-    stuck = [name for name in (*checked.damaged, *checked.untold) if not _removed(directory, name)]
     read = {name: others[name] for name in checked.whole}
     fresh = {**{name: known[name] for name in notes.fresh if name in known}, **new, **read}
     settled = {name: known[name] for name in notes.settled if name in known}
-    # With what has just come the disk may still be busy.
-    for name in [name for name in (read if waited else fresh) if is_settled(directory, name)]:
-        settled[name] = fresh.pop(name)
+    # With what has just come the disk may still be busy. What it fails to take it gives back otherwise, or not at all.
+    taken = {name: fresh.pop(name) for name in list(read if waited else fresh)}
+    lost = [name for name in taken if not is_settled(directory, name)]
+    settled.update({name: state for name, state in taken.items() if name not in lost})
+    stuck = [name for name in (*checked.damaged, *checked.untold, *lost) if not _removed(directory, name)]
     return Look(
         noted=len(known),
         new=len(new),
         read=checked.read,
         damaged=checked.damaged,
-        untold=checked.untold,
+        untold=[*checked.untold, *lost],
         stuck=stuck,
         # A file that ought to have gone must not be taken for one that has come since.
         problem="" if stuck else _noted(directory, notes, Notes(boot, settled, fresh)),
