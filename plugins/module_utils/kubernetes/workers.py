@@ -151,8 +151,8 @@ def _template(
     steps = []
     if deployment["cache"] and settings.cache:
         mounts.append(("cache", CACHE_FOLDER, False))
-        # The agent tells what is in it.
-        shared.append(("cache", CACHE_FOLDER, True))
+        # The agent tells what is in it, and notes what has come.
+        shared.append(("cache", CACHE_FOLDER, False))
         volumes.append(node_folder("cache", settings.cache.host_path))
         steps.append(handing_over(settings, "cache", CACHE_FOLDER, resources))
     server = container(

@@ -12,7 +12,8 @@
 | ``PUT /lease`` | whose the lease is, see ``healing.lease``; granted to the host in the body if it ``takes`` it |
 | ``GET /metrics`` | numbers for Prometheus |
 
-All but the first and the last are sealed, see ``healing.seal``.
+All but the first and the last are sealed, see ``healing.seal``. Beside that it has noted what comes into the tensor
+cache, see ``noting``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from .decisions import granted, in_force, read_document, write_document
 from .http_service import Handler, Refused, Service
+from .noting import Noting
 from .part import load_deployment
 from .secret import read_secret
 from .voter import Voter
@@ -53,6 +55,7 @@ def serve(name: str) -> int:
         return 0
     address, port = deployment["listen"]["address"], deployment["healing"]["port"]
     with listen(address, port, agent_handler(cluster, lambda: read_secret(cluster))) as service:
+        threading.Thread(target=Noting(cluster).go_on, daemon=True).start()
         service.serve_forever()
     return 0
 

@@ -23,6 +23,7 @@ from module_utils.placement.planner import make_plan
 from module_utils.serving.deployment import read_deployment
 from module_utils.weights.document import read_weights
 from module_utils.weights.manifest import read_manifest
+from module_utils.weights.noted import read_notes
 from module_utils.weights.outlook import read_cached
 from module_utils.weights.sources import read_sources
 from tier import LONG
@@ -155,6 +156,7 @@ READERS = {
     "measured": (measure, measured_of(test_measured.RUN)),
     "weights": (read_weights, weights_of(*content(), spare=1)),
     "manifest": (read_manifest, test_manifest.SOUND),
+    "notes": (read_notes, {"schema": 1, "boot": "b", "settled": {"0" * 16: [1, 2, 3]}, "fresh": {"1" * 16: [1, 2, 3]}}),
     "cache": (lambda value: read_cached(value, "pi-1"), CACHE),
     "sources": (lambda value: read_sources(value, 2), SOURCES),
 }
