@@ -88,12 +88,23 @@ def sealed(port, method, path, body=b"", secret=worker.SECRET, host="pi-1", nonc
 def test_it_tells_how_the_rpc_server_is(agent):
     state = agent.state()
     assert (state["host"], state["cluster"], state["build"]["build"]) == ("pi-1", "main", 11669)
-    assert state["rpc"] == {"mark": MARK, "pid": 4711, "started_seconds": 1234.56, "clients": []}
+    assert state["rpc"] == {
+        "mark": MARK,
+        "pid": 4711,
+        "started_seconds": 1234.56,
+        "clients": [],
+        "retransmits": 0,
+    }
 
 
 def test_it_tells_who_is_connected(agent, host):
     worker.make(host, clients=["10.0.0.1"])
     assert agent.state()["rpc"]["clients"] == ["10.0.0.1"]
+
+
+def test_it_tells_that_an_answer_gets_lost(agent, host):
+    worker.make(host, clients=["10.0.0.1"], again=5)
+    assert agent.state()["rpc"]["retransmits"] == 5
 
 
 def test_it_tells_that_none_listens(agent, host):
