@@ -181,6 +181,23 @@ def test_a_worker_that_comes_back_with_another_protocol(stream):
     print(f"\nthe right build is back: takes part again after {took:.1f} s")
 
 
+def test_a_worker_that_comes_back_with_another_build_of_the_same_protocol(stream):
+    """The same program with one byte more behind its end, which nothing reads."""
+    program = json.loads(host("pi-2").file("/etc/drover/main/deployment.json").content_string)["program"]
+    host("pi-2").check_output(f"cp -p {program} {program}.kept && cp {program} {program}.new && echo >> {program}.new")
+    try:
+        host("pi-2").check_output(f"mv {program}.new {program}")
+        restart = "systemctl restart drover-rpc@main"
+        heals(stream, "worker's RPC server starts with another build", lambda: host("pi-2").check_output(restart))
+        assert workers() == ["pi-1", "pi-3"]
+        assert running()["absent"] == {"pi-2": "its llama.cpp is another one than when site.yml ran"}
+        assert "takes no part (its llama.cpp is another one than when site.yml ran)" in status()
+    finally:
+        host("pi-2").check_output(f"mv {program}.kept {program} && systemctl restart drover-rpc@main")
+    took = wait_until(all_take_part, BACK_SECONDS, "it takes part with the right build")
+    print(f"\nthe right build is back: takes part again after {took:.1f} s")
+
+
 def fill(name):
     """Have no room where the services of a host write: a small disk over it, with what is there, and full."""
     host(name).check_output(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..builds.prints import is_at
 from ..healing.replan import Answer
 from ..rpc.wire import probe
 from .at_once import all_at_once
@@ -29,6 +30,9 @@ def _judged(members: dict[str, Any], host: str, answer: Answer) -> Answer:
         return Answer(problem=f"{state['host']} of the cluster {state['cluster']} answers in its place")
     if any(expected.values()) and build != expected:
         return Answer(problem=f"it has build {build['build']} of llama.cpp, and the leader has {expected['build']}")
+    # Where the leader's own was replaced, too, as by an update of all hosts, their RPC servers show whether they fit.
+    if state["rpc"] and state["rpc"].get("replaced") and is_at(programs.get("server"), programs.get("prints", {})):
+        return Answer(problem="its llama.cpp is another one than when site.yml ran")
     return answer
 
 

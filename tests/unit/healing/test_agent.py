@@ -17,6 +17,7 @@ import threading
 import time
 
 import pytest
+from module_utils.builds.prints import file_print
 from module_utils.errors import DroverError
 from module_utils.healing import seal
 from module_utils.hosts.tree import Tree
@@ -94,6 +95,7 @@ def test_it_tells_how_the_rpc_server_is(agent):
         "started_seconds": 1234.56,
         "clients": [],
         "retransmits": 0,
+        "replaced": False,
     }
 
 
@@ -105,6 +107,16 @@ def test_it_tells_who_is_connected(agent, host):
 def test_it_tells_that_an_answer_gets_lost(agent, host):
     worker.make(host, clients=["10.0.0.1"], again=5)
     assert agent.state()["rpc"]["retransmits"] == 5
+
+
+def test_it_tells_that_the_program_is_another_one(agent, host, monkeypatch):
+    """What is_replaced finds out of a process is tested with processes: tests/unit/builds/test_prints.py."""
+    program = host / "usr/libexec/ggml-rpc-server"
+    worker.write(host, "usr/libexec/ggml-rpc-server", "the one that root has found")
+    (host / "proc/4711/exe").symlink_to(program)
+    for prints, expected in ({str(program): file_print(str(program))}, False), ({str(program): "another"}, True):
+        monkeypatch.setitem(worker.DEPLOYMENT, "build", {**worker.DEPLOYMENT["build"], "prints": prints})
+        assert agent.state()["rpc"]["replaced"] is expected
 
 
 def test_it_tells_that_none_listens(agent, host):

@@ -45,6 +45,8 @@ class Fleet:
         self.down = set()
         # How often an RPC server had to send its answer again.
         self.again = {}
+        # Whose RPC server is another program than root has found.
+        self.replaced = set()
         self.leader = 700
         self.stalled, self.swapped = {}, {}
         # Whether it takes time to wait for those who do not answer.
@@ -58,7 +60,7 @@ class Fleet:
         if host in self.slow_hosts:
             return Answer(problem=SLOW)
         rpc = {"mark": f"{host} {self.starts[host]}", "started_seconds": 1.0, "clients": self.clients.get(host, [])}
-        rpc.update(retransmits=self.again.get(host, 0))
+        rpc.update(retransmits=self.again.get(host, 0), replaced=host in self.replaced)
         state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
         state["memory"] = self.pressure(host)
         return Answer(state, {"memory": memory(self.lent[host] * MIB)} if lent else None)
@@ -282,6 +284,21 @@ def test_another_build_takes_no_part(fleet):
     _deployment, decided = start()
     assert hosts_of(decided) == ["pi-1"]
     assert decided["absent"]["pi-2"] == "it has build 9 of llama.cpp, and the leader has 11669"
+
+
+def test_another_program_of_the_same_protocol_takes_no_part(fleet):
+    fleet.replaced.add("pi-2")
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"] == {"pi-2": "its llama.cpp is another one than when site.yml ran"}
+
+
+def test_where_the_leaders_own_program_was_replaced_too_the_protocol_tells(fleet, monkeypatch):
+    monkeypatch.setattr(alike, "is_at", lambda program, _prints: program != MEMBERS["programs"]["head"]["server"])
+    fleet.replaced.update(ALL)
+    fleet.protocol["pi-1"] = "9.0.0"
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-2"]
 
 
 @pytest.mark.parametrize(

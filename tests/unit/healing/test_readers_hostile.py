@@ -36,7 +36,7 @@ from unit.weights import test_manifest
 from unit.weights.pieces import content, weights_of
 
 TIMES = 20_000 if LONG else 2_000
-LAST = {"retransmits": 0}
+LAST = {"retransmits": 0, "replaced": False}
 STATE = {
     "schema": 1,
     "host": "pi-1",
