@@ -141,6 +141,28 @@ def test_anybody_who_gets_through_may_have_the_numbers(port):
     assert f'drover_memory_held_bytes{{cluster="main",host="pi-1"}} {1 << 20}\n' in text
 
 
+def metric(port, name):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    (value,) = [line.split()[-1] for line in lines if line.startswith(f"{name}{{")]
+    return value
+
+
+def test_restarts_of_the_rpc_server_are_counted_whoever_looks(port, agent, host):
+    name = "drover_rpc_restarts_total"
+    assert [metric(port, name), metric(port, name)] == ["0", "0"]
+    worker.make(host, started=200000)
+    agent.state()
+    assert metric(port, name) == "1"
+    # It ends, and the same one is never back.
+    worker.make(host, pid=None)
+    assert metric(port, name) == "1"
+    worker.make(host, started=300000)
+    assert metric(port, name) == "2"
+
+
 @pytest.mark.parametrize("path", ["/state", "/lent", "/deployment", "/nothing", "/../etc/shadow"])
 def test_nothing_else_is_told_to_those_without_the_secret(port, path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
