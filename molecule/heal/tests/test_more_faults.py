@@ -110,7 +110,7 @@ def test_a_worker_whose_rpc_port_is_cut_while_its_agent_answers(stream):
         " && nft 'add rule inet cut out tcp sport 50052 drop'"
     )
     try:
-        heals(stream, "a worker's RPC port cut", lambda: host("pi-1").check_output(cut))
+        heals(stream, "a worker's RPC port cut", lambda: host("pi-1").check_output(cut), notice=20)
         assert workers() == ["pi-2", "pi-3"]
         assert running()["absent"] == {"pi-1": "its RPC server does not answer"}
         assert "nothing gets through to the RPC port of pi-1; healthy again after" in status()

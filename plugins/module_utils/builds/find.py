@@ -34,7 +34,7 @@ FLAGS_FILE = "/run/drover/programs.json"
 # Where Debian's packages of ggml's backends put them.
 PACKAGED_BACKENDS = ("/usr/lib/*/ggml/backends*",)
 # Where packages put ggml itself.
-LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/lib/*", "/usr/local/lib", "/usr/local/lib/*")
+LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/lib/*-linux-*", "/usr/local/lib")
 # Loaded by a build that can drive no GPU, and so has no devices to list.
 _NO_GPU = {"RPC", "CPU", "BLAS"}
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 
 from ..hosts.tree import Tree
 
 # The linker's build id, which is made of all that is in the file, and the tables of what it has and needs.
 HEAD_BYTES = 1 << 16
-LIBRARIES = ("libggml.so*", "libggml-base.so*", "libggml-rpc.so*")
+LIBRARY = re.compile(r"libggml(-base|-rpc)?\.so")
 # Beside the program, and where source builds put them.
 BESIDE = (".", "../lib")
 _DELETED = " (deleted)"
@@ -39,9 +40,8 @@ def find_prints(programs: Iterable[str | None], folders: Iterable[str]) -> dict[
     """The prints of ``programs`` and of the libraries beside them and in ``folders`` (patterns)."""
     known = [os.path.realpath(program) for program in programs if program]
     places = [os.path.join(os.path.dirname(program), beside) for program in known for beside in BESIDE]
-    found = [
-        path for place in (*places, *folders) for name in LIBRARIES for path in glob.glob(os.path.join(place, name))
-    ]
+    found = [path for place in (*places, *folders) for path in glob.glob(os.path.join(place, "libggml*.so*"))]
+    found = [path for path in found if LIBRARY.match(os.path.basename(path))]
     prints = {path: file_print(path) for path in sorted({*known, *map(os.path.realpath, found)})}
     return {path: known for path, known in prints.items() if known}
 
