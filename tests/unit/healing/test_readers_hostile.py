@@ -37,12 +37,13 @@ from unit.weights import test_manifest
 from unit.weights.pieces import content, weights_of
 
 TIMES = 20_000 if LONG else 2_000
+LAST = {"retransmits": 0, "replaced": False}
 STATE = {
     "schema": 1,
     "host": "pi-1",
     "cluster": "main",
     "build": {"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
-    "rpc": {"mark": "b:1:2", "pid": 1, "started_seconds": 1.5, "clients": ["10.0.0.1"]},
+    "rpc": {"mark": "b:1:2", "pid": 1, "started_seconds": 1.5, "clients": ["10.0.0.1"], **LAST},
     "memory": {"lendable_bytes": 1, "stalled_seconds": 1.5, "swapped_in_bytes": 0},
 }
 LENT = {"schema": 1, "memory": memory(1), "cache": {"files": 0, "bytes": 0}}
