@@ -226,6 +226,15 @@ llama_cpp:
       elements: str
       sample: [CPU, Vulkan]
       version_added: "0.2.0"
+    prints:
+      description:
+        - By which the programs and ggml's libraries are known again, by path. One that was replaced by another has
+          another print.
+      returned: success
+      type: dict
+      version_added: "0.2.0"
+      sample:
+        /usr/libexec/x86_64-linux-gnu/llama/bin/ggml-rpc-server: 3f2a9c1e0b7d4e5f8a6c9d0e1f2a3b4c
 platform:
   description: What decides which programs run on the host, and which it can get or compile.
   returned: success

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cluster import LEADER, WORKERS, address, host
+from faults import HEAL_SECONDS, is_healthy, wait_until
 from model_server import serve
 from playbook import play, succeeded
 
@@ -85,6 +86,26 @@ def loaded(run):
     return float(re.search(r"Loading sent ([\d.]+) MiB to the workers", run.said)[1])
 
 
+def looked(name):
+    """What the RPC server's unit has ever said of the cache."""
+    journal = host(name).check_output("journalctl --unit drover-rpc@main.service --no-pager --output cat")
+    return [line for line in journal.split("\n") if "the tensor cache" in line]
+
+
+def server():
+    return host(LEADER).check_output("systemctl show --property=MainPID --value drover-server@main")
+
+
+def restart(name):
+    """What it says of the cache when the worker's RPC server alone is restarted. The watch has llama-server start anew
+    then, which is waited for."""
+    before, served = len(looked(name)), server()
+    host(name).check_output("systemctl restart drover-rpc@main")
+    wait_until(lambda: server() not in ("0", served), HEAL_SECONDS, "llama-server is another one")
+    wait_until(is_healthy, HEAL_SECONDS, "it has loaded the model")
+    return looked(name)[before:]
+
+
 def is_open():
     return str(PORT) in host(LEADER).check_output("ufw show added")
 
@@ -149,6 +170,42 @@ def test_what_is_damaged_is_fetched_anew():
     assert host(LEADER).check_output("systemctl show --property=MainPID drover-server@main") == served
 
 
+def test_a_restart_of_a_worker_reads_nothing():
+    """What was placed, and what servers have written, was noted: its end finds it so, and its start, too."""
+    there = len(cached("pi-1"))
+    as_noted = f"Of the tensor cache {there} are as noted, 0 are new, and 0 were read."
+    assert restart("pi-1") == [as_noted, as_noted]
+
+
+def noted(name):
+    """Hash -> size and times of the files that are noted to be whole and on the disk."""
+    return json.loads(host(name).file(f"{CACHE}/.whole.json").content_string)["settled"]
+
+
+def test_what_a_start_has_sent_is_noted_without_a_playbook():
+    gone = min(wanted("pi-1"))
+    before = noted("pi-1")[gone]
+    host("pi-1").check_output(f"rm {CACHE}/{gone}")
+    cold_start()
+    assert gone in cached("pi-1")
+    took = wait_until(lambda: noted("pi-1").get(gone) not in (None, before), 90, "noted by the agent")
+    print(f"\nnoted after {took:.1f} s")
+
+
+def test_what_is_damaged_is_found_by_a_restart_of_the_worker_alone():
+    right = complete()["text"]
+    flipped = max(wanted("pi-1"), key=lambda name: wanted("pi-1")[name]["bytes"])
+    # A lot of it, which an answer would show.
+    host("pi-1").check_output(f"dd if=/dev/urandom of={CACHE}/{flipped} bs=1M count=8 conv=notrunc status=none")
+    others = len(cached("pi-1")) - 1
+    told = restart("pi-1")
+    assert f"Of the tensor cache {others} are as noted, 0 are new, and 1 were read." in told
+    assert any("1 file had other bytes than planned or named: deleted" in line for line in told)
+    assert complete()["text"] == right
+    # The leader has sent it, and the server has kept it.
+    assert sums("pi-1")[flipped] == wanted("pi-1")[flipped]["sha256"]
+
+
 def test_a_bound_holds_and_a_full_disk_stops_nobody(inventory):
     bound = sum(tensor["bytes"] for tensor in wanted("pi-2").values()) - 60 * MIB
     host("pi-1").check_output("mount -t tmpfs -o size=8m,mode=0755 tmpfs /var/cache/drover")
@@ -158,7 +215,8 @@ def test_a_bound_holds_and_a_full_disk_stops_nobody(inventory):
     assert run.said.count("found no room on its disk or within rpc_server_cache_max_bytes") == 2
     assert bound / 2 < sum(cached("pi-2").values()) <= bound
     assert complete()["text"]
-    host("pi-1").check_output("systemctl stop drover-rpc@main && umount /var/cache/drover")
+    # Both have the small disk in their own view of the file system; the next run starts them again.
+    host("pi-1").check_output("systemctl stop drover-rpc@main drover-agent@main && umount /var/cache/drover")
 
 
 def test_placing_that_is_killed_is_gone_on_with():

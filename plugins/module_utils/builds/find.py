@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ..hosts.figures import keep, recall
 from . import ask, backends
+from .prints import find_prints
 
 SERVER_NAMES = ("llama-server",)
 RPC_SERVER_NAMES = ("ggml-rpc-server", "rpc-server")  # upstream renamed it in 2026
@@ -32,6 +33,8 @@ FOLDERS = (
 FLAGS_FILE = "/run/drover/programs.json"
 # Where Debian's packages of ggml's backends put them.
 PACKAGED_BACKENDS = ("/usr/lib/*/ggml/backends*",)
+# Where packages put ggml itself.
+LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/lib/*-linux-*", "/usr/local/lib")
 # Loaded by a build that can drive no GPU, and so has no devices to list.
 _NO_GPU = {"RPC", "CPU", "BLAS"}
 
@@ -46,6 +49,7 @@ def find_llama_cpp(
     flags_file: str = FLAGS_FILE,
     may_write: bool = False,
     packaged: Iterable[str] = PACKAGED_BACKENDS,
+    libraries: Iterable[str] = LIBRARY_FOLDERS,
 ) -> dict:
     """Describe the llama.cpp on this machine. Never raises; starts nothing that outlives the call.
 
@@ -56,7 +60,8 @@ def find_llama_cpp(
     (see ask.py; empty when a program does not say), ``problem``: why a program that is there does not run, with the
     remedy, or None, ``builds``, ``current`` and ``build_backends`` (see ``find_builds``), ``build_devices`` (name to
     devices, of those builds with GPUs' backends that were put there since ``current``, and wait to be in force), and
-    ``package_backends``, those whose libraries packages have put into the folders ``packaged``.
+    ``package_backends``, those whose libraries packages have put into the folders ``packaged``, and ``prints``: by
+    which the files of both programs are known again, with ggml's own in ``packaged`` and ``libraries``.
 
     Flags are recalled from ``flags_file`` while the programs are the same, and kept there only when ``may_write``.
     """
@@ -88,6 +93,7 @@ def find_llama_cpp(
         "package_backends": backends.of_libraries(
             os.path.basename(path) for pattern in packaged for path in glob.glob(f"{pattern}/*")
         ),
+        "prints": find_prints([server, rpc_server], [*packaged, *libraries]),
     }
 
 

@@ -58,6 +58,7 @@ _LASTING_OF_PROGRAM = (
     "backends",
     "server_flags",
     "rpc_server_flags",
+    "prints",
 )
 _LASTING_OF_DEVICE = ("name", "description", "unified", "total_bytes")
 

@@ -14,6 +14,7 @@ from .gpu_metrics import Figures
 KNOWN = {
     "drover_rpc_up": ("gauge", "Whether the RPC server listens."),
     "drover_rpc_started_seconds": ("gauge", "When the RPC server was started, in seconds after the boot."),
+    "drover_rpc_restarts_total": ("counter", "Restarts of the RPC server that the agent saw since its own start."),
     "drover_memory_lent_bytes": ("gauge", "Memory that this host could lend, before what is left to its own work."),
     "drover_memory_held_bytes": ("gauge", "Memory that the cluster holds here."),
     "drover_gpu_memory_bytes": ("gauge", "Memory of a GPU that the RPC server is given."),
@@ -37,14 +38,19 @@ OF_GPUS = (
 
 
 def worker_metrics(
-    deployment: Mapping[str, Any], state: Mapping[str, Any], lent: Mapping[str, Any], gpus: Iterable[Figures]
+    deployment: Mapping[str, Any],
+    state: Mapping[str, Any],
+    lent: Mapping[str, Any],
+    gpus: Iterable[Figures],
+    restarts: int,
 ) -> str:
-    """What the agent of the worker with that ``deployment`` tells."""
+    """What the agent of the worker with that ``deployment`` tells; ``restarts``: of its RPC server."""
     labels = {"cluster": deployment["cluster"], "host": deployment["host"]}
     rpc = state["rpc"]
     values: list[tuple[str, Mapping[str, str], float]] = [
         ("drover_rpc_up", labels, int(rpc is not None)),
         *([("drover_rpc_started_seconds", labels, rpc["started_seconds"])] if rpc else []),
+        ("drover_rpc_restarts_total", labels, restarts),
         ("drover_memory_lent_bytes", labels, lent["memory"]["usable_bytes"]),
         ("drover_memory_held_bytes", labels, lent["memory"]["held_bytes"]),
         ("drover_cache_bytes", labels, lent["cache"]["bytes"]),

@@ -6,7 +6,7 @@ a process or a network: memory and look go in, memory and decision come out.
 
 - A worker whose RPC server is another one than llama-server was started with, or runs no more, has lost what it held:
   a request can only hang or fail. The same is so when its host was silent for ``lost_seconds``, or so slow that nothing
-  was heard of it for ``slow_seconds``. It ends at once.
+  was heard of it for ``slow_seconds``, or nothing got through to its RPC port for ``stuck_seconds``. It ends at once.
 - When a host's owner needs its memory (see ``owner``), it ends as soon as no request is answered, and after
   ``yield_seconds`` in any case; at once, if in an orderly way, where it is urgent.
 - When a better plan has become possible for ``settle_seconds`` on end, it ends as soon as no request is answered, and
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-SAME, ANOTHER, SILENT, SLOW = "same", "another", "silent", "slow"
+SAME, ANOTHER, SILENT, SLOW, STUCK = "same", "another", "silent", "slow", "stuck"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Limits:
     # Less than two looks are apart: silent at one, and at the next.
     lost_seconds: float = 1.5
     slow_seconds: float = 15.0
+    # Less than three looks are apart: stuck at one, and at the next two. A link that loses much gets something through.
+    stuck_seconds: float = 3.5
     settle_seconds: float = 30.0
     drain_seconds: float = 60.0
     yield_seconds: float = 10.0
@@ -47,9 +49,9 @@ class Look:
 
     ``run``: by which this run of llama-server is known, None while none serves. ``workers``: of those that it was
     started with, whether the RPC server is the SAME, ANOTHER (or none), or the host is SILENT, or takes connections and
-    is SLOW to say something, as a machine that is busy does. ``better``: whether a
-    better plan is possible. ``busy``: whether it answers a request, or may do so. ``needs``: of hosts whose owner needs
-    their memory, whether that is urgent.
+    is SLOW to say something, as a machine that is busy does, or all is well but what is sent between it and the RPC
+    server is STUCK: nobody acknowledges it. ``better``: whether a better plan is possible. ``busy``: whether it answers
+    a request, or may do so. ``needs``: of hosts whose owner needs their memory, whether that is urgent.
     """
 
     now: float
@@ -62,12 +64,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of before: who is ``silent``, and who is ``unheard``, silent or slow (worker -> since when); since
-    when an owner ``needs`` memory and a ``better`` plan is possible; when llama-server was ``ended`` last, how many
-    ``times`` in a row, and which ``run`` that was."""
+    """What is known of before: who is ``silent`` or ``stuck``, and who is ``unheard``, one of these or slow (worker ->
+    since when); since when an owner ``needs`` memory and a ``better`` plan is possible; when llama-server was ``ended``
+    last, how many ``times`` in a row, and which ``run`` that was."""
 
     run: str | None = None
     silent: Mapping[str, float] = field(default_factory=dict)
+    stuck: Mapping[str, float] = field(default_factory=dict)
     unheard: Mapping[str, float] = field(default_factory=dict)
     needs: float | None = None
     better: float | None = None
@@ -94,12 +97,13 @@ def decide(limits: Limits, memory: Memory, look: Look) -> tuple[Memory, Decision
     """What to do at this look, and what to remember for the next."""
     if look.run is None:
         # Nothing serves: whoever starts it looks at the workers itself.
-        return replace(memory, run=None, silent={}, unheard={}, needs=None, better=None), NOTHING
+        return replace(memory, run=None, silent={}, stuck={}, unheard={}, needs=None, better=None), NOTHING
     silent = _since(memory, memory.silent, look, {SILENT})
-    unheard = _since(memory, memory.unheard, look, {SILENT, SLOW})
+    stuck = _since(memory, memory.stuck, look, {STUCK})
+    unheard = _since(memory, memory.unheard, look, {SILENT, SLOW, STUCK})
     needs = (memory.needs if memory.needs is not None else look.now) if look.needs else None
     better = (memory.better if memory.better is not None else look.now) if look.better else None
-    memory = replace(memory, run=look.run, silent=silent, unheard=unheard, needs=needs, better=better)
+    memory = replace(memory, run=look.run, silent=silent, stuck=stuck, unheard=unheard, needs=needs, better=better)
     if memory.ended is not None and look.now - memory.ended >= limits.calm_seconds + _wait(limits, memory):
         memory = replace(memory, times=0)
     decision = NOTHING if look.run == memory.ended_run else _decision(limits, memory, look)
@@ -113,6 +117,9 @@ def _decision(limits: Limits, memory: Memory, look: Look) -> Decision:
         if look.workers[worker] == ANOTHER:
             reason = f"the RPC server of {worker} has ended or was started anew"
             return Decision(True, True, reason, limits.most_hang_seconds)
+    for worker, since in sorted(memory.stuck.items()):
+        if look.now - since >= limits.stuck_seconds:
+            return Decision(True, True, f"nothing gets through to the RPC port of {worker}", limits.most_hang_seconds)
     for worker, since in sorted(memory.unheard.items()):
         lost = look.now - memory.silent.get(worker, look.now) >= limits.lost_seconds
         if lost or look.now - since >= limits.slow_seconds:

@@ -4,8 +4,10 @@
 """What an agent tells its leader, and how it is read there: the documents ``state`` and ``lent``.
 
 - ``state``: ``host``, ``cluster``, ``build`` (of the deployment), ``rpc``: null while nothing listens, else ``mark``
-  (which start of it on which boot), ``pid``, ``started_seconds`` (after the boot) and ``clients`` (addresses that are
-  connected); ``memory``: see ``hosts.pressure`` (an agent of an earlier release does not tell).
+  (which start of it on which boot), ``pid``, ``started_seconds`` (after the boot), ``clients`` (addresses that are
+  connected), ``retransmits`` (how often in a row its answer was sent again, since no client acknowledged it) and
+  ``replaced`` (whether it is another program than root has found); ``memory``: see ``hosts.pressure``. An agent of an
+  earlier release does not tell the last three.
 - ``lent``: ``memory`` (as a tally has it, with nothing left to the host's own work yet), ``cache`` (``files``,
   ``bytes``).
 """
@@ -15,10 +17,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..builds.prints import is_replaced
 from ..checks import Fields, document, number, record, text, whole
 from ..hosts.deployments import others_bytes, read_deployments, units_of
 from ..hosts.document import MOST
-from ..hosts.listener import find_connections, find_listeners
+from ..hosts.listener import find_connections, find_listeners, retransmits_from
 from ..hosts.memory import held_bytes, memory_beside, read_memory
 from ..hosts.pressure import read_pressure
 from ..hosts.process import process_mark, started_seconds
@@ -54,6 +57,9 @@ def see_state(tree: Tree, deployment: dict[str, Any], likely: int | None = None)
                 "pid": listener["pid"],
                 "started_seconds": started_seconds(tree, listener["pid"]),
                 "clients": [connection["peer"] for connection in find_connections(tree, [port], address)],
+                # At whatever address: where there is a tunnel, it is the tunnel's end that sends it over the network.
+                "retransmits": retransmits_from(tree, port),
+                "replaced": is_replaced(tree, listener["pid"], deployment["build"].get("prints", {})),
             }
     return {
         "schema": SCHEMA,
@@ -110,6 +116,8 @@ def read_state(value: object, host: str) -> dict[str, Any]:
         record(found["rpc"], what, {"clients": list})
         for client in found["rpc"]["clients"]:
             text(client, f"{what}: a client")
+        whole(found["rpc"].get("retransmits", 0), f"{what}: retransmits", 0, MOST)
+        record({"replaced": False, **found["rpc"]}, what, {"replaced": bool})
     if found["memory"] is not None:
         whole(found["memory"].get("lendable_bytes"), f"{what}: lendable_bytes", 0, MOST)
         for name in ("stalled_seconds", "swapped_in_bytes"):

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import checks
 from . import cgroups
+from .sockets import ESTABLISHED, LISTEN, Socket, tcp_sockets
 from .tree import Tree
-
-# TCP_ESTABLISHED and TCP_LISTEN in Linux include/net/tcp_states.h.
-ESTABLISHED, LISTEN = "01", "0A"
-MAPPED = "::ffff:"  # before an IPv4 address that an IPv6 socket serves
 
 
 def find_listeners(
@@ -30,7 +25,7 @@ def find_listeners(
     ``pid`` and ``command`` are None when the listener's process cannot be seen (another user's, without root), ``unit``
     when it belongs to none. Sorted by port and address. Raises DroverError for what is no port.
     """
-    sockets = [(port, address, inode) for port, address, _peer, inode in _sockets(tree, LISTEN, ports, on)]
+    sockets = [(each.port, each.address, each.inode) for each in _sockets(tree, LISTEN, ports, on)]
     owners = _owners(tree, {inode for _port, _address, inode in sockets}, likely)
     listeners: list[dict[str, Any]] = []
     for port, address, inode in sorted(sockets):
@@ -50,33 +45,27 @@ def find_listeners(
 def find_connections(tree: Tree, ports: Iterable[int], on: str | None = None) -> list[dict[str, Any]]:
     """List who is connected to ``ports`` of this machine now, with ``on`` by that address of it: ``port`` and ``peer``,
     the other's address, sorted and each pair once. Raises DroverError for what is no port."""
-    pairs = {
-        (port, peer[len(MAPPED) :] if peer.startswith(MAPPED) else peer)
-        for port, _address, peer, _inode in _sockets(tree, ESTABLISHED, ports, on)
-    }
+    pairs = {(each.port, each.peer) for each in _sockets(tree, ESTABLISHED, ports, on)}
     return [{"port": port, "peer": peer} for port, peer in sorted(pairs)]
 
 
-def _sockets(tree: Tree, state: str, ports: Iterable[int], on: str | None) -> list[tuple[int, str, str, str]]:
-    """(port, address, peer's address, inode) of the TCP sockets in that state on ``ports``, and ``on`` an address."""
+def retransmits_from(tree: Tree, port: int) -> int:
+    """How often in a row the kernel had to send again what was sent from ``port`` of this machine: the most of its
+    connections, and 0 while all peers acknowledge."""
+    return max((each.retransmits for each in _sockets(tree, ESTABLISHED, [port], None)), default=0)
+
+
+def retransmits_to(tree: Tree, address: str, port: int) -> int:
+    """The same of what is sent to ``port`` of ``address``, whoever on this machine is connected to it."""
+    sent = (each for each in tcp_sockets(tree, ESTABLISHED) if each.peer_port == port and each.peer == address)
+    return max((each.retransmits for each in sent), default=0)
+
+
+def _sockets(tree: Tree, state: str, ports: Iterable[int], on: str | None) -> list[Socket]:
+    """The TCP sockets in that state on ``ports``, and ``on`` an address."""
     wanted = {checks.whole(port, "The TCP port", 1, 65535) for port in ports}
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in (tree.text(f"/proc/net/{table}") or "").splitlines()[1:]:
-            fields = line.split()
-            if len(fields) < 10 or fields[3] != state:
-                continue
-            (address, port), (peer, _port) = (field.split(":") for field in fields[1:3])
-            if int(port, 16) in wanted and on in (None, _address(address)):
-                found.append((int(port, 16), _address(address), _address(peer), fields[9]))
-    return found
-
-
-def _address(text: str) -> str:
-    """/proc/net prints addresses as 32-bit words in the machine's own byte order."""
-    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
-    packed = struct.pack(f"={len(words)}I", *words)
-    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
+    found = (each for each in tcp_sockets(tree, state) if each.port in wanted)
+    return [each for each in found if on in (None, each.address)]
 
 
 def _owners(tree: Tree, inodes: set[str], likely: int | None) -> dict[str, int]:

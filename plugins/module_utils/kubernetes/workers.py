@@ -152,8 +152,8 @@ def _template(
     steps = []
     if deployment["cache"] and settings.cache:
         mounts.append(("cache", CACHE_FOLDER, False))
-        # The agent tells what is in it.
-        shared.append(("cache", CACHE_FOLDER, True))
+        # The agent tells what is in it, and notes what has come.
+        shared.append(("cache", CACHE_FOLDER, False))
         volumes.append(node_folder("cache", settings.cache.host_path))
         if node and settings.spread:
             volumes[0]["projected"]["sources"].append(weights_source(names, node))

@@ -12,7 +12,8 @@
 | ``PUT /lease`` | whose the lease is, see ``healing.lease``; granted to the host in the body if it ``takes`` it |
 | ``GET /metrics`` | numbers for Prometheus |
 
-All but the first and the last are sealed, see ``healing.seal``.
+All but the first and the last are sealed, see ``healing.seal``. Beside that it has noted what comes into the tensor
+cache, see ``noting``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from .decisions import granted, in_force, read_document, write_document
 from .http_service import Handler, Refused, Service
+from .noting import Noting
 from .part import load_deployment
 from .secret import read_secret
 from .voter import Voter
@@ -53,6 +55,7 @@ def serve(name: str) -> int:
         return 0
     address, port = deployment["listen"]["address"], deployment["healing"]["port"]
     with listen(address, port, agent_handler(cluster, lambda: read_secret(cluster))) as service:
+        threading.Thread(target=Noting(cluster).go_on, daemon=True).start()
         service.serve_forever()
     return 0
 
@@ -77,11 +80,14 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
     gpus = GpuFigures(seen)
     voter = Voter(cluster, seen)
     last: int | None = None
+    restarts = Restarts()
 
     def state(root: dict[str, Any]) -> dict[str, Any]:
         nonlocal last
         found = see_state(seen, root, last)
         last = found["rpc"]["pid"] if found["rpc"] else None
+        if found["rpc"]:
+            restarts.see(found["rpc"]["mark"])
         return found
 
     class AgentHandler(Handler):
@@ -96,7 +102,7 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
                 return 200, {"nonce": self.nonce, "host": load_deployment(cluster)["host"]}
             root = load_deployment(cluster)
             if (method, path) == ("GET", "/metrics"):
-                return 200, worker_metrics(root, state(root), see_lent(seen, root), gpus.of(root))
+                return 200, worker_metrics(root, state(root), see_lent(seen, root), gpus.of(root), restarts.count)
             self._require_seal(root["host"], method, path, body)
             if (method, path) == ("GET", "/state"):
                 return 200, state(root)
@@ -128,6 +134,21 @@ def agent_handler(cluster: Cluster, known: Callable[[], bytes], tree: Tree | Non
             return {seal.NONCE: self.nonce, seal.SEAL: sealed}
 
     return AgentHandler
+
+
+class Restarts:
+    """How often another RPC server was seen than before, whatever has ended that one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mark: str | None = None
+        self.lock = threading.Lock()
+
+    def see(self, mark: str) -> None:
+        """The RPC server that listens now has this ``mark``."""
+        with self.lock:
+            self.count += self.mark not in (None, mark)
+            self.mark = mark
 
 
 def _told(tree: Tree, cluster: Cluster) -> Any:

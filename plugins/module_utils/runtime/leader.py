@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from ..errors import DroverError
@@ -23,11 +22,11 @@ from ..healing.strikes import Strikes, counted, resting
 from ..healing.told import told_before
 from ..hosts.process import boot, process_mark
 from ..hosts.tree import Tree
-from ..rpc.wire import probe
 from ..serving.cluster import Cluster, led
 from ..serving.deployment import in_pod
 from ..serving.tunnel import CLIENT
 from .agents import Agent, ask_all
+from .alike import agents_of, strangers
 from .at_once import all_at_once
 from .decisions import decision, granted, read_document, write_document
 from .documents import load_document
@@ -62,27 +61,6 @@ def load_members(cluster: Cluster) -> dict[str, Any]:
     if members["cluster"] != cluster.name:
         raise DroverError(f"{cluster.members_path} is for the cluster {members['cluster']}: {REMEDY}.")
     return members
-
-
-def agents_of(members: dict[str, Any], answers: Mapping[str, Answer]) -> dict[str, Answer]:
-    """``answers`` of the workers' agents, those with the problem that keeps their hosts from taking part."""
-    return {host: _judged(members, host, answer) for host, answer in answers.items()}
-
-
-def _judged(members: dict[str, Any], host: str, answer: Answer) -> Answer:
-    if answer.problem or answer.state is None:
-        return answer
-    state = answer.state
-    expected, build = (_build(members["programs"].get(members["leader"], {})), _build(state["build"]))
-    if (state["host"], state["cluster"]) != (host, members["cluster"]):
-        return Answer(problem=f"{state['host']} of the cluster {state['cluster']} answers in its place")
-    if any(expected.values()) and build != expected:
-        return Answer(problem=f"it has build {build['build']} of llama.cpp, and the leader has {expected['build']}")
-    return answer
-
-
-def _build(programs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
 class _Start:
@@ -227,27 +205,11 @@ class _Start:
             time.sleep(LOOK_SECONDS / 4)
 
     def _speak_alike(self, endpoints: list[dict[str, Any]], deployments: Mapping[str, dict[str, Any]]) -> bool:
-        """Whether the RPC servers at ``endpoints``, which nobody uses yet, speak this host's protocol: their program
-        may have been replaced since root wrote down which build it is, and llama-server ends when it meets another."""
-        expected = self.members["programs"].get(self.members["leader"], {}).get("rpc_protocol")
-        if not expected:
-            return True
-        places, calls = self.known.now(), {}
-        for end in endpoints:
-            # Through the tunnel it is where it listens; where a pod is, its agent has told.
-            address = deployments[end["host"]]["listen"]["address"] or places[end["host"]]["address"]
-            calls[end["host"]] = partial(probe, address, end["port"], GREET_SECONDS)
-        strangers = {}
-        for host, found in all_at_once(calls, GREET_SECONDS + 1).items():
-            version = found["version"] if isinstance(found, dict) else None
-            spoken = "{major}.{minor}.{patch}".format(**version) if version else None
-            if spoken is None:
-                strangers[host] = "its RPC server does not answer"
-            elif spoken != expected:
-                strangers[host] = f"its RPC server speaks protocol {spoken}, and the leader's {expected}"
-        for host, reason in strangers.items():
+        """Whether the RPC servers at ``endpoints``, which nobody uses yet, can be spoken to."""
+        found = strangers(self.members, endpoints, deployments, self.known.now(), GREET_SECONDS)
+        for host, reason in found.items():
             self._refuse(host, reason)
-        return not strangers
+        return not found
 
     def _free_mark(self, answer: Answer, ended: object) -> str | None:
         """The mark of an RPC server that waits for its leader."""

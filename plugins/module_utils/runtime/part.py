@@ -15,8 +15,8 @@ from typing import Any
 
 from ..errors import DroverError, NotYet
 from ..serving.cluster import Cluster, led
+from ..serving.command_line import without_cache
 from ..serving.deployment import ADDRESS_VARIABLE, HOST_VARIABLE, REMEDY, at_address, at_host, read_deployment
-from ..weights.folder import prune_cache
 from .documents import load_document
 from .workers import with_addresses
 
@@ -42,14 +42,16 @@ def become(name: str, part: str) -> int:
 
         tie(int(os.environ[LEASED]))
     deployment = _decided(cluster, root) if root["healing"] else root
-    if deployment["cache"]:
-        cache = deployment["cache"]
-        prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
-    program = deployment["program"]
+    program, environment = deployment["program"], {**os.environ, **deployment["environment"]}
     # A leader that was started with addresses never learns that a worker has another one by now.
     arguments = with_addresses(deployment["arguments"])
+    if deployment["cache"]:
+        from .cache import keep_in_order
+
+        if not keep_in_order(deployment["cache"], ended=True, starts=True):
+            arguments = without_cache(arguments)
     try:
-        os.execve(program, [program, *arguments], {**os.environ, **deployment["environment"]})
+        os.execve(program, [program, *arguments], environment)
     except OSError as error:
         raise DroverError(
             f"{program} cannot be started ({error.strerror}): install llama.cpp built for this machine, and {REMEDY}."

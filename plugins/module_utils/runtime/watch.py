@@ -25,10 +25,9 @@ from ..errors import DroverError
 from ..healing.granted import of_leader
 from ..healing.joins import newcomers
 from ..healing.metrics import watch_metrics
-from ..healing.policy import ANOTHER, SAME, SILENT, SLOW, Decision, Limits, Look, Memory, decide
-from ..healing.replan import SILENT as NO_ANSWER
+from ..healing.policy import SAME, SLOW, Decision, Limits, Look, Memory, decide
 from ..healing.replan import SLOW as SLOW_ANSWER
-from ..healing.replan import Answer, replan
+from ..healing.replan import Answer, Outcome, replan
 from ..healing.sight import see_lent
 from ..healing.strikes import resting
 from ..hosts.listener import find_listeners
@@ -40,15 +39,17 @@ from ..serving.completion import health, read_api_key
 from ..serving.deployment import in_pod
 from .agent import listen
 from .agents import ask_all
+from .alike import agents_of, strangers
 from .command import EX_TEMPFAIL
 from .decisions import decision, granted, last_decision, read_document
 from .http_service import Handler, Refused
 from .known import Known
-from .leader import agents_of, load_members
+from .leader import load_members
 from .owners import Owners
 from .part import load_deployment
 from .say import say
 from .secret import read_secret
+from .sights import REASONS, sights_of
 from .standby import standing_by
 from .written import Written
 
@@ -116,6 +117,8 @@ class Watch:
         self.weighed: dict[str, tuple[str, float]] = {}
         # How often such an end was tried for a host by its mark.
         self.tries: dict[str, tuple[str, int]] = {}
+        # Who is back, and whose RPC server cannot be spoken to: why not.
+        self.strangers: dict[str, str] = {}
         self.better = False
         self.ending: tuple[str, float] | None = None
         self.looked = time.monotonic()
@@ -151,15 +154,15 @@ class Watch:
         if unknown and self.ending is None:
             self._end(unknown, Decision(True, False, "what it was started with cannot be read any more"))
         run = mark if pid else None
-        answers = agents_of(self.members, ask_all(self.known.now(), self.secret, lent=False, seconds=ASK_SECONDS))
+        places = self.known.now()
+        answers = agents_of(self.members, ask_all(places, self.secret, lent=False, seconds=ASK_SECONDS))
         self.known.heard(answers)
         memories = {host: answer.state["memory"] for host, answer in answers.items() if answer.state}
         pids, is_pod = [pid] if pid else [], in_pod(self.root)
         memories[self.members["leader"]] = read_pressure(self.tree, self.cluster.name, pids, is_pod)
         self.owners.know(self.members)
         self.owners.look(decided, run, memories, self.told["healthy"])
-        started = decided["workers"] if decided and run else {}
-        sights = {host: _sight(answers.get(host), with_mark) for host, with_mark in started.items()}
+        sights = sights_of(self.tree, decided, places, answers) if decided and run else {}
         if decided and run:
             self._weigh(decided, answers)
         needs = {host: need.urgent for host, need in self.owners.needs.items()}
@@ -201,10 +204,7 @@ class Watch:
                 # A plan without one that serves, and has but missed this one question, is no better one.
                 self.better = False
                 return
-            memory = see_lent(self.tree, self.root)["memory"]
-            owners, lesser = self.owners.at_most(), decided["lesser"]
-            plan, measured = decided["plan"], read_document(self.cluster.measured_path)
-            outcome = replan(self.members, with_memory, memory, plan, absent, owners, lesser, measured)
+            outcome = self._best(decided, with_memory, absent)
             planned = (outcome.deployments or {}).get(self.members["leader"])
             mine = of_leader(self.root, planned) if planned else decided["deployment"]
             self.better = mine["arguments"] != decided["deployment"]["arguments"]
@@ -214,6 +214,23 @@ class Watch:
             if not self.better:
                 self.owners.take_back()
 
+    def _best(self, decided: dict[str, Any], answers: dict[str, Answer], absent: dict[str, str]) -> Outcome:
+        """The best plan with those who gave these ``answers``, and with whose RPC server a run could begin: one whose
+        port is blocked would end a healthy cluster for nothing."""
+        memory = see_lent(self.tree, self.root)["memory"]
+        measured = read_document(self.cluster.measured_path)
+        self.strangers = {}
+        while True:
+            plan, owners, lesser = decided["plan"], self.owners.at_most(), decided["lesser"]
+            outcome = replan(self.members, answers, memory, plan, absent, owners, lesser, measured)
+            ends = outcome.plan["endpoints"] if outcome.plan else []
+            unused = [end for end in ends if end["host"] not in decided["workers"] and _is_free(answers[end["host"]])]
+            found = strangers(self.members, unused, outcome.deployments or {}, self.known.now(), ASK_SECONDS)
+            if not found:
+                return outcome
+            self.strangers.update(found)
+            answers = {**answers, **{host: Answer(problem=reason) for host, reason in found.items()}}
+
     def _may_weigh(self, host: str, mark: str, now: float) -> bool:
         """Whether it is news that ``host`` is back, or what it lends may be more by now."""
         before, again = self.weighed.get(host, ("", now))
@@ -221,7 +238,7 @@ class Watch:
 
     def _tried(self, host: str, mark: str) -> float:
         """When the end that ``host`` may have been the reason for is tried for it again: one that answers and still
-        cannot take part, since its RPC port is blocked, say, would end a healthy cluster every few minutes."""
+        cannot take part, since it refuses what it is to run, say, would end a healthy cluster every few minutes."""
         before, times = self.tries.get(host, ("", 0))
         times = times + 1 if mark == before and mark != FREE else 1
         self.tries[host] = (mark, times)
@@ -278,7 +295,8 @@ class Watch:
             holds = not answer.problem and bool(answer.state and answer.state["rpc"])
             # Of one that is slow nothing else is known yet.
             up = answer.problem == SLOW_ANSWER or (holds and sights.get(host, SAME) == SAME)
-            workers[host] = {"up": up, "problem": answer.problem, "takes_part": host in sights}
+            problem = answer.problem or (self.strangers.get(host, "") if host not in sights else "")
+            workers[host] = {"up": up, "problem": problem, "takes_part": host in sights}
         # While it ends in an orderly way it may still say that it is well.
         self.written.tell(sentence, workers, self.owners.given, over=run != self.memory.ended_run)
 
@@ -292,7 +310,7 @@ class Watch:
             return "llama-server does not run, and is started."
         for host, sight in sorted(sights.items()):
             if sight not in (SAME, SLOW):
-                why = answers[host].problem or "its RPC server has ended or was started anew"
+                why = answers[host].problem or REASONS[sight]
                 return f"{host} holds layers, and {why}."
         place = self.root["listen"]
         try:
@@ -302,10 +320,7 @@ class Watch:
         return f"llama-server is not ready ({said})." if said else None
 
 
-def _sight(answer: Answer | None, mark: str) -> str:
-    if answer is None or answer.problem == NO_ANSWER:
-        return SILENT
-    if answer.problem == SLOW_ANSWER:
-        return SLOW
+def _is_free(answer: Answer) -> bool:
+    """Whether nobody uses the RPC server of who gave that ``answer``: it hears one at a time."""
     rpc = answer.state["rpc"] if answer.state else None
-    return SAME if rpc and rpc["mark"] == mark else ANOTHER
+    return bool(rpc and not rpc["clients"])

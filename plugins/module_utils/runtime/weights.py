@@ -14,15 +14,18 @@ from typing import IO, Any
 
 from ..checks import from_json
 from ..errors import DroverError
+from ..hosts.listener import find_listeners
+from ..hosts.tree import Tree
 from ..serving.cluster import Cluster
 from ..serving.deployment import REMEDY
 from ..telling.placed import placed_sentences
 from ..telling.progress import Progress
 from ..weights.document import read_weights
-from ..weights.folder import cached_document, prune_cache
+from ..weights.folder import cached_document
 from ..weights.manifest import find_manifest, keep_manifest, takes_long
 from ..weights.placing import place
 from ..weights.sources import read_sources
+from .cache import keep_in_order
 from .documents import load_document, print_document
 from .fetch import TOLD_SECONDS
 from .part import load_deployment
@@ -46,9 +49,12 @@ def print_cached(name: str) -> None:
 
 
 def prune(name: str) -> None:
-    """Bring the tensor cache of the worker of the cluster called ``name`` within its bounds."""
-    cache = cache_of(Cluster(name))
-    prune_cache(cache["directory"], cache["days"], cache.get("bytes"))
+    """Bring the tensor cache of the worker of the cluster called ``name``, if it has one, within its bounds, and note
+    what of it is whole."""
+    deployment = load_deployment(Cluster(name))
+    if deployment["cache"]:
+        ended = not find_listeners(Tree(), [deployment["listen"]["port"]])
+        keep_in_order(deployment["cache"], ended, starts=False)
 
 
 def print_placed(name: str, parallel: int, verify: bool, stream: IO[str] | None = None) -> None:

@@ -16,6 +16,8 @@ from .extra_arguments import extra_arguments
 from .flags import written
 
 Pairs = list[tuple[str, "str | None"]]
+# The RPC server's: it keeps tensors on disk.
+CACHE = "--cache"
 
 
 def plan_arguments(
@@ -104,8 +106,13 @@ def worker_arguments(
     if devices:
         pairs.append(("--device", ",".join(devices)))
     if cache:
-        pairs.append(("--cache", None))
+        pairs.append((CACHE, None))
     return _written(pairs, flags, build, "RPC server")
+
+
+def without_cache(arguments: Sequence[str]) -> list[str]:
+    """The ``arguments`` of an RPC server that is to use no tensor cache."""
+    return [argument for argument in arguments if argument != CACHE]
 
 
 def _placement(plan: dict[str, Any], local: Mapping[str, str]) -> Pairs:

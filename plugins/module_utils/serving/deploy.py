@@ -159,6 +159,11 @@ def _build(programs: dict[str, Any]) -> dict[str, Any]:
     return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
+def _prints(programs: dict[str, Any], listen: dict[str, Any]) -> dict[str, Any]:
+    """Of what is in an image, which alone leaves the address to a pod, nothing can be replaced."""
+    return {"prints": programs["prints"]} if programs.get("prints") and listen["address"] else {}
+
+
 def lone_worker(cluster: Cluster, tally: dict[str, Any], programs: dict[str, Any], wishes: Settings) -> dict[str, Any]:
     """The deployment of a worker that no plan knows: where and with how many threads is in its own ``tally``, and the
     wishes say who may connect. Raises DroverError for a host that cannot run it."""
@@ -332,7 +337,7 @@ def _deployment(
         "cluster": cluster.name,
         "host": host,
         "part": part,
-        "build": _build(programs),
+        "build": {**_build(programs), **_prints(programs, listen)},
         "program": program,
         "arguments": arguments,
         "environment": {**shown.environment, **(environment or {})},

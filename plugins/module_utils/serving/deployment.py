@@ -8,6 +8,7 @@ A deployment is a dictionary of
 - ``schema`` (1), ``cluster`` and ``host`` (names),
 - ``part``: ``leader`` (runs llama-server) or ``worker`` (lends memory),
 - ``build``: ``version`` (text), ``build`` (number) and ``rpc_protocol`` (text) of its llama.cpp, each null if unknown,
+  and on a host, where they are known, ``prints``: by which its files are known again, see ``builds.prints``,
 - ``program``: path of the program; ``arguments``: all of its arguments; ``environment``: name -> value, to add,
 - ``nodes``: the files of /dev that it needs for its GPUs; ``groups``: those that may use them,
 - ``listen``: ``address`` (IPv4, or null, see below) and ``port``; ``allow``: the addresses that may connect, or null
@@ -78,6 +79,7 @@ def read_deployment(value: object) -> dict[str, Any]:
     Cluster(found["cluster"])
     text(found["host"], f"{_WHAT}'s host", REMEDY)
     choice(found["part"], f"{_WHAT}'s part", PARTS, REMEDY)
+    _texts(dictionary(found["build"].get("prints", {}), f"{_WHAT}'s prints", REMEDY).values(), "prints")
     text(found["program"], f"{_WHAT}'s program", REMEDY)
     _texts(found["arguments"], "arguments")
     _texts(found["environment"].values(), "environment")

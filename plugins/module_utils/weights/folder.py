@@ -23,6 +23,8 @@ from ..serving import cluster
 from ..serving.cluster import WEIGHTS
 from .document import read_weights
 from .fnv import is_cache_name
+from .noted import NOTES
+from .pieces import Tensor
 from .pruning import CacheFile, superfluous, to_make_room
 
 DAY = 86400
@@ -32,12 +34,13 @@ SCHEMA = 1
 
 
 def cache_files(directory: str) -> list[CacheFile]:
-    """The files below ``directory`` but for the lock, whatever they are; none where there is no such folder."""
+    """The files below ``directory`` but for the lock and the notes, whatever they are; none where there is no such
+    folder."""
     found = []
     for folder, _folders, names in os.walk(directory):
         for name in names:
             path = os.path.join(folder, name)
-            if name != LOCK:
+            if name not in (LOCK, NOTES):
                 with contextlib.suppress(OSError):
                     status = os.stat(path, follow_symlinks=False)
                     used = max(status.st_atime, status.st_mtime)
@@ -70,17 +73,22 @@ def spared(free: int) -> int:
 
 
 def wanted_names() -> set[str]:
-    """The hashes of all tensors that clusters on this host are to have in their caches.
+    """The hashes of all tensors that clusters on this host are to have in their caches."""
+    return set(wanted_tensors())
+
+
+def wanted_tensors() -> dict[str, Tensor]:
+    """Those tensors, by their hashes.
 
     A document that is cut off or was never one counts as none: it is only a cache, and its own cluster says so.
     """
     folder = cluster.CLUSTERS_FOLDER
-    wanted: set[str] = set()
+    wanted: dict[str, Tensor] = {}
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         with contextlib.suppress(OSError, ValueError, DroverError):
             with open(os.path.join(folder, name, WEIGHTS), encoding="utf-8") as file:
                 weights = read_weights(from_json(file.read()))
-            wanted.update(tensor["hash"] for tensor in (*weights["held"], *weights["spare"]))
+            wanted.update({tensor["hash"]: tensor for tensor in (*weights["held"], *weights["spare"])})
     return wanted
 
 

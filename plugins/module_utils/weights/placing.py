@@ -15,11 +15,14 @@ from typing import Any
 from ..errors import DroverError
 from ..free_space import free_bytes
 from ..gguf.store import sum_of
+from ..hosts.process import boot
+from ..hosts.tree import Tree
 from ..text import counted, size_text
 from .document import missing_tensors
 from .fetching import Fetch, Stopped
 from .fnv import is_cache_name
 from .folder import UNFINISHED, cache_files, locked, remove, spared, tensor_sizes, touch, wanted_names
+from .noted import note_whole, notes_on, tensor_states
 from .pieces import Tensor
 from .pruning import to_make_room
 from .sources import Source
@@ -39,7 +42,8 @@ def place(
     """Place the tensors of ``weights`` in the cache ``directory``; what is there already stays there.
 
     The cache takes at most ``most_bytes`` (None: as the disk allows); room is made by deleting what no cluster on this
-    host wants, and what finds none is left out. ``verify``: read what is there, and fetch anew what is damaged.
+    host wants, and what finds none is left out. What has changed since it was noted is read, and fetched anew where it
+    is damaged; with ``verify`` all that is there.
     ``tell`` is called with the bytes that have come and those that are to come.
 
     Returns ``present_bytes``, ``fetched_bytes`` (of tensors), ``left_out_bytes``, and ``damaged`` and ``pruned``, the
@@ -47,7 +51,7 @@ def place(
     is full.
     """
     with locked(directory):
-        damaged = _remove_damaged(weights, directory, verify, parallel)
+        damaged, whole = _remove_damaged(weights, directory, verify, parallel)
         missing = missing_tensors(weights, tensor_sizes(cache_files(directory)))
         for tensor in _all(weights):
             touch(directory, tensor["hash"])
@@ -60,7 +64,13 @@ def place(
         if taken and not sources:
             needed = size_text(coming)
             raise DroverError(f"Tensors of {needed} are missing and there is no source to fetch them from: name one.")
-        _fetch_all(directory, taken, coming, sources, parallel, tell)
+        try:
+            _fetch_all(directory, taken, coming, sources, parallel, tell)
+        finally:
+            # Under its name a tensor appears whole. Touching has changed the others.
+            there = tensor_sizes(cache_files(directory))
+            came = [tensor["hash"] for tensor in taken if there.get(tensor["hash"]) == tensor["bytes"]]
+            note_whole(directory, [*whole, *came])
         size = sum(tensor["bytes"] for tensor in _all(weights))
         lacking = sum(tensor["bytes"] for tensor in missing)
         fetched = sum(tensor["bytes"] for tensor in taken)
@@ -73,19 +83,22 @@ def place(
         }
 
 
-def _remove_damaged(weights: dict[str, Any], directory: str, verify: bool, parallel: int) -> list[str]:
-    """Delete files that are not what their name says: llama.cpp would compute with them."""
-    there = tensor_sizes(cache_files(directory))
-    ours = [tensor for tensor in _all(weights) if tensor["hash"] in there]
-    damaged = [tensor["hash"] for tensor in ours if there[tensor["hash"]] != tensor["bytes"]]
-    if verify:
-        whole = [tensor for tensor in ours if tensor["hash"] not in damaged]
-        with ThreadPoolExecutor(parallel) as pool:
-            sums = pool.map(lambda tensor: sum_of(os.path.join(directory, tensor["hash"])), whole)
-            damaged += [tensor["hash"] for tensor, found in zip(whole, sums) if found != tensor["sha256"]]
+def _remove_damaged(
+    weights: dict[str, Any], directory: str, verify: bool, parallel: int
+) -> tuple[list[str], list[str]]:
+    """Delete files that are not what their name says: llama.cpp would compute with them. Their names, and those of the
+    files that are known to be whole."""
+    notes, now, this_boot = notes_on(directory), tensor_states(directory), boot(Tree())
+    ours = {tensor["hash"]: tensor for tensor in _all(weights) if tensor["hash"] in now}
+    damaged = [name for name in ours if now[name].size != ours[name]["bytes"]]
+    known = [name for name in ours if not verify and notes.has(name, now[name], this_boot)]
+    read = [name for name in ours if name not in (*damaged, *known) and (verify or notes.knew(name))]
+    with ThreadPoolExecutor(parallel) as pool:
+        sums = dict(zip(read, pool.map(lambda name: sum_of(os.path.join(directory, name)), read)))
+    damaged += [name for name in read if sums[name] != ours[name]["sha256"]]
     for name in damaged:
         remove(directory, name)
-    return sorted(damaged)
+    return sorted(damaged), [name for name in (*known, *read) if name not in damaged]
 
 
 def _all(weights: dict[str, Any]) -> list[Tensor]:

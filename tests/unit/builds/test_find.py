@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from module_utils.builds import ask, find
+from module_utils.builds.prints import file_print
 
 NEW = "version: 0.7.0 (build 11669, commit Debian)\nbuilt with GNU 16.2.0 for Linux x86_64\n"
 OLD = "version: 6789 (abcdef12)\nbuilt with cc (Debian 12.2.0-14) 12.2.0 for x86_64-linux-gnu\n"
@@ -59,7 +60,7 @@ def printing(text, code=0):
 
 
 def found(prefix=None, search_path="", may_write=False, **options):
-    nowhere = {"folders": (), "packaged": (), **options}
+    nowhere = {"folders": (), "packaged": (), "libraries": (), **options}
     return find.find_llama_cpp(prefix=prefix, search_path=search_path, may_write=may_write, **nowhere)
 
 
@@ -90,6 +91,7 @@ def test_nothing_is_installed(tmp_path):
         "build_backends": {},
         "build_devices": {},
         "package_backends": ["CPU"],
+        "prints": {},
     }
 
 
@@ -115,6 +117,7 @@ def test_both_programs_are_found_and_asked(tmp_path, name):
         "build_backends": {},
         "build_devices": {},
         "package_backends": ["CPU"],
+        "prints": {path: file_print(path) for path in (server, rpc_server)},
     }
     assert not is_running(int((tmp_path / "pid").read_text()))
 

@@ -17,6 +17,7 @@ import threading
 import time
 
 import pytest
+from module_utils.builds.prints import file_print
 from module_utils.errors import DroverError
 from module_utils.healing import seal
 from module_utils.hosts.tree import Tree
@@ -88,12 +89,34 @@ def sealed(port, method, path, body=b"", secret=worker.SECRET, host="pi-1", nonc
 def test_it_tells_how_the_rpc_server_is(agent):
     state = agent.state()
     assert (state["host"], state["cluster"], state["build"]["build"]) == ("pi-1", "main", 11669)
-    assert state["rpc"] == {"mark": MARK, "pid": 4711, "started_seconds": 1234.56, "clients": []}
+    assert state["rpc"] == {
+        "mark": MARK,
+        "pid": 4711,
+        "started_seconds": 1234.56,
+        "clients": [],
+        "retransmits": 0,
+        "replaced": False,
+    }
 
 
 def test_it_tells_who_is_connected(agent, host):
     worker.make(host, clients=["10.0.0.1"])
     assert agent.state()["rpc"]["clients"] == ["10.0.0.1"]
+
+
+def test_it_tells_that_an_answer_gets_lost(agent, host):
+    worker.make(host, clients=["10.0.0.1"], again=5)
+    assert agent.state()["rpc"]["retransmits"] == 5
+
+
+def test_it_tells_that_the_program_is_another_one(agent, host, monkeypatch):
+    """What is_replaced finds out of a process is tested with processes: tests/unit/builds/test_prints.py."""
+    program = host / "usr/libexec/ggml-rpc-server"
+    worker.write(host, "usr/libexec/ggml-rpc-server", "the one that root has found")
+    (host / "proc/4711/exe").symlink_to(program)
+    for prints, expected in ({str(program): file_print(str(program))}, False), ({str(program): "another"}, True):
+        monkeypatch.setitem(worker.DEPLOYMENT, "build", {**worker.DEPLOYMENT["build"], "prints": prints})
+        assert agent.state()["rpc"]["replaced"] is expected
 
 
 def test_it_tells_that_none_listens(agent, host):
@@ -116,6 +139,28 @@ def test_anybody_who_gets_through_may_have_the_numbers(port):
     assert 'drover_rpc_up{cluster="main",host="pi-1"} 1\n' in text
     assert "# TYPE drover_memory_held_bytes gauge\n" in text
     assert f'drover_memory_held_bytes{{cluster="main",host="pi-1"}} {1 << 20}\n' in text
+
+
+def metric(port, name):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    (value,) = [line.split()[-1] for line in lines if line.startswith(f"{name}{{")]
+    return value
+
+
+def test_restarts_of_the_rpc_server_are_counted_whoever_looks(port, agent, host):
+    name = "drover_rpc_restarts_total"
+    assert [metric(port, name), metric(port, name)] == ["0", "0"]
+    worker.make(host, started=200000)
+    agent.state()
+    assert metric(port, name) == "1"
+    # It ends, and the same one is never back.
+    worker.make(host, pid=None)
+    assert metric(port, name) == "1"
+    worker.make(host, started=300000)
+    assert metric(port, name) == "2"
 
 
 @pytest.mark.parametrize("path", ["/state", "/lent", "/deployment", "/nothing", "/../etc/shadow"])

@@ -146,7 +146,7 @@ def test_the_text_for_prometheus(nvidia):
     state = {"rpc": None}
     lent = {"memory": {"usable_bytes": 1, "held_bytes": 0}, "cache": {"bytes": 0, "files": 0}}
     gpus = parse_nvidia(ONE + 'GPU-3, NVIDIA "GB10", [N/A], [N/A], 5\n')
-    text = worker_metrics(deployment(), state, lent, gpus)
+    text = worker_metrics(deployment(), state, lent, gpus, 0)
     labels = 'cluster="main",host="pi-1",gpu="GPU-1",name="NVIDIA H100 80GB HBM3"'
     assert f"drover_gpu_memory_bytes{{{labels}}} {81559 * MIB}\n" in text
     assert f"drover_gpu_memory_used_bytes{{{labels}}} {1498 * MIB}\n" in text
@@ -154,4 +154,4 @@ def test_the_text_for_prometheus(nvidia):
     assert 'gpu="GPU-3",name="NVIDIA \\"GB10\\""} 0.05\n' in text
     assert text.count("# TYPE drover_gpu_busy_ratio gauge\n") == 1
     assert text.count("drover_gpu_memory_bytes{") == 1
-    assert "gpu" not in worker_metrics(deployment(), state, lent, [])
+    assert "gpu" not in worker_metrics(deployment(), state, lent, [], 0)

@@ -15,7 +15,7 @@ from module_utils.healing.members import read_members
 from module_utils.healing.replan import SILENT, Answer
 from module_utils.hosts.tree import Tree
 from module_utils.runtime import agent as agent_module
-from module_utils.runtime import decisions, known, leader
+from module_utils.runtime import alike, decisions, known, leader
 from module_utils.runtime.agent import agent_handler
 from module_utils.runtime.agents import Agent, Slow, greet
 from module_utils.runtime.command import main
@@ -295,7 +295,7 @@ def joining(request, fleet, net, monkeypatch):  # noqa: F811
         major, minor, patch = build["rpc_protocol"].split(".")
         return {"version": {"major": major, "minor": minor, "patch": patch}}
 
-    monkeypatch.setattr(leader, "probe", probe)
+    monkeypatch.setattr(alike, "probe", probe)
     root = at_address(MADE.deployments["kube-1"], "10.244.0.9")
     for path, content in (
         (MAIN.members_path, request.param(MEMBERS)),

@@ -15,7 +15,7 @@ from module_utils.errors import DroverError, NotYet
 from module_utils.healing.members import make_members
 from module_utils.healing.replan import SILENT, SLOW, Answer
 from module_utils.hosts.process import boot
-from module_utils.runtime import decisions, leader, watch
+from module_utils.runtime import alike, decisions, leader, sights, watch
 from module_utils.runtime.leader import decide
 from module_utils.runtime.watch import Watch
 from module_utils.serving import cluster as cluster_module
@@ -43,6 +43,10 @@ class Fleet:
         self.lent = dict.fromkeys(ALL, 700)
         self.starts = dict.fromkeys(ALL, 1)
         self.down = set()
+        # How often an RPC server had to send its answer again.
+        self.again = {}
+        # Whose RPC server is another program than root has found.
+        self.replaced = set()
         self.leader = 700
         self.stalled, self.swapped = {}, {}
         # Whether it takes time to wait for those who do not answer.
@@ -56,6 +60,7 @@ class Fleet:
         if host in self.slow_hosts:
             return Answer(problem=SLOW)
         rpc = {"mark": f"{host} {self.starts[host]}", "started_seconds": 1.0, "clients": self.clients.get(host, [])}
+        rpc.update(retransmits=self.again.get(host, 0), replaced=host in self.replaced)
         state = {"host": host, "cluster": "main", "build": self.build[host], "rpc": None if host in self.down else rpc}
         state["memory"] = self.pressure(host)
         return Answer(state, {"memory": memory(self.lent[host] * MIB)} if lent else None)
@@ -133,15 +138,18 @@ def fleet(tmp_path, monkeypatch):
         monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
         monkeypatch.setattr(module.time, "sleep", made.sleep)
     monkeypatch.setattr(watch, "read_pressure", lambda _tree, _cluster, _pids, _in_pod: made.pressure("head"))
+    # This machine's own kernel goes through all of its sockets for each look.
+    monkeypatch.setattr(sights, "retransmits_to", lambda _tree, _address, _port: 0)
     # Every start is a process of its own.
     marks = (f"{boot(leader.Tree())}:{number}:1" for number in itertools.count(1))
     monkeypatch.setattr(leader, "process_mark", lambda _tree, _pid: next(marks))
     monkeypatch.setattr(leader, "Agent", FakeAgent)
-    monkeypatch.setattr(leader, "probe", made.probe)
+    monkeypatch.setattr(alike, "probe", made.probe)
     # Threads wait for the real clock.
-    monkeypatch.setattr(
-        leader, "all_at_once", lambda calls, _seconds: {host: tried(call) for host, call in calls.items()}
-    )
+    for module in (leader, alike):
+        monkeypatch.setattr(
+            module, "all_at_once", lambda calls, _seconds: {host: tried(call) for host, call in calls.items()}
+        )
     return made
 
 
@@ -276,6 +284,21 @@ def test_another_build_takes_no_part(fleet):
     _deployment, decided = start()
     assert hosts_of(decided) == ["pi-1"]
     assert decided["absent"]["pi-2"] == "it has build 9 of llama.cpp, and the leader has 11669"
+
+
+def test_another_program_of_the_same_protocol_takes_no_part(fleet):
+    fleet.replaced.add("pi-2")
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-1"]
+    assert decided["absent"] == {"pi-2": "its llama.cpp is another one than when site.yml ran"}
+
+
+def test_where_the_leaders_own_program_was_replaced_too_the_protocol_tells(fleet, monkeypatch):
+    monkeypatch.setattr(alike, "is_at", lambda program, _prints: program != MEMBERS["programs"]["head"]["server"])
+    fleet.replaced.update(ALL)
+    fleet.protocol["pi-1"] = "9.0.0"
+    _deployment, decided = start()
+    assert hosts_of(decided) == ["pi-2"]
 
 
 @pytest.mark.parametrize(
@@ -446,6 +469,29 @@ def test_a_silent_worker_is_no_health_at_once_and_ends_it_after_a_while(fleet, w
     assert process.signals == [9]
 
 
+def test_a_worker_to_which_nothing_gets_through_is_no_health_at_once_and_ends_it_after_a_while(fleet, watched, process):
+    looks(fleet, watched, 3)
+    fleet.again["pi-1"] = 3
+    looks(fleet, watched, 2)
+    assert (process.signals, watched.told["healthy"]) == ([], False)
+    assert watched.told["sentence"] == "pi-1 holds layers, and nothing gets through to its RPC port."
+    looks(fleet, watched, 1)
+    assert process.signals == [9]
+    assert watched.told["heals"][-1]["reason"] == "nothing gets through to the RPC port of pi-1"
+    # Its agent answers, but the leader finds that its RPC server does not, and nobody is waited for.
+    fleet.protocol["pi-1"], began = None, fleet.now
+    _deployment, decided = start()
+    assert (hosts_of(decided), fleet.now) == (["pi-2"], began)
+    assert decided["absent"] == {"pi-1": "its RPC server does not answer"}
+
+
+def test_a_link_that_loses_now_and_then_ends_nothing(fleet, watched, process):
+    for number in range(60):
+        fleet.again["pi-1"] = 4 if number % 3 else 0
+        looks(fleet, watched, 1)
+    assert process.signals == []
+
+
 def test_a_silent_worker_is_noticed_within_six_seconds(fleet, watched, process):
     looks(fleet, watched, 3)
     # Its cable is pulled right after a look.
@@ -515,6 +561,26 @@ def test_who_answers_and_can_never_take_part_is_tried_ever_more_rarely(fleet, wa
     waits = [after - before for before, after in zip(ends, ends[1:])]
     assert len(ends) <= 6
     assert all(later > 1.8 * earlier for earlier, later in zip(waits, waits[1:]))
+
+
+def test_one_whose_rpc_port_is_blocked_ends_nothing_until_it_is_open(fleet, watched, process):
+    start_without(fleet, "pi-2")
+    fleet.protocol["pi-2"] = None
+    looks(fleet, watched, 1000)
+    assert process.signals == []
+    assert watched.told["workers"]["pi-2"]["problem"] == "its RPC server does not answer"
+    fleet.protocol["pi-2"] = BUILD["rpc_protocol"]
+    looks(fleet, watched, 50)
+    assert process.signals == [15]
+    assert watched.told["workers"]["pi-2"]["problem"] == ""
+
+
+def test_an_rpc_server_that_is_in_use_is_never_probed(fleet, watched, process, monkeypatch):
+    start_without(fleet, "pi-2")
+    fleet.clients = {"pi-2": ["10.99.99.99"]}
+    monkeypatch.setattr(alike, "probe", lambda *_place: pytest.fail("it was probed"))
+    looks(fleet, watched, 20)
+    assert process.signals == [15]
 
 
 def test_who_lends_more_after_a_while_is_taken_in(fleet, watched, process):

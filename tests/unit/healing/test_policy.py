@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from module_utils.healing.policy import ANOTHER, NOTHING, SAME, SILENT, SLOW, Limits, Look, Memory, decide
+from module_utils.healing.policy import ANOTHER, NOTHING, SAME, SILENT, SLOW, STUCK, Limits, Look, Memory, decide
 
 LIMITS = Limits()
 
@@ -58,6 +58,23 @@ def test_a_worker_that_is_slow_is_waited_for_longer(sights, moment):
 
 def test_a_worker_that_blinks_ends_nothing():
     assert watch(Look(now, "run", {"pi-1": SILENT if now % 6 < 2 else SAME}) for now in range(0, 1000, 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("sights", "moment"),
+    [
+        ([STUCK] * 5, 4),
+        ([STUCK, STUCK, SAME] * 20, None),  # something gets through now and then
+        ([SAME, STUCK, STUCK, STUCK], 6),
+        ([SLOW, STUCK] * 10, 16),
+    ],
+)
+def test_what_does_not_get_through_at_three_looks_is_stuck(sights, moment):
+    found = watch(Look(2.0 * number, "run", {"pi-1": sight}) for number, sight in enumerate(sights))
+    assert [when for when, _decision in found[:1]] == ([] if moment is None else [moment])
+    if moment and SLOW not in sights:
+        assert found[0][1].at_once
+        assert found[0][1].reason == "nothing gets through to the RPC port of pi-1"
 
 
 def test_silence_of_an_earlier_run_does_not_count():
@@ -110,6 +127,8 @@ class Cluster:
         self.chance, self.needed = chance, needed
         self.there = dict.fromkeys(workers, True)
         self.starts = dict.fromkeys(workers, 0)
+        # Whose RPC port is cut, while their agents answer.
+        self.cut = set()
         self.run = None
         self.with_workers = {}
         self.starting = 0.0
@@ -117,7 +136,7 @@ class Cluster:
 
     def fault(self):
         worker = self.chance.choice(sorted(self.there))
-        kind = self.chance.choice(["restart", "power", "cable", "crash", "back", "back"])
+        kind = self.chance.choice(["restart", "power", "cable", "crash", "back", "back", "cut", "open"])
         if kind == "restart":
             self.starts[worker] += 1
         elif kind == "power":
@@ -129,10 +148,15 @@ class Cluster:
             self.there[worker] = True
         elif kind == "crash":
             self.run = None
+        elif kind == "cut":
+            self.cut.add(worker)
+        elif kind == "open":
+            self.cut.discard(worker)
 
     def tick(self, now):
         if self.run is None and now >= self.starting:
-            here = {worker: self.starts[worker] for worker, is_there in self.there.items() if is_there}
+            there = [worker for worker, is_there in self.there.items() if is_there and worker not in self.cut]
+            here = {worker: self.starts[worker] for worker in there}
             if len(here) >= self.needed:
                 self.count += 1
                 self.run, self.with_workers = f"run {self.count}", here
@@ -140,12 +164,18 @@ class Cluster:
     def look(self, now):
         if self.run is None:
             return Look(now, None)
-        sights = {
-            worker: SILENT if not self.there[worker] else SAME if self.starts[worker] == start else ANOTHER
-            for worker, start in self.with_workers.items()
-        }
-        better = any(is_there and worker not in self.with_workers for worker, is_there in self.there.items())
+        sights = {worker: self.sight(worker, start) for worker, start in self.with_workers.items()}
+        absent = self.there.keys() - self.with_workers.keys() - self.cut
+        better = any(self.there[worker] for worker in absent)
         return Look(now, self.run, sights, better, busy=self.chance.random() < 0.5)
+
+    def sight(self, worker, start):
+        if not self.there[worker]:
+            return SILENT
+        if self.starts[worker] != start:
+            return ANOTHER
+        # While nobody asks, nothing is sent that could get lost.
+        return STUCK if worker in self.cut and self.chance.random() < 0.8 else SAME
 
     def end(self, now):
         self.run, self.starting = None, now + self.chance.uniform(1, 20)
@@ -163,7 +193,7 @@ def test_random_faults_neither_flap_nor_stay(part):
             if now < faults_end and chance.random() < 0.03:
                 cluster.fault()
             if now == faults_end:
-                cluster.there = dict.fromkeys(workers, True)
+                cluster.there, cluster.cut = dict.fromkeys(workers, True), set()
             cluster.tick(now)
             look = cluster.look(now)
             memory, decision = decide(LIMITS, memory, look)

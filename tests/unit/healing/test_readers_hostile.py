@@ -23,6 +23,7 @@ from module_utils.placement.planner import make_plan
 from module_utils.serving.deployment import read_deployment
 from module_utils.weights.document import read_weights
 from module_utils.weights.manifest import read_manifest
+from module_utils.weights.noted import read_notes
 from module_utils.weights.outlook import read_cached
 from module_utils.weights.sources import read_sources
 from tier import LONG
@@ -36,12 +37,13 @@ from unit.weights import test_manifest
 from unit.weights.pieces import content, weights_of
 
 TIMES = 20_000 if LONG else 2_000
+LAST = {"retransmits": 0, "replaced": False}
 STATE = {
     "schema": 1,
     "host": "pi-1",
     "cluster": "main",
     "build": {"version": "0.7.0", "build": 11669, "rpc_protocol": "8.0.0"},
-    "rpc": {"mark": "b:1:2", "pid": 1, "started_seconds": 1.5, "clients": ["10.0.0.1"]},
+    "rpc": {"mark": "b:1:2", "pid": 1, "started_seconds": 1.5, "clients": ["10.0.0.1"], **LAST},
     "memory": {"lendable_bytes": 1, "stalled_seconds": 1.5, "swapped_in_bytes": 0},
 }
 LENT = {"schema": 1, "memory": memory(1), "cache": {"files": 0, "bytes": 0}}
@@ -155,6 +157,7 @@ READERS = {
     "measured": (measure, measured_of(test_measured.RUN)),
     "weights": (read_weights, weights_of(*content(), spare=1)),
     "manifest": (read_manifest, test_manifest.SOUND),
+    "notes": (read_notes, {"schema": 1, "boot": "b", "settled": {"0" * 16: [1, 2, 3]}, "fresh": {"1" * 16: [1, 2, 3]}}),
     "cache": (lambda value: read_cached(value, "pi-1"), CACHE),
     "sources": (lambda value: read_sources(value, 2), SOURCES),
 }

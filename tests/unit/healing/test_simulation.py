@@ -10,7 +10,7 @@ import types
 
 import pytest
 from module_utils.healing.owner import OwnerLimits
-from module_utils.healing.policy import ANOTHER, SAME, SILENT, Limits, Look, Memory, decide
+from module_utils.healing.policy import ANOTHER, SAME, SILENT, STUCK, Limits, Look, Memory, decide
 from module_utils.runtime import owners as owners_module
 from module_utils.runtime.owners import Owners
 
@@ -30,6 +30,8 @@ class World:
         self.hosts = ["head", *self.workers]
         self.there = dict.fromkeys(self.workers, True)
         self.starts = dict.fromkeys(self.workers, 0)
+        # Whose RPC port is cut, while their agents answer.
+        self.cut = set()
         self.used = dict.fromkeys(self.hosts, 0)
         self.grows = dict.fromkeys(self.hosts, 0)
         # All that there is, less one or two hosts and what their owners may take.
@@ -47,9 +49,12 @@ class World:
     def usable(self, host, at_most):
         return max(0, min(self.lendable(host) - RESERVE, at_most.get(host, SIZE)))
 
-    def planned(self, at_most):
-        """Host -> bytes, with who is there and no more than ``at_most``; None when it does not fit."""
-        room = {host: self.usable(host, at_most) * MARGIN for host in self.hosts if self.there.get(host, True)}
+    def planned(self, at_most, running=()):
+        """Host -> bytes, with who is there and no more than ``at_most``; None when it does not fit. Of those who are
+        not ``running`` it is known whether their RPC port is cut."""
+        here = [host for host in self.hosts if self.there.get(host, True)]
+        here = [host for host in here if host not in self.cut or host in running]
+        room = {host: self.usable(host, at_most) * MARGIN for host in here}
         if sum(room.values()) < self.model:
             return None
         return {host: int(self.model * size / sum(room.values())) for host, size in room.items()}
@@ -66,7 +71,11 @@ class World:
             self.there[worker] = False
         elif kind < 0.55:
             self.there[worker] = True
-        elif kind < 0.6:
+        elif kind < 0.57:
+            self.cut.add(worker)
+        elif kind < 0.59:
+            self.cut.discard(worker)
+        elif kind < 0.62:
             self.run, self.starting = None, self.now + 3
         elif kind < 0.7:
             self.used[host] = self.chance.randrange(SIZE)
@@ -79,6 +88,7 @@ class World:
 
     def end_of_faults(self):
         self.there = dict.fromkeys(self.workers, True)
+        self.cut = set()
         self.used = dict.fromkeys(self.hosts, 0)
         self.grows = dict.fromkeys(self.hosts, 0)
 
@@ -117,10 +127,15 @@ class World:
         return {"plan": plan, "lesser": self.lesser, "waiting": "it does not fit" if self.waiting else None}
 
     def sights(self):
-        return {
-            host: SILENT if not self.there[host] else SAME if self.starts[host] == start else ANOTHER
-            for host, start in self.with_starts.items()
-        }
+        return {host: self.sight(host, start) for host, start in self.with_starts.items()}
+
+    def sight(self, host, start):
+        if not self.there[host]:
+            return SILENT
+        if self.starts[host] != start:
+            return ANOTHER
+        # While nobody asks, nothing is sent that could get lost.
+        return STUCK if host in self.cut and self.now < self.busy_until else SAME
 
     def look(self):
         memories = {
@@ -132,7 +147,8 @@ class World:
         if self.run is None:
             return Look(self.now, None)
         back = any(self.there[host] for host in self.absent)
-        better = bool(back or self.owners.free) and self.planned(self.owners.at_most()) not in (None, self.plan)
+        planned = self.planned(self.owners.at_most(), self.plan)
+        better = bool(back or self.owners.free) and planned not in (None, self.plan)
         needs = {host: need.urgent for host, need in self.owners.needs.items()}
         return Look(self.now, self.run, self.sights(), better, self.now < self.busy_until, needs)
 
@@ -160,6 +176,7 @@ def clock(monkeypatch):
 TIMES = {
     "another": (0.0, LIMITS.most_hang_seconds),
     "silent": (LIMITS.lost_seconds, LIMITS.most_hang_seconds),
+    "stuck": (0.0, LIMITS.most_hang_seconds),
     "very short": (OWNER.urgent_seconds, LIMITS.most_owner_seconds),
     "short": (OWNER.need_seconds + LIMITS.yield_seconds, LIMITS.most_owner_seconds),
     "short, and nobody asks": (OWNER.need_seconds, LIMITS.most_owner_seconds),
@@ -174,6 +191,8 @@ class Held:
     def __init__(self, world, seed):
         self.world, self.seed = world, seed
         self.since, self.runs, self.ends = {}, set(), []
+        # (run, worker) -> the looks in a row at which it was stuck.
+        self.stuck = {}
 
     def left(self):
         """What the owner of each host would have with all that is planned in its place."""
@@ -188,6 +207,7 @@ class Held:
         here = {
             "another": ANOTHER in sights,
             "silent": SILENT in sights,
+            "stuck": self.is_stuck(look),
             "very short": any(size < RESERVE / 8 for size in left.values()),
             "short": bool(short),
             "short, and nobody asks": bool(short) and idle,
@@ -207,6 +227,12 @@ class Held:
         if decision.end:
             self.ended(look, decision, short)
 
+    def is_stuck(self, look):
+        """Whether one worker was for as long as it may be."""
+        stuck = [(look.run, worker) for worker, sight in look.workers.items() if sight == STUCK]
+        self.stuck = {known: self.stuck.get(known, 0) + 1 for known in stuck}
+        return any((count - 1) * LOOK >= LIMITS.stuck_seconds for count in self.stuck.values())
+
     def wait(self):
         """Seconds after the last end until the next at the earliest: they double until there was none for long."""
         in_a_row = 0
@@ -223,11 +249,13 @@ class Held:
             "owner": any(f"{host}'s" in decision.reason or "owners" in decision.reason for host in short),
             "has ended": ANOTHER in look.workers.values(),
             "does not answer": SILENT in look.workers.values(),
+            "nothing gets through": STUCK in look.workers.values(),
             "better plan": look.better,
         }
         reason = next(name for name in reasons if name in decision.reason)
         assert look.run and reasons[reason], (self.seed, decision)
-        assert decision.at_once == (reason in ("has ended", "does not answer")), (self.seed, decision)
+        hangs = ("has ended", "does not answer", "nothing gets through")
+        assert decision.at_once == (reason in hangs), (self.seed, decision)
         most = {"owner": 30.0, "better plan": 300.0}.get(reason, 10.0)
         assert not self.ends or look.now - self.ends[-1] >= min(self.wait(), most), (self.seed, decision)
         assert look.run not in self.runs, (self.seed, decision)
@@ -261,7 +289,10 @@ def test_whatever_happens_the_watch_acts_in_time_for_a_reason_and_not_too_often(
         # All is as it was, and so it has been for a long while.
         assert world.run and world.with_starts == world.starts, seed
         assert world.owners.given == {} and world.lesser == {}, seed
-        assert world.plan == world.planned({}), seed
+        planned = world.planned({})
+        assert world.plan.keys() == planned.keys(), seed
+        # Less than half a reserve that an owner had at the last start is not worth another one.
+        assert all(abs(size - planned[host]) < RESERVE / 2 for host, size in world.plan.items()), seed
         assert not held.ends or held.ends[-1] < faults_end + 1500, seed
 
 

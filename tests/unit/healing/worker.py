@@ -28,8 +28,9 @@ DEPLOYMENT = worker_deployment(
 )
 
 
-def make(root, pid=4711, started=123456, clients=()):
-    """The files of a worker whose RPC server is the process ``pid``, or none without one."""
+def make(root, pid=4711, started=123456, clients=(), again=0):
+    """The files of a worker whose RPC server is the process ``pid``, or none without one, which has sent its answers to
+    ``clients`` so often ``again``."""
     lines = [HEAD]
     if pid:
         lines.append(f"   0: {LOCAL} 00000000:0000 0A 00000000:00000000 00:00000000 00000000   997        0 9001 1")
@@ -44,7 +45,8 @@ def make(root, pid=4711, started=123456, clients=()):
     for number, client in enumerate(clients, 1):
         peer = "".join(f"{int(part):02X}" for part in reversed(client.split(".")))
         lines.append(
-            f"   {number}: {LOCAL} {peer}:9C40 01 00000000:00000000 00:00000000 00000000 997 0 {9001 + number} 1"
+            f"   {number}: {LOCAL} {peer}:9C40 01 00000000:00000000 {int(again > 0):02}:00000000 {again:08X} 997 0"
+            f" {9001 + number} 1"
         )
     write(root, "proc/net/tcp", "\n".join(lines) + "\n")
     write(root, "proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 6291456 kB\n")

@@ -104,6 +104,18 @@ def test_a_pod_listens_on_whatever_address_it_has():
     assert (made["head"]["allow"], made["pi-1"]["allow"]) == (None, [])
 
 
+def test_a_host_knows_its_builds_files_again_and_an_image_is_what_it_is():
+    prints = {"/usr/bin/llama-server": "3f2a9c1e"}
+    programs = {host: {**PROGRAMS, "prints": prints} for host in ("head", "pi-1", "pi-2")}
+    made = deploy(plan(), tallies(), programs, MODEL, {}, pods=pods("pi-1"))
+    assert {host: each["build"].get("prints") for host, each in made.items()} == {
+        "head": prints,
+        "pi-1": None,
+        "pi-2": prints,
+    }
+    assert read_deployment(made["head"]) == made["head"]
+
+
 def test_a_pod_that_heals_is_told_what_any_plan_may_put_there():
     made = in_pods("head", "pi-1", "pi-2", settings={"head": {"llama_server_heals": True}})
     assert made["head"]["healing"] == {"port": 9080, "drain_seconds": 60, "most_bytes": GIB}
@@ -398,6 +410,8 @@ def test_settings_come_once_a_host():
             "An address that the deployment allows is '10.0.0.1; accept' but must be an IP",
         ),
         ({"allow": "10.0.0.1"}, "The deployment has allow '10.0.0.1' where a list or null was expected"),
+        ({"build": {"prints": ["/m"]}}, "The deployment's prints is .* but must be a dictionary"),
+        ({"build": {"prints": {"/m": 1}}}, "The deployment has prints .* where only texts were expected"),
         ({"files": ["/m"]}, "A file of the deployment is '/m' but must be a dictionary"),
         ({"files": [{"bytes": 1}]}, "The path of a file of the deployment is None"),
         ({"files": [{"path": "/m", "bytes": -1}]}, "The deployment's size of /m is -1"),

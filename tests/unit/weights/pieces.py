@@ -51,5 +51,15 @@ def cached(directory):
     return {name: (directory / name).read_bytes() for name in os.listdir(directory) if is_cache_name(name)}
 
 
+def tick(directory):
+    """Wait until the file system tells another time: some count in hundredths of a second."""
+    probe = directory / "probe"
+    probe.write_text("")
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.write_text("")
+    probe.unlink()
+
+
 def unfinished(directory):
     return sorted(name for name in os.listdir(directory) if name.endswith(".part"))

@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 from module_utils.errors import DroverError
 from module_utils.weights import fetching, placing
+from module_utils.weights.noted import notes_on, tensor_states
 from module_utils.weights.sources import read_sources
 from unit.gguf.web_site import Page
 from unit.weights.models import fnv, sha256
-from unit.weights.pieces import SHARDS, SIZES, cached, content, unfinished, weights_of
+from unit.weights.pieces import SHARDS, SIZES, cached, content, tick, unfinished, weights_of
 
 SHARD_BYTES, TENSORS = content()
 ALL = {fnv(data): data for _shard, _offset, data in TENSORS}
@@ -191,14 +192,39 @@ def test_a_source_that_failed_is_not_asked_again(tmp_path, site):
 @pytest.mark.parametrize("verify", [False, True])
 def test_damaged_files(tmp_path, site, damage, verify):
     place(tmp_path, offered(site))
+    tick(tmp_path)
     name = fnv(TENSORS[3][2])
     (tmp_path / name).write_bytes(TENSORS[3][2][:-1] + b"?" if damage is None else damage)
     done = place(tmp_path, offered(site), verify=verify)
-    if damage is None and not verify:  # of the right size
-        assert (done["damaged"], done["fetched_bytes"]) == ([], 0)
-    else:
-        assert (done["damaged"], done["fetched_bytes"]) == ([name], SIZES[3])
-        assert cached(tmp_path) == ALL
+    assert (done["damaged"], done["fetched_bytes"]) == ([name], SIZES[3])
+    assert cached(tmp_path) == ALL
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_damaged_file_that_was_never_noted(tmp_path, site, verify):
+    """An RPC server wrote it, and it has the right size."""
+    name = fnv(TENSORS[3][2])
+    (tmp_path / name).write_bytes(TENSORS[3][2][:-1] + b"?")
+    done = place(tmp_path, offered(site), verify=verify)
+    assert (name in done["damaged"], cached(tmp_path) == ALL) == (verify, verify)
+
+
+def test_what_was_placed_is_noted_and_stays_so_when_it_is_planned_again(tmp_path, site, monkeypatch):
+    place(tmp_path, offered(site))
+    assert set(notes_on(str(tmp_path)).settled) == set(ALL)
+    monkeypatch.setattr(placing, "sum_of", lambda path: pytest.fail(f"{path} was read"))
+    for _time in range(2):
+        place(tmp_path, offered(site))
+        now = tensor_states(str(tmp_path))
+        assert notes_on(str(tmp_path)).settled == now
+
+
+def test_what_came_before_a_failure_is_noted(tmp_path, site):
+    source = offered(site)
+    site.pages.pop("/m-1.gguf")
+    with pytest.raises(DroverError, match="does not exist"):
+        place(tmp_path, source, parallel=1)
+    assert set(notes_on(str(tmp_path)).settled) == set(cached(tmp_path)) != set()
 
 
 # --- Room -------------------------------------------------------------------------------------------------------------
