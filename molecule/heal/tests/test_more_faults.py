@@ -221,15 +221,15 @@ def put_back(name):
 
 
 def test_a_disk_that_is_full_on_a_worker_stops_nobody(stream):
-    fill("pi-1")
+    fill("pi-3")
     try:
-        host("pi-1").check_output("systemctl restart drover-agent@main")
+        host("pi-3").check_output("systemctl restart drover-agent@main")
         goes_on(stream, "worker's disk full", 20)
         kill = "systemctl kill --signal=KILL drover-rpc@main.service"
-        heals(stream, "worker killed while its disk is full", lambda: host("pi-1").check_output(kill), aim=AIM_SECONDS)
+        heals(stream, "worker killed while its disk is full", lambda: host("pi-3").check_output(kill), aim=AIM_SECONDS)
     finally:
-        make_room("pi-1")
-        put_back("pi-1")
+        make_room("pi-3")
+        put_back("pi-3")
 
 
 def test_a_disk_that_is_full_on_the_leader_is_told_and_gone_on_with(stream):
