@@ -13,6 +13,7 @@ from typing import Any
 from ..builds.prints import is_at
 from ..healing.replan import Answer
 from ..rpc.wire import probe
+from ..serving.deployment import build_of
 from .at_once import all_at_once
 
 
@@ -25,7 +26,7 @@ def _judged(members: dict[str, Any], host: str, answer: Answer) -> Answer:
     if answer.problem or answer.state is None:
         return answer
     state, programs = answer.state, members["programs"].get(members["leader"], {})
-    expected, build = (_build(programs), _build(state["build"]))
+    expected, build = build_of(programs), build_of(state["build"])
     if (state["host"], state["cluster"]) != (host, members["cluster"]):
         return Answer(problem=f"{state['host']} of the cluster {state['cluster']} answers in its place")
     if any(expected.values()) and build != expected:
@@ -34,10 +35,6 @@ def _judged(members: dict[str, Any], host: str, answer: Answer) -> Answer:
     if state["rpc"] and state["rpc"].get("replaced") and is_at(programs.get("server"), programs.get("prints", {})):
         return Answer(problem="its llama.cpp is another one than when site.yml ran")
     return answer
-
-
-def _build(programs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
 def strangers(

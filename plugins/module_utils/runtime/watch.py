@@ -219,9 +219,9 @@ class Watch:
         port is blocked would end a healthy cluster for nothing."""
         memory = see_lent(self.tree, self.root)["memory"]
         measured = read_document(self.cluster.measured_path)
+        plan, owners, lesser = decided["plan"], self.owners.at_most(), decided["lesser"]
         self.strangers = {}
         while True:
-            plan, owners, lesser = decided["plan"], self.owners.at_most(), decided["lesser"]
             outcome = replan(self.members, answers, memory, plan, absent, owners, lesser, measured)
             ends = outcome.plan["endpoints"] if outcome.plan else []
             unused = [end for end in ends if end["host"] not in decided["workers"] and _is_free(answers[end["host"]])]

@@ -16,7 +16,7 @@ from ..hosts.devices import CPU, drive, drive_chosen, lent
 from ..placement.cost import threads
 from .cluster import Cluster
 from .command_line import leader_arguments, worker_arguments
-from .deployment import ADDRESS, SCHEMA
+from .deployment import ADDRESS, SCHEMA, build_of
 from .planned_devices import require_devices
 from .settings import Settings
 from .tunnel import Place, through_tunnel, tunnel_of, within, worker_places
@@ -130,7 +130,7 @@ def _no_tunnel(hosts: list[str], in_pods: bool) -> str:
 def _require_one_build(programs: dict[str, dict[str, Any]], hosts: Iterable[str]) -> None:
     """Refuse hosts whose programs are of different builds, which do not understand each other."""
     # What was compiled from a tarball may have no build number, and what is older than versions has no version.
-    builds = {host: _build(programs[host]) for host in hosts if programs.get(host, {}).get("server")}
+    builds = {host: build_of(programs[host]) for host in hosts if programs.get(host, {}).get("server")}
     if len({tuple(build.values()) for build in builds.values()}) > 1:
         told = "; ".join(
             f"{host} has {build['version']} (build {build['build']}, RPC {build['rpc_protocol']})"
@@ -153,10 +153,6 @@ def _refuse_bad_build(plan: dict[str, Any], build: int | None) -> None:
     problem = known_problem(build, sum(endpoint["devices"] == [CPU] for endpoint in plan["endpoints"]))
     if problem:
         raise DroverError(problem)
-
-
-def _build(programs: dict[str, Any]) -> dict[str, Any]:
-    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
 def _prints(programs: dict[str, Any], listen: dict[str, Any]) -> dict[str, Any]:
@@ -337,7 +333,7 @@ def _deployment(
         "cluster": cluster.name,
         "host": host,
         "part": part,
-        "build": {**_build(programs), **_prints(programs, listen)},
+        "build": {**build_of(programs), **_prints(programs, listen)},
         "program": program,
         "arguments": arguments,
         "environment": {**shown.environment, **(environment or {})},

@@ -30,6 +30,7 @@ names of workers, in and outside pods. Pods that are all made from one template 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -71,6 +72,11 @@ _FIELDS: dict[str, Any] = {
 # What those lack that were written before there was such a thing. Of two clusters on a host, one may be that old.
 _LATER: dict[str, Any] = {"nodes": [], "groups": [], "healing": None}
 _WHAT = "The deployment"
+
+
+def build_of(programs: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what was found of llama.cpp's ``programs``, or of a deployment's ``build``, by which a build is told."""
+    return {name: programs.get(name) for name in ("version", "build", "rpc_protocol")}
 
 
 def read_deployment(value: object) -> dict[str, Any]:
