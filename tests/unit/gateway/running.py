@@ -28,12 +28,6 @@ ALICE, BOB = "alices-own-long-key", "bobs-own-long-key-00"
 SECONDS = 20.0
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def configuration(port, *leader_ports, **changes):
     return {
         "cluster": "main",

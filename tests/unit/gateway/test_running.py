@@ -22,9 +22,9 @@ from unit.gateway.running import (
     certificate,
     configuration,
     error_of,
-    free_port,
     wait_for,
 )
+from unit.ports import free_port
 
 CHAT = "/v1/chat/completions"
 KEYS = {"alice": ALICE, "bob": BOB}

@@ -7,7 +7,6 @@ real caches, over the loopback."""
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from module_utils.gguf.reader import read_header
 from module_utils.weights.fnv import is_cache_name
 from unit.documents import worker_deployment
 from unit.plugins.actions import act, action_class
+from unit.ports import free_port
 from unit.weights.plans import planned
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -109,9 +109,7 @@ def pods(tmp_path, monkeypatch):
     module = sys.modules[action_class("kubernetes_weights").__module__]
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(module, "connect", lambda given: found)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(module, "OFFER_PORT", probe.getsockname()[1])
+    monkeypatch.setattr(module, "OFFER_PORT", free_port())
     yield found
     found.end()
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 
 from module_utils.runtime.workers import with_addresses
 from module_utils.serving.deployment import at_address
+from unit.ports import free_port
 
 PROGRAM = """
 import http.server, pathlib, socket, sys, time
@@ -41,13 +41,6 @@ else:
 print("up", flush=True)
 server.serve_forever() if "--health" in given else time.sleep(60)
 """
-
-
-def free_port():
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Pod:

@@ -15,6 +15,7 @@ from module_utils.runtime import cache, command
 from module_utils.serving import cluster
 from module_utils.weights import hashing
 from unit.documents import worker_deployment
+from unit.ports import free_port
 from unit.weights.models import fnv
 from unit.weights.pieces import cached, content, weights_of
 
@@ -38,9 +39,7 @@ def worker(tmp_path, monkeypatch):
     program = tmp_path / "ggml-rpc-server"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     deployment = worker_deployment(
         program=str(program),
         arguments=["--host", "127.0.0.1", "--cache"],

@@ -15,6 +15,7 @@ from module_utils.runtime import command
 from module_utils.serving import cluster
 from module_utils.weights.folder import prune_cache
 from module_utils.weights.noted import NOTES
+from unit.ports import free_port
 
 DAY = 86400
 
@@ -26,9 +27,7 @@ def host(tmp_path, monkeypatch):
     program = tmp_path / "ggml-rpc-server"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     deployment = {
         "schema": 1,
         "cluster": "main",

@@ -21,7 +21,8 @@ from module_utils.hosts.tree import Tree
 from module_utils.runtime import command, probes, waiting, workers
 from module_utils.runtime.archive import write_archive
 from module_utils.serving import cluster
-from unit.runtime.pods import Pod, free_port
+from unit.ports import free_port
+from unit.runtime.pods import Pod
 
 NAMES = {"pi-1.pods": ["10.0.0.1"]}
 
